@@ -1,0 +1,65 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// TORPOR_EMBEDDED_LIBRARIES, set by the Makefile to the directory of the toolchain's embedded libraries, makes /init: the
+// rooms below as Embedded Swift, static. Without it, `torpor` and the tests are built from the same sources.
+let embeddedLibraries = Context.environment["TORPOR_EMBEDDED_LIBRARIES"]
+
+let swiftSettings: [SwiftSetting] =
+    [.treatAllWarnings(as: .error)]
+    + (embeddedLibraries == nil
+        ? [] : [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"])])
+let cSettings: [CSetting] = [.treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra")]
+
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+var targets: [Target] = [
+    .target(name: "CLinux", cSettings: cSettings),
+    .target(name: "CTrampoline", cSettings: cSettings),
+    .systemLibrary(name: "CBlkid", providers: [.apt(["libblkid-dev"])]),
+    .systemLibrary(name: "CLZMA", providers: [.apt(["liblzma-dev"])]),
+    .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    room("Basics", []),
+    room("Linux", ["Basics", "CLinux", "CBlkid"]),
+    room("MemoryImage", ["Basics", "Linux", "CLZMA", "CZstd"]),
+    room("PhysicalMemory", ["Basics", "Linux"]),
+    room("Kexec", ["Basics", "Linux", "CTrampoline"]),
+    room("Hibernation", ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec"]),
+]
+var dependencies: [Package.Dependency] = []
+var products: [Product] = []
+
+if let embeddedLibraries {
+    // The linker takes libraries in this order.
+    let libraries = ["blkid", "lzma", "zstd", "swiftUnicodeDataTables", "m"]
+    targets.append(
+        .executableTarget(
+            name: "init", dependencies: ["Hibernation"], swiftSettings: swiftSettings,
+            linkerSettings: [
+                .unsafeFlags(["-L\(embeddedLibraries)", "-Xclang-linker", "-static", "-Xlinker", "--gc-sections", "-use-ld=lld", "-Xlinker", "--icf=all"])
+            ] + libraries.map { .linkedLibrary($0) }))
+    products.append(.executable(name: "init", targets: ["init"]))
+} else {
+    dependencies.append(.package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"))
+    targets += [
+        .executableTarget(
+            name: "torpor",
+            dependencies: [
+                "Hibernation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: swiftSettings,
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+        .testTarget(
+            name: "VMTests", dependencies: ["Basics", "MemoryImage", "PhysicalMemory"], path: "Tests/VM",
+            exclude: ["kernel"], swiftSettings: swiftSettings),
+    ]
+    for name in ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec", "Hibernation"] {
+        targets.append(
+            .testTarget(
+                name: "\(name)Tests", dependencies: name == "Basics" ? ["Basics"] : [.target(name: name), "Basics"], swiftSettings: swiftSettings))
+    }
+    products.append(.executable(name: "torpor", targets: ["torpor"]))
+}
+
+let package = Package(name: "torpor", products: products, dependencies: dependencies, targets: targets)

@@ -1,0 +1,69 @@
+/*
+ * The C library as Swift cannot take it by itself. Every function here is one that the importer leaves out: a variadic
+ * function, a macro, or a system call without a wrapper. Everything else comes from the headers unchanged.
+ */
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/kexec.h>
+#include <linux/reboot.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* errno is a macro. */
+int torpor_errno(void);
+
+/* open(2) is variadic. */
+int torpor_open(const char *path, int flags, mode_t mode);
+
+/* mount(2) takes its flags as an enumeration that the importer types apart from unsigned long. */
+int torpor_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+
+/* ioctl(2) is variadic, and its request numbers are macros with arguments. Sizes are in bytes. */
+int torpor_block_size(int fd, uint64_t *bytes);
+int torpor_logical_sector_size(int fd, int *bytes);
+int torpor_flush_buffers(int fd);
+int torpor_controlling_terminal(int fd);
+
+/* kexec_load(2) has no wrapper. */
+long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags);
+
+/* LINUX_REBOOT_CMD_KEXEC is not in <sys/reboot.h>. */
+int torpor_reboot_kexec(void);
+
+/* The macros of wait(2). */
+int torpor_exited(int status);
+int torpor_exit_status(int status);
+int torpor_term_signal(int status);
+
+/* makedev(3) and its parts are macros. */
+unsigned int torpor_major(dev_t device);
+unsigned int torpor_minor(dev_t device);
+int torpor_is_block_device(mode_t mode);
+
+/* These need _GNU_SOURCE, which would change structures of headers that Swift has modules of. */
+int torpor_open_direct_flag(void);
+int torpor_processor_count(void);
+
+/* MAP_FAILED is a cast. */
+int torpor_is_map_failed(const void *address);
+
+#endif

@@ -1,0 +1,78 @@
+import Basics
+import Linux
+import MemoryImage
+import Synchronization
+
+/// What PID 1 and its child both see: one shared page-aligned mapping, made before the fork. The child writes, PID 1 reads; whatever becomes of the
+/// child, what it wrote last is still there.
+final class ChildState: @unchecked Sendable {
+    /// How far the role is, in the order in which it gets there.
+    enum Stage: UInt32 {
+        /// Looking for devices, reading, checking.
+        case preparing = 0
+        /// Moving pages.
+        case working = 1
+        /// The point of no return: the image is `ready` or `snapshot` in kernel B, `consumed` in kernel C.
+        case committed = 2
+    }
+
+    private let memory: Mapping
+    private static let textOffset = 256, textLimit = 1024
+
+    init() throws(Failure) { memory = try Mapping(anonymous: 8192, isShared: true) }
+
+    private func word(_ number: Int) -> UnsafeMutablePointer<Atomic<UInt64>>? {
+        memory.bytes.baseAddress?.advanced(by: number * 8).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    private func load(_ number: Int) -> UInt64 { word(number)?.pointee.load(ordering: .acquiring) ?? 0 }
+    private func store(_ number: Int, _ value: UInt64) { word(number)?.pointee.store(value, ordering: .releasing) }
+
+    var stage: Stage {
+        get { Stage(rawValue: UInt32(truncatingIfNeeded: load(0))) ?? .preparing }
+        set { store(0, UInt64(newValue.rawValue)) }
+    }
+    /// Pages to be moved.
+    var totalPages: UInt64 {
+        get { load(1) }
+        set { store(1, newValue) }
+    }
+    /// Pages moved so far.
+    var pages: UInt64 { load(2) }
+    func add(pages: UInt64) { word(2)?.pointee.add(pages, ordering: .relaxed) }
+    /// Counts up with anything the child gets done: a child that stops doing so hangs.
+    var heartbeat: UInt64 { load(3) &+ load(2) }
+    func beat() { word(3)?.pointee.add(1, ordering: .relaxed) }
+
+    var counts: Superblock.Counts {
+        get {
+            var counts = Superblock.Counts()
+            counts.chunks = load(4)
+            counts.dataPages = load(5)
+            counts.zeroPages = load(6)
+            counts.storedBytes = load(7)
+            counts.milliseconds = load(8)
+            return counts
+        }
+        set {
+            store(4, newValue.chunks)
+            store(5, newValue.dataPages)
+            store(6, newValue.zeroPages)
+            store(7, newValue.storedBytes)
+            store(8, newValue.milliseconds)
+        }
+    }
+
+    /// Why the child gave up, as a sentence.
+    var text: String {
+        get {
+            let field = memory.bytes[ChildState.textOffset..<ChildState.textOffset + ChildState.textLimit]
+            return String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        set {
+            var bytes = [UInt8](repeating: 0, count: ChildState.textLimit)
+            bytes.put(text: newValue, at: 0, limit: ChildState.textLimit)
+            UnsafeMutableRawBufferPointer(rebasing: memory.bytes[ChildState.textOffset...]).copyBytes(from: bytes)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import Basics
+import Linux
+
+/// Runs a role's work in a child process and waits for its end, telling the progress meanwhile.
+///
+/// PID 1 must outlive whatever becomes of the work: a trap, a signal, the out-of-memory killer, a hang.
+struct ChildWatch {
+    let state: ChildState
+    let log: KernelLog
+    /// What the child does, as a word for the progress: `saving`.
+    let verb: String
+    /// Seconds without a sign of life after which the child is ended.
+    let patienceSeconds: Int
+
+    /// - Parameter work: runs in the child; throws what made it give up.
+    /// - Returns: nil where the work was done, else the reason why it was not.
+    func run(_ work: () throws(Failure) -> Void) -> String? {
+        let child: Int32
+        do throws(Failure) {
+            child = try forkChild {
+                do throws(Failure) {
+                    try work()
+                    return 0
+                } catch {
+                    state.text = error.description
+                    return 1
+                }
+            }
+        } catch { return error.description }
+        do throws(Failure) {
+            switch try waitForEnd(of: child) {
+            case .exited(0): return nil
+            case .exited(1) where !state.text.isEmpty: return state.text
+            case .exited(let status): return "the process \(verb) ended with status \(status)"
+            case .killed(let signal): return killReason ?? "the process \(verb) was ended by signal \(signal)"
+            }
+        } catch { return error.description }
+    }
+
+    private var killReason: String? { state.text.isEmpty ? nil : state.text }
+
+    private func waitForEnd(of child: Int32) throws(Failure) -> ChildStatus {
+        var heartbeat = state.heartbeat
+        var lastBeat = monotonicMilliseconds()
+        var progress = Progress(verb: verb)
+        while true {
+            if let status = try wait(for: child, milliseconds: 1000) { return status }
+            if let line = progress.line(pages: state.pages, of: state.totalPages) { log.info(line) }
+            let now = monotonicMilliseconds()
+            if state.heartbeat != heartbeat {
+                heartbeat = state.heartbeat
+                lastBeat = now
+            } else if now - lastBeat > UInt64(patienceSeconds) * 1000 {
+                state.text = "no progress \(verb) for \(patienceSeconds) s"
+                kill(child)
+                lastBeat = now
+            }
+        }
+    }
+}
+
+/// Progress as a line with the rate and the time left.
+struct Progress {
+    let verb: String
+    private var start: (milliseconds: UInt64, pages: UInt64)?
+
+    init(verb: String) { self.verb = verb }
+
+    /// - Returns: nil where there is nothing to tell yet.
+    mutating func line(pages: UInt64, of total: UInt64) -> String? {
+        guard total > 0 else { return nil }
+        let now = monotonicMilliseconds()
+        guard let start else {
+            self.start = (now, pages)
+            return nil
+        }
+        let milliseconds = max(1, now - start.milliseconds)
+        let moved = pages > start.pages ? pages - start.pages : 0
+        let rate = moved * 1000 / milliseconds
+        var line = "\(verb): \(min(100, pages * 100 / total)) % of \(describe(bytes: total * pageSize))"
+        line += ", \(describe(bytes: rate * pageSize))/s"
+        if rate > 0, total > pages { line += ", \((total - pages) / rate + 1) s left" }
+        return line
+    }
+}

@@ -1,0 +1,167 @@
+import Basics
+import Kexec
+import Linux
+import MemoryImage
+import PhysicalMemory
+
+/// Kernel A: loads kernel B, jumps, and reads the report after coming back, at once or after a power-off.
+public struct Hibernate: Sendable {
+    public var device: DeviceName?
+    public var kernelPath: String
+    public var initrdPath: String
+    public var after = AfterSave.powerOff
+    public var codec = Codec.standard
+    /// N, in bytes.
+    public var backupEnd: UInt64 = 128 << 20
+    /// More words for kernel B's command line.
+    public var extraWords = ""
+
+    public init(device: DeviceName?, kernelPath: String, initrdPath: String) {
+        self.device = device
+        self.kernelPath = kernelPath
+        self.initrdPath = initrdPath
+    }
+
+    /// Kernels and initrds are read up to this many bytes.
+    private static let fileLimit = 256 << 20
+    /// How often kernel B is loaded again because the kernel has moved the report's page meanwhile.
+    private static let loadAttempts = 4
+
+    /// Everything that is looked at before anything is changed.
+    private struct Preparation {
+        let path: String
+        let partition: Superblock
+        let kernel: BzImage
+        let initrd: [UInt8]
+        let a: KernelA
+    }
+
+    private func prepare() throws(Failure) -> Preparation {
+        try checkKexecJump()
+        let path = try findHibernationPartition(device, seconds: 0)
+        let partition = try checkPartition(path)
+        guard let session = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
+        let kernel = try BzImage(try readNamed(kernelPath, "kernel", "--kernel"), path: kernelPath)
+        let initrd = try readNamed(initrdPath, "initrd", "--initrd")
+        return Preparation(
+            path: path, partition: partition, kernel: kernel, initrd: initrd,
+            a: try KernelA(backupEnd: backupEnd, session: session))
+    }
+
+    /// Whether this system can hibernate, as far as that can be told without loading anything.
+    /// - Returns: the partition's path.
+    public func check() throws(Failure) -> String {
+        let preparation = try prepare()
+        _ = try plan(preparation, reportAddress: 0, reportKey: [])
+        return preparation.path
+    }
+
+    /// Hibernates. Returns when kernel A is running again.
+    public func run(_ tell: (String) -> Void) throws(Failure) -> Report {
+        let preparation = try prepare()
+        let page = try ReportPage()
+        try load(preparation, page)
+        tell("loaded kernel B; saving to \(preparation.path)")
+        defer { unload() }
+        syncFileSystems()
+        try jumpToLoadedImage()
+        dropStaleBuffers(preparation.path)
+        return try page.read()
+    }
+
+    /// The superblock of a partition that an image may be written to.
+    private func checkPartition(_ path: String) throws(Failure) -> Superblock {
+        guard try isBlockDevice(path) else {
+            throw Failure("use", path, "it is not a block device", remedy: "name a hibernation partition with --device")
+        }
+        let partition: HibernationPartition
+        do throws(Failure) {
+            partition = try HibernationPartition(path, .exclusive)
+        } catch {
+            if error.errno == 16 {  // EBUSY
+                throw Failure("use", path, holder(of: path), remedy: "use a partition that nothing else uses")
+            }
+            throw error
+        }
+        try requireNoWaitingImage(partition.superblock, path)
+        try checkSize(partition.superblock, path)
+        return partition.superblock
+    }
+
+    /// Refuses a partition that cannot hold the image however well it compresses. What is in use and does not compress
+    /// to less than a tenth is found when it is written, and kernel A goes on then as well.
+    private func checkSize(_ superblock: Superblock, _ path: String) throws(Failure) {
+        let table = try readText("/proc/meminfo")
+        func kibibytes(_ name: String) -> UInt64 {
+            for line in table.split(separator: "\n") where line.utf8.starts(with: "\(name):".utf8) {
+                let words = line.split(separator: " ")
+                if words.count > 1, let value = parseNumber(words[1]) { return value }
+            }
+            return 0
+        }
+        let total = kibibytes("MemTotal"), free = kibibytes("MemFree")
+        let used = (total > free ? total - free : 0) * 1024
+        let needed = codec == .none ? used / 2 : used / 10
+        if superblock.deviceByteCount < needed {
+            throw Failure(
+                "use", path, "it has \(describe(bytes: superblock.deviceByteCount)), and \(describe(bytes: used)) of memory are in use",
+                remedy: "use a larger partition")
+        }
+    }
+
+    private func readNamed(_ path: String, _ what: String, _ option: String) throws(Failure) -> [UInt8] {
+        do throws(Failure) { return try readFile(path, limit: Hibernate.fileLimit) } catch {
+            throw Failure("load \(what)", path, error.reason, remedy: "name another with \(option)")
+        }
+    }
+
+    private func load(_ preparation: Preparation, _ page: ReportPage) throws(Failure) {
+        for _ in 0..<Hibernate.loadAttempts {
+            let address = try page.physicalAddress()
+            try plan(preparation, reportAddress: address, reportKey: page.key).load(preservesContext: true)
+            if try page.physicalAddress() == address { return }
+        }
+        unload()
+        throw Failure("load", "kernel B", "the kernel keeps moving the page that the report goes to")
+    }
+
+    private func plan(_ preparation: Preparation, reportAddress: UInt64, reportKey: [UInt8]) throws(Failure) -> LoadPlan {
+        let a = preparation.a
+        var description = a.description
+        description.reportAddress = reportAddress
+        description.reportKey = reportKey
+        return try LoadPlan(
+            KernelB(
+                kernel: preparation.kernel, initrd: preparation.initrd,
+                commandLine: try commandLine(.uuid(preparation.partition.uuid.description), description.session),
+                backupRanges: description.backupRanges,
+                savedRanges: description.memoryRanges.subtracting(description.backupRanges),
+                reservedEntries: a.reservedEntries,
+                notes: [
+                    CoreNote(name: VMCoreInfo.noteName, content: a.vmcoreInfo),
+                    CoreNote(name: sessionNoteName, content: description.encoded()),
+                ], rsdp: a.rsdp, ownBootParameters: a.bootParameters))
+    }
+
+    /// Kernel B's command line: our own words, and where kernel A has its console.
+    private func commandLine(_ device: DeviceName, _ session: UUID) throws(Failure) -> String {
+        var words = [
+            "torpor.session=\(session.description)", "torpor.device=\(device.description)",
+            "torpor.after=\(after.rawValue)", "torpor.codec=\(codec.description)", "printk.devkmsg=on",
+        ]
+        let own = KernelCommandLine(try readText("/proc/cmdline"))
+        for name in ["console", "earlyprintk", "loglevel"] {
+            for value in own.values(name) { words.append("\(name)=\(value)") }
+        }
+        for word in ["quiet", "no5lvl"] where own.contains(word) { words.append(word) }
+        if !extraWords.isEmpty { words.append(extraWords) }
+        return words.joined(separator: " ")
+    }
+
+    /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.
+    private func unload() { try? loadKexecImage(entry: 0, [], preservesContext: false) }
+
+    private func dropStaleBuffers(_ path: String) {
+        if let file = try? File(path) { dropBuffers(file) }
+    }
+}

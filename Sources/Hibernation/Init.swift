@@ -1,0 +1,38 @@
+import Basics
+import Linux
+
+/// PID 1 of kernels B and C: mounts what it needs, decides which of the two this is, and plays the role.
+///
+/// A kernel whose PID 1 ends panics; so this never returns, and the roles leave it by a jump, by power-off or by running
+/// another init in its place.
+public func runInit() -> Never {
+    blockChildSignal()
+    var mountFailures: [Failure] = []
+    for mount in Mount.kernelFileSystems {
+        do throws(Failure) { try mount.perform() } catch { mountFailures.append(error) }
+    }
+    let log = KernelLog()
+    for failure in mountFailures { log.error(failure.description) }
+
+    let text = (try? readText("/proc/cmdline")) ?? ""
+    let commandLine = KernelCommandLine(text)
+    let settings = Settings(commandLine)
+    for problem in settings.problems { log.error(problem) }
+
+    // Both words are needed: a plain kexec can leave a jump-back entry that leads nowhere.
+    if let entry = settings.jumpBackEntry, let session = settings.session {
+        SaveRole(settings: settings, log: log, entry: entry, session: session).run()
+    }
+    RestoreRole(settings: settings, log: log, commandLine: commandLine).run()
+}
+
+/// The end of everything else: tells that the machine will stop, and stops it.
+func endMachine(_ log: KernelLog, restarting: Bool = false) -> Never {
+    if restarting { restart() }
+    powerOff()
+    log.error("the machine can be switched off now")
+    while true {
+        halt()
+        sleep(milliseconds: 60_000)
+    }
+}

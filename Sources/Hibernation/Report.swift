@@ -1,0 +1,113 @@
+import Basics
+import Linux
+import MemoryImage
+import PhysicalMemory
+
+/// How a hibernation went, as kernels B and C tell it to kernel A, in a page of A's memory.
+public struct Report: Equatable, Sendable {
+    public enum Outcome: UInt32, Sendable {
+        /// Nobody has written a report.
+        case none = 0
+        /// The memory was not saved; kernel B jumped back.
+        case failed = 1
+        /// The memory was saved as a snapshot; kernel B jumped back.
+        case snapshot = 2
+        /// The machine was off, and kernel C put the memory back.
+        case resumed = 3
+    }
+
+    public var outcome = Outcome.none
+    /// What was saved, and in what time.
+    public var counts = Superblock.Counts()
+    /// Milliseconds that putting it back took; 0 where that did not happen.
+    public var restoreMilliseconds: UInt64 = 0
+    /// Why, where it failed.
+    public var text = ""
+
+    public init() {}
+
+    public static let keyByteCount = 32
+    static let textLimit = 1024
+
+    /// The bytes that follow the key in the page.
+    func encoded() -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 64 + Report.textLimit)
+        bytes.put(outcome.rawValue, at: 0)
+        bytes.put(counts.chunks, at: 8)
+        bytes.put(counts.dataPages, at: 16)
+        bytes.put(counts.zeroPages, at: 24)
+        bytes.put(counts.storedBytes, at: 32)
+        bytes.put(counts.milliseconds, at: 40)
+        bytes.put(restoreMilliseconds, at: 48)
+        bytes.put(text: text, at: 64, limit: Report.textLimit)
+        return bytes
+    }
+
+    init(decoding bytes: [UInt8]) throws(Failure) {
+        let fields = bytes.span.bytes
+        outcome = Outcome(rawValue: try fields.integer(at: 0)) ?? .none
+        counts.chunks = try fields.integer(at: 8)
+        counts.dataPages = try fields.integer(at: 16)
+        counts.zeroPages = try fields.integer(at: 24)
+        counts.storedBytes = try fields.integer(at: 32)
+        counts.milliseconds = try fields.integer(at: 40)
+        restoreMilliseconds = try fields.integer(at: 48)
+        text = try fields.text(at: 64, count: Report.textLimit)
+    }
+
+    /// Writes the report into kernel A's memory, from kernel B, or from kernel C after that memory is back in place.
+    /// - Throws: where the page does not begin with the key; nothing is written then.
+    func deliver(_ description: ImageDescription) throws(Failure) {
+        let operand = "the report's page"
+        guard description.reportAddress != 0, description.reportKey.count == Report.keyByteCount else {
+            throw Failure("find", operand, "kernel A named none")
+        }
+        let map = BackupPageMap(sources: description.backupSources)
+        let saved = description.memoryRanges.subtracting(description.backupRanges)
+        guard description.reportAddress % pageSize == 0,
+            let address = map.location(of: description.reportAddress, backupRanges: description.backupRanges),
+            saved.covers(address..<address + pageSize)
+        else { throw Failure("find", operand, "it is not in kernel A's saved memory") }
+        let page = try MemoryDevice().map(address..<address + pageSize)
+        guard page.bytes.prefix(Report.keyByteCount).elementsEqual(description.reportKey) else {
+            throw Failure("find", operand, "its key is not there")
+        }
+        UnsafeMutableRawBufferPointer(rebasing: page.bytes[Report.keyByteCount...]).copyBytes(from: encoded())
+    }
+}
+
+/// The page in this process's memory that takes the report.
+final class ReportPage {
+    private let page: Mapping
+    let key: [UInt8]
+
+    init() throws(Failure) {
+        key = try randomBytes(Report.keyByteCount)
+        let page = try Mapping(anonymous: Int(pageSize))
+        try page.lock()
+        page.bytes.copyBytes(from: key)
+        self.page = page
+    }
+
+    /// Its physical address now; the kernel may move even a locked page.
+    ///
+    /// /proc/self/pagemap has a 64-bit word for each virtual page: bit 63 says that it is in memory, bits 0–54 are its
+    /// page frame number (Documentation/admin-guide/mm/pagemap.rst).
+    func physicalAddress() throws(Failure) -> UInt64 {
+        let pagemap = try File("/proc/self/pagemap")
+        let number = UInt64(UInt(bitPattern: page.bytes.baseAddress)) / pageSize
+        var word: UInt64 = 0
+        var failure: Failure?
+        withUnsafeMutableBytes(of: &word) { bytes in
+            do throws(Failure) { try pagemap.read(into: bytes, at: number * 8) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        let frame = word & (1 << 55 - 1)
+        guard word >> 63 == 1, frame != 0 else { throw Failure("find", "the report's page", "it is not in memory") }
+        return frame * pageSize
+    }
+
+    func read() throws(Failure) -> Report {
+        try Report(decoding: Array(page.bytes[Report.keyByteCount...]))
+    }
+}

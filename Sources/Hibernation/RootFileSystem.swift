@@ -1,0 +1,47 @@
+import Basics
+import Linux
+
+/// The root file system that the kernel command line names, and the init on it.
+struct RootFileSystem {
+    private let commandLine: KernelCommandLine
+    private static let mountPoint = "/root"
+
+    init(_ commandLine: KernelCommandLine) { self.commandLine = commandLine }
+
+    /// Mounts it and runs its init in this process's place; only comes back by throwing.
+    func mountAndRunInit(_ log: KernelLog) throws(Failure) -> Never {
+        guard let text = commandLine.value("root"), let name = DeviceName(text) else {
+            throw Failure(
+                "mount", "the root file system", "root= names no device",
+                remedy: "use a path, UUID=, LABEL=, PARTUUID= or PARTLABEL=")
+        }
+        if let delay = commandLine.value("rootdelay").flatMap({ parseNumber($0) }) {
+            sleep(milliseconds: Int(min(delay, 3600)) * 1000)
+        }
+        let seconds = commandLine.contains("rootwait") ? 365 * 86400 : Settings.namedDeviceSeconds
+        let path = try waitForDevice(name, seconds: seconds, content: probeContent)
+        var type = commandLine.value("rootfstype")
+        if type == nil { type = try probeContent(path).type }
+        guard let type else {
+            throw Failure("mount", path, "no file system is known on it", remedy: "name one with rootfstype=")
+        }
+        // As in the kernel, the last of ro and rw counts, and ro is what no word means.
+        let isWritable = commandLine.words.last { $0 == "ro" || $0 == "rw" } == "rw"
+        try Mount(
+            path, on: RootFileSystem.mountPoint, type: type, flags: isWritable ? 0 : Mount.readOnly,
+            data: commandLine.value("rootflags") ?? ""
+        ).perform()
+        let program = try findInit()
+        log.notice("running \(program) of \(path)")
+        try switchRoot(to: RootFileSystem.mountPoint, program: program)
+    }
+
+    /// The program that `init=` names, or else the first of those that the kernel itself tries (init/main.c).
+    private func findInit() throws(Failure) -> String {
+        let candidates = commandLine.value("init").map { [$0] } ?? ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"]
+        for program in candidates where isSymbolicLink(RootFileSystem.mountPoint + program)
+            || isExecutable(RootFileSystem.mountPoint + program)
+        { return program }
+        throw Failure("run", candidates[0], "it is not on the root file system", remedy: "name one with init=")
+    }
+}

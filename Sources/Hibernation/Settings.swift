@@ -1,0 +1,86 @@
+import Basics
+import Linux
+import MemoryImage
+
+/// What to do when kernel B has saved the memory.
+public enum AfterSave: String, Sendable {
+    case powerOff = "poweroff"
+    case reboot
+    /// Jump back at once; the image is a snapshot then.
+    case `return`
+}
+
+/// What kernel C does without an image to resume.
+public enum Fallback: String, Sendable {
+    /// Mount `root=` and run its init.
+    case root
+    case powerOff = "poweroff"
+    case reboot
+    case shell
+}
+
+/// The words of the kernel command line that are for Torpor.
+public struct Settings: Sendable {
+    public var device: DeviceName?
+    /// Proof, together with `jumpBackEntry`, that this is kernel B: `torpor hibernate` set it.
+    public var session: UUID?
+    public var after = AfterSave.powerOff
+    public var codec = Codec.standard
+    /// Seconds to wait for the device to appear.
+    public var waitSeconds: Int
+    public var fallback: Fallback
+    public var isDebugging: Bool
+    public var isResumeForbidden: Bool
+    /// Physical address; nil where there is none, or only the zeros that stand there without a jump.
+    public var jumpBackEntry: UInt64?
+    /// Words that cannot be understood, each as a sentence; the standard value is taken in their place.
+    public var problems: [String] = []
+
+    /// How long a device that was named may take to appear.
+    static let namedDeviceSeconds = 30
+    /// How long is looked for a hibernation partition where none was named.
+    static let unnamedDeviceSeconds = 2
+
+    public init(_ commandLine: KernelCommandLine) {
+        isDebugging = commandLine.contains("torpor.debug")
+        isResumeForbidden = commandLine.contains("noresume")
+        fallback = commandLine.value("root") != nil ? .root : .powerOff
+        waitSeconds = Settings.unnamedDeviceSeconds
+        // Every word that was appended counts, the last one first: kexec's own could stand before ours.
+        for text in commandLine.values("kexec_jump_back_entry").reversed() {
+            if let entry = parseNumber(text), entry != 0 {
+                jumpBackEntry = entry
+                break
+            }
+        }
+        if let text = commandLine.value("torpor.device") {
+            device = DeviceName(text)
+            waitSeconds = Settings.namedDeviceSeconds
+            if device == nil {
+                problems.append("torpor.device=\(text) is no path, UUID=, LABEL=, PARTUUID= or PARTLABEL=")
+            }
+        }
+        if let text = commandLine.value("torpor.session") {
+            session = UUID(text)
+            if session == nil { problems.append("torpor.session=\(text) is no UUID") }
+        }
+        if let text = commandLine.value("torpor.after") {
+            if let value = AfterSave(rawValue: text) { after = value } else {
+                problems.append("torpor.after=\(text) is not poweroff, reboot or return")
+            }
+        }
+        if let text = commandLine.value("torpor.codec") {
+            do throws(Failure) { codec = try Codec(parsing: text) } catch { problems.append(error.description) }
+        }
+        if let text = commandLine.value("torpor.wait") {
+            if let value = parseNumber(text), value <= 86400 { waitSeconds = Int(value) } else {
+                problems.append("torpor.wait=\(text) is no number of seconds up to 86400")
+            }
+        }
+        if let text = commandLine.value("torpor.fallback") {
+            if let value = Fallback(rawValue: text) { fallback = value } else {
+                problems.append("torpor.fallback=\(text) is not root, poweroff, reboot or shell")
+            }
+        }
+    }
+}

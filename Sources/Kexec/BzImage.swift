@@ -1,0 +1,57 @@
+import Basics
+
+/// A Linux kernel as a boot loader gets it. Fields and offsets are those of Documentation/arch/x86/boot.rst.
+public struct BzImage: Sendable {
+    /// The whole file.
+    let bytes: [UInt8]
+    /// Byte offset in the file of what is loaded; it goes on to the file's end.
+    let payloadOffset: Int
+    /// Where the setup header is: in the file, and in boot_params.
+    let setupHeader: Range<Int>
+    /// The lowest physical address at which the kernel runs, in bytes.
+    let preferredAddress: UInt64
+    /// What the load address must be a multiple of, in bytes.
+    let alignment: UInt64
+    /// Bytes from the load address on that the kernel takes before it looks at the memory map.
+    let initByteCount: UInt64
+    /// Characters that the command line may have, the NUL not counted.
+    let commandLineLimit: Int
+
+    /// The 64-bit entry, in bytes from the load address.
+    static let entryOffset: UInt64 = 0x200
+
+    var payloadByteCount: Int { bytes.count - payloadOffset }
+
+    /// - Throws: where the file is no bzImage, or is one that cannot be entered at 64 bits or be moved.
+    public init(_ bytes: [UInt8], path: String) throws(Failure) {
+        let fields = bytes.span.bytes
+        guard bytes.count >= 0x1000, try fields.copy(at: 0x202, count: 4) == Array("HdrS".utf8),
+            try fields.integer(at: 0x1fe, as: UInt16.self) == 0xaa55
+        else {
+            throw Failure(
+                "load kernel", path, "it is no bzImage",
+                remedy: "name one with --kernel; on most systems it is /boot/vmlinuz-RELEASE")
+        }
+        let remedy = "use a 64-bit, relocatable kernel with CONFIG_KEXEC_JUMP"
+        // XLF_KERNEL_64 of xloadflags, which version 2.12 of the protocol brought.
+        guard try fields.integer(at: 0x206, as: UInt16.self) >= 0x020c,
+            try fields.integer(at: 0x236, as: UInt16.self) & 1 != 0
+        else { throw Failure("load kernel", path, "it has no 64-bit entry", remedy: remedy) }
+        guard try fields.integer(at: 0x234, as: UInt8.self) != 0 else {
+            throw Failure("load kernel", path, "it is not relocatable", remedy: remedy)
+        }
+        // 0 setup sectors means 4; the boot sector comes on top.
+        let setupSectors = Int(try fields.integer(at: 0x1f1, as: UInt8.self))
+        payloadOffset = ((setupSectors == 0 ? 4 : setupSectors) + 1) * 512
+        let headerEnd = 0x202 + Int(try fields.integer(at: 0x201, as: UInt8.self))
+        alignment = UInt64(try fields.integer(at: 0x230, as: UInt32.self))
+        commandLineLimit = Int(try fields.integer(at: 0x238, as: UInt32.self))
+        preferredAddress = try fields.integer(at: 0x258)
+        initByteCount = UInt64(try fields.integer(at: 0x260, as: UInt32.self))
+        guard payloadOffset < bytes.count, headerEnd >= 0x264, headerEnd <= 0x290, alignment.nonzeroBitCount == 1,
+            alignment >= pageSize, preferredAddress <= 1 << 32, initByteCount >= UInt64(bytes.count - payloadOffset)
+        else { throw Failure("load kernel", path, "its setup header is damaged", remedy: remedy) }
+        setupHeader = 0x1f1..<headerEnd
+        self.bytes = bytes
+    }
+}

@@ -1,0 +1,52 @@
+import Basics
+
+/// Page tables that map physical addresses to themselves with pages of 2 MiB, for 4 and for 5 levels.
+///
+/// Entry bits are those of the Intel SDM, volume 3, chapter 4: present, writable, accessed, dirty, page size.
+struct IdentityMap {
+    private static let table: UInt64 = 0x23  // present, writable, accessed
+    private static let page: UInt64 = 0xe3  // the same, dirty, page size
+    private static let entriesPerTable = 512
+    private static let largePage: UInt64 = 2 << 20
+    private static let gibibyte: UInt64 = 1 << 30
+
+    /// The tables, one page each, root for 5 levels first and root for 4 levels second.
+    let bytes: [UInt8]
+    let root5: UInt64
+    let root4: UInt64
+
+    /// Pages that the tables for `[0, end)` take.
+    static func pageCount(end: UInt64) -> UInt64 {
+        let gibibytes = (end + gibibyte - 1) / gibibyte
+        return 2 + (gibibytes + 511) / 512 + gibibytes
+    }
+
+    /// Tables that map `[0, end)`, to be placed at physical address `address`.
+    /// - Throws: where `end` lies beyond what a root for 4 levels maps in its lower half, 128 TiB.
+    init(end: UInt64, address: UInt64) throws(Failure) {
+        guard end > 0, end <= 128 << 40 else {
+            throw Failure("map", "memory up to 0x\(hexadecimal(end))", "it is beyond 128 TiB")
+        }
+        let gibibytes = Int((end + IdentityMap.gibibyte - 1) / IdentityMap.gibibyte)
+        let upperTables = (gibibytes + IdentityMap.entriesPerTable - 1) / IdentityMap.entriesPerTable
+        var bytes = [UInt8](repeating: 0, count: Int(IdentityMap.pageCount(end: end) * pageSize))
+        func pageAddress(_ number: Int) -> UInt64 { address + UInt64(number) * pageSize }
+        func put(_ value: UInt64, page: Int, entry: Int) { bytes.put(value, at: page * Int(pageSize) + entry * 8) }
+
+        put(pageAddress(1) | IdentityMap.table, page: 0, entry: 0)
+        for i in 0..<upperTables { put(pageAddress(2 + i) | IdentityMap.table, page: 1, entry: i) }
+        for i in 0..<gibibytes {
+            let lower = 2 + upperTables + i
+            put(
+                pageAddress(lower) | IdentityMap.table, page: 2 + i / IdentityMap.entriesPerTable,
+                entry: i % IdentityMap.entriesPerTable)
+            for j in 0..<IdentityMap.entriesPerTable {
+                let start = UInt64(i) * IdentityMap.gibibyte + UInt64(j) * IdentityMap.largePage
+                put(start | IdentityMap.page, page: lower, entry: j)
+            }
+        }
+        self.bytes = bytes
+        root5 = address
+        root4 = pageAddress(1)
+    }
+}

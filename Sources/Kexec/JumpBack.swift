@@ -1,0 +1,49 @@
+import Basics
+import Linux
+
+/// The way back into kernel A, as one kexec segment: page tables for all of A's memory, a word of stack, the jump stub.
+public struct JumpBack {
+    /// The segment's contents and its place.
+    let bytes: [UInt8]
+    let destination: AddressRange
+    /// Physical address of the stub.
+    let entry: UInt64
+
+    /// - Parameters:
+    ///   - jumpBackEntry: physical address at which kernel A goes on.
+    ///   - mapEnd: physical addresses below this are mapped when kernel A goes on.
+    ///   - room: memory of the running kernel, in which the segment is put.
+    public init(entry jumpBackEntry: UInt64, mapEnd: UInt64, room: [AddressRange]) throws(Failure) {
+        guard jumpBackEntry < mapEnd else {
+            throw Failure("prepare", "the jump to 0x\(hexadecimal(jumpBackEntry))", "kernel A has no memory at that address")
+        }
+        let tablePages = IdentityMap.pageCount(end: mapEnd)
+        let size = (tablePages + 1) * pageSize
+        // The first MiB is left alone: the running kernel's real-mode trampoline is there.
+        guard let place = room.first(where: { $0.lowerBound >= 1 << 20 && $0.byteCount >= size }) else {
+            throw Failure("prepare", "the jump back", "no range of memory has room for \(describe(bytes: size))")
+        }
+        let map = try IdentityMap(end: mapEnd, address: place.lowerBound)
+        let lastPage = place.lowerBound + tablePages * pageSize
+        let stub = Stub.jump(
+            root4: map.root4, root5: map.root5, stackWord: lastPage + pageSize - 16, entry: jumpBackEntry)
+        bytes = map.bytes + stub.bytes
+        destination = place.lowerBound..<place.lowerBound + size
+        entry = lastPage
+    }
+
+    /// Loads the segment as the running kernel's kexec image.
+    ///
+    /// - Parameter preservesContext: what kernel B needs, which was itself jumped into; kernel C does not.
+    public func load(preservesContext: Bool) throws(Failure) {
+        var failure: Failure?
+        bytes.withUnsafeBytes { content in
+            do throws(Failure) {
+                try loadKexecImage(
+                    entry: entry, [KexecSegment(content: content, destination: destination)],
+                    preservesContext: preservesContext)
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}

@@ -1,0 +1,63 @@
+import Basics
+import Linux
+
+extension LoadPlan {
+    /// Loads kernel B as the running kernel's kexec image, in place of one loaded before.
+    ///
+    /// - Parameter preservesContext: whether the jump into it can come back.
+    /// - Throws: what the kernel answers, with the reason as far as errno tells one from the other.
+    public func load(preservesContext: Bool) throws(Failure) {
+        var kexecSegments: [KexecSegment] = []
+        // The segments' contents lie one behind the other here, each as far as its last piece reaches.
+        let contentRanges = segments.map { segment in
+            segment.lowerBound..<(pieces.map { $0.addresses.upperBound }.filter { segment.lowerBound < $0 && $0 <= segment.upperBound }
+                .max() ?? segment.lowerBound)
+        }
+        let content = try Mapping(anonymous: max(1, Int(contentRanges.byteCount)))
+        var offset = 0
+        for (segment, range) in zip(segments, contentRanges) {
+            let size = Int(range.byteCount)
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: content.bytes[offset..<offset + size])
+            for piece in pieces where range.lowerBound <= piece.address && piece.address < range.upperBound {
+                UnsafeMutableRawBufferPointer(rebasing: bytes[Int(piece.address - range.lowerBound)...])
+                    .copyBytes(from: piece.bytes)
+            }
+            kexecSegments.append(KexecSegment(content: UnsafeRawBufferPointer(bytes), destination: segment))
+            offset += size
+        }
+        do throws(Failure) {
+            try loadKexecImage(entry: entry, kexecSegments, preservesContext: preservesContext)
+        } catch {
+            let size = describe(bytes: segments.byteCount)
+            switch error.errno {
+            case 12:  // ENOMEM
+                throw Failure("load", "kernel B", "the kernel has not \(size) of free memory for the backup", remedy: "end programs, or use a smaller --backup-end", errno: 12)
+            case 22:  // EINVAL: with the flags probed before, only the size is left.
+                throw Failure("load", "kernel B", "its \(size) are more than half of the memory", remedy: "use a smaller --backup-end", errno: 22)
+            default: throw error
+            }
+        }
+    }
+}
+
+/// Whether the running kernel can load and jump into kernel B; nothing is changed by the question.
+public func checkKexecJump() throws(Failure) {
+    let what = "hibernate through", kernel = "a second kernel"
+    switch probeKexecLoad(preservesContext: true) {
+    case 14: return  // EFAULT: permission and flags were in order
+    case 38:  // ENOSYS
+        throw Failure(what, kernel, "the running kernel has no kexec_load", remedy: "use one with CONFIG_KEXEC and CONFIG_KEXEC_JUMP")
+    case 22:  // EINVAL
+        throw Failure(what, kernel, "the running kernel cannot come back from a jump", remedy: "use one with CONFIG_KEXEC_JUMP")
+    case 1:  // EPERM
+        if effectiveUserID() != 0 { throw Failure(what, kernel, "only root may do that", remedy: "run this as root") }
+        if let lockdown = try? readText("/sys/kernel/security/lockdown"), !lockdown.utf8.starts(with: "[none]".utf8) {
+            throw Failure(what, kernel, "the kernel is locked down (\(trimmed(lockdown)))", remedy: "boot without lockdown= and with Secure Boot off")
+        }
+        if let disabled = try? readText("/proc/sys/kernel/kexec_load_disabled"), trimmed(disabled) != "0" {
+            throw Failure(what, kernel, "kernel.kexec_load_disabled is set", remedy: "boot again without setting it: it cannot be cleared")
+        }
+        throw Failure(what, kernel, "the kernel does not permit it", remedy: "look for lockdown= and for a container without CAP_SYS_BOOT")
+    case let number: throw Failure(what, kernel, errorText(number), errno: number)
+    }
+}

@@ -1,0 +1,85 @@
+import Basics
+import CBlkid
+import CLinux
+
+/// What libblkid finds on a block device.
+public struct BlockDeviceContent: Sendable {
+    /// What it is, for a message: `ext4`, `swap`, `dos`; nil where libblkid knows nothing there.
+    public var type: String?
+    public var uuid: String?
+    public var label: String?
+    /// The partition's own UUID and name in its partition table.
+    public var partitionUUID: String?
+    public var partitionLabel: String?
+    /// The device holds a partition table, not a filesystem.
+    public var isPartitionTable = false
+
+    public init() {}
+}
+
+/// A libblkid probe, freed when it goes out of scope.
+private struct Probe: ~Copyable {
+    let pointer: blkid_probe
+
+    init(_ path: String) throws(Failure) {
+        guard let probe = blkid_new_probe_from_filename(path) else { throw Failure(lastError: "probe", path) }
+        pointer = probe
+    }
+
+    deinit { blkid_free_probe(pointer) }
+
+    borrowing func value(_ name: String) -> String? {
+        var data: UnsafePointer<CChar>?
+        guard blkid_probe_lookup_value(pointer, name, &data, nil) == 0, let data else { return nil }
+        return String(cString: data)
+    }
+}
+
+/// Reads what a block device holds; the device is not changed.
+/// The corresponding C function is `blkid_do_safeprobe`.
+public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
+    let probe = try Probe(path)
+    blkid_probe_enable_superblocks(probe.pointer, 1)
+    blkid_probe_set_superblocks_flags(
+        probe.pointer, CInt(BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE))
+    blkid_probe_enable_partitions(probe.pointer, 1)
+    blkid_probe_set_partitions_flags(probe.pointer, CInt(BLKID_PARTS_ENTRY_DETAILS))
+    var content = BlockDeviceContent()
+    switch blkid_do_safeprobe(probe.pointer) {
+    case 0, 1: break
+    case -2: content.type = "several overlapping signatures"
+    default: throw Failure("probe", path, errno: EIO)
+    }
+    content.type = content.type ?? probe.value("TYPE")
+    if content.type == nil, let table = probe.value("PTTYPE") {
+        content.type = "\(table) partition table"
+        content.isPartitionTable = true
+    }
+    content.uuid = probe.value("UUID")
+    content.label = probe.value("LABEL")
+    content.partitionUUID = probe.value("PART_ENTRY_UUID")
+    content.partitionLabel = probe.value("PART_ENTRY_NAME")
+    return content
+}
+
+extension Failure {
+    /// A failure with a given error number.
+    init(_ operation: String, _ operand: String, errno: CInt) {
+        self.init(operation, operand, errorText(errno), errno: errno)
+    }
+}
+
+/// Removes every signature that libblkid finds, so that nothing takes the device for what it held before.
+/// The corresponding C function is `blkid_do_wipe`.
+public func wipeSignatures(_ file: borrowing File) throws(Failure) {
+    guard let probe = blkid_new_probe() else { throw Failure(lastError: "probe", file.path) }
+    defer { blkid_free_probe(probe) }
+    guard blkid_probe_set_device(probe, file.descriptor, 0, 0) == 0 else { throw Failure(lastError: "probe", file.path) }
+    blkid_probe_enable_superblocks(probe, 1)
+    blkid_probe_set_superblocks_flags(probe, CInt(BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_TYPE))
+    blkid_probe_enable_partitions(probe, 1)
+    blkid_probe_set_partitions_flags(probe, CInt(BLKID_PARTS_MAGIC))
+    while blkid_do_probe(probe) == 0 {
+        guard blkid_do_wipe(probe, 0) == 0 else { throw Failure(lastError: "wipe the signatures of", file.path) }
+    }
+}

@@ -1,0 +1,22 @@
+import CLinux
+
+/// Milliseconds since the machine's start, not counting time asleep (`CLOCK_MONOTONIC`).
+public func monotonicMilliseconds() -> UInt64 {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
+}
+
+/// Seconds since 1970, UTC (`CLOCK_REALTIME`).
+public func secondsSince1970() -> UInt64 {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return UInt64(max(0, now.tv_sec))
+}
+
+/// Waits.
+public func sleep(milliseconds: Int) {
+    var rest = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
+    var left = timespec()
+    while nanosleep(&rest, &left) != 0, torpor_errno() == EINTR { rest = left }
+}

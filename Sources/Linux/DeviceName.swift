@@ -1,0 +1,82 @@
+import Basics
+
+/// A block device as the administrator names it: a path or `UUID=`, `LABEL=`, `PARTUUID=`, `PARTLABEL=`.
+public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
+    case path(String)
+    case uuid(String)
+    case label(String)
+    case partitionUUID(String)
+    case partitionLabel(String)
+
+    /// nil for an empty name and for a `TAG=` that is none of these.
+    public init?(_ text: String) {
+        if text.utf8.isEmpty { return nil }
+        if text.utf8.first == UInt8(ascii: "/") {
+            self = .path(text)
+            return
+        }
+        let parts = text.split(separator: "=", maxSplits: 1)
+        guard parts.count == 2 else { return nil }
+        let value = String(parts[1])
+        switch String(parts[0]) {
+        case "UUID": self = .uuid(value)
+        case "LABEL": self = .label(value)
+        case "PARTUUID": self = .partitionUUID(value)
+        case "PARTLABEL": self = .partitionLabel(value)
+        default: return nil
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .path(let path): path
+        case .uuid(let value): "UUID=\(value)"
+        case .label(let value): "LABEL=\(value)"
+        case .partitionUUID(let value): "PARTUUID=\(value)"
+        case .partitionLabel(let value): "PARTLABEL=\(value)"
+        }
+    }
+
+    /// Whether a device with this content is meant. UUIDs are compared without regard to case, as libblkid writes them
+    /// in the case of the filesystem's own tools.
+    public func matches(path: String, _ content: BlockDeviceContent) -> Bool {
+        switch self {
+        case .path(let name): name == path
+        case .uuid(let value): content.uuid.map { lowercased($0) == lowercased(value) } ?? false
+        case .label(let value): content.label == value
+        case .partitionUUID(let value): content.partitionUUID.map { lowercased($0) == lowercased(value) } ?? false
+        case .partitionLabel(let value): content.partitionLabel == value
+        }
+    }
+}
+
+private func lowercased(_ text: String) -> [UInt8] {
+    text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+}
+
+/// The path of the device that `name` means, as soon as there is one.
+///
+/// - Parameters:
+///   - seconds: how long to wait for it to appear.
+///   - content: what a device holds; devices on which it fails (an empty CD drive) are passed over.
+/// - Throws: where it has not appeared in time.
+public func waitForDevice(
+    _ name: DeviceName, seconds: Int, content: (String) throws(Failure) -> BlockDeviceContent
+) throws(Failure) -> String {
+    let deadline = monotonicMilliseconds() + UInt64(seconds) * 1000
+    while true {
+        if case .path(let path) = name {
+            if exists(path) { return path }
+        } else {
+            for path in try blockDevicePaths() {
+                guard let found = try? content(path) else { continue }
+                if name.matches(path: path, found) { return path }
+            }
+        }
+        if monotonicMilliseconds() >= deadline {
+            throw Failure(
+                "find", name.description, seconds == 0 ? "there is no such device" : "it has not appeared within \(seconds) s")
+        }
+        sleep(milliseconds: 20)
+    }
+}

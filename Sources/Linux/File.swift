@@ -1,0 +1,131 @@
+import Basics
+import CLinux
+
+/// An open file, closed when it goes out of scope. Offsets and counts are in bytes.
+public struct File: ~Copyable {
+    public let descriptor: CInt
+    /// The name it was opened by, for messages.
+    public let path: String
+
+    /// Flags of open(2) that callers outside this room need.
+    public struct Options: OptionSet, Sendable {
+        public let rawValue: CInt
+        public init(rawValue: CInt) { self.rawValue = rawValue }
+        public static let write = Options(rawValue: O_RDWR)
+        /// Around the page cache: offsets, counts and addresses must be multiples of the sector size.
+        public static let direct = Options(rawValue: torpor_open_direct_flag())
+        /// On a block device: fails with EBUSY while the kernel has it mounted, in use as swap or held by another device.
+        public static let exclusive = Options(rawValue: O_EXCL)
+        public static let nonBlocking = Options(rawValue: O_NONBLOCK)
+    }
+
+    /// Opens an existing file. The corresponding C function is `open`.
+    public init(_ path: String, _ options: Options = []) throws(Failure) {
+        descriptor = try retrying("open", path) { torpor_open(path, O_CLOEXEC | O_NOCTTY | options.rawValue, 0) }
+        self.path = path
+    }
+
+    deinit { close(descriptor) }
+
+    /// Reads exactly `buffer.count` bytes from `offset` on; the end of the file before that is a failure.
+    public borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Failure) {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let position = try fileOffset(offset, plus: done)
+            let count = try retrying("read", path) { pread(descriptor, rest.baseAddress, rest.count, position) }
+            if count == 0 { throw Failure("read", path, "it ends at byte \(position)") }
+            done += count
+        }
+    }
+
+    /// Writes all of `buffer` from `offset` on.
+    public borrowing func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(Failure) {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeRawBufferPointer(rebasing: buffer[done...])
+            let position = try fileOffset(offset, plus: done)
+            let count = try retrying("write", path) { pwrite(descriptor, rest.baseAddress, rest.count, position) }
+            if count == 0 { throw Failure("write", path, "nothing more fits at byte \(position)") }
+            done += count
+        }
+    }
+
+    /// Writes text at the file's own position, with one system call: one record for /dev/kmsg.
+    public borrowing func write(line: String) throws(Failure) {
+        var line = line
+        var count = 0
+        line.withUTF8 { bytes in
+            repeat { count = Glue.write(descriptor, bytes.baseAddress, bytes.count) } while count < 0 && torpor_errno() == EINTR
+        }
+        if count < 0 { throw Failure(lastError: "write", path) }
+    }
+
+    /// Makes what was written durable, through the device's own cache. The corresponding C function is `fsync`.
+    public borrowing func flush() throws(Failure) { try retrying("flush", path) { fsync(descriptor) } }
+
+    private borrowing func fileOffset(_ offset: UInt64, plus done: Int) throws(Failure) -> off_t {
+        let (sum, overflow) = offset.addingReportingOverflow(UInt64(done))
+        guard !overflow, let position = off_t(exactly: sum) else {
+            throw Failure("seek", path, "offset \(offset) is beyond what a file can have")
+        }
+        return position
+    }
+}
+
+/// `write(2)` under a name that `File`'s own methods do not hide.
+private enum Glue {
+    static func write(_ descriptor: CInt, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+        CLinux.write(descriptor, bytes, count)
+    }
+}
+
+/// Reads a whole file of at most `limit` bytes: /proc, /sys, a kernel, an initrd.
+public func readFile(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
+    let file = try File(path)
+    var content: [UInt8] = []
+    // A file of /proc tells no size, so the buffer grows; where there is a size, once is enough.
+    var status = stat()
+    try retrying("stat", path) { fstat(file.descriptor, &status) }
+    var capacity = min(limit, max(Int(status.st_size), 1 << 14)) + 1
+    while true {
+        let start = content.count
+        content.append(contentsOf: repeatElement(0, count: capacity - start))
+        var failure: Failure?
+        var count = 0
+        content.withUnsafeMutableBytes { buffer in
+            while start + count < buffer.count {
+                let got = CLinux.read(file.descriptor, buffer.baseAddress?.advanced(by: start + count), buffer.count - start - count)
+                if got < 0, torpor_errno() == EINTR { continue }
+                if got < 0 { failure = Failure(lastError: "read", path) }
+                if got <= 0 { break }
+                count += got
+            }
+        }
+        if let failure { throw failure }
+        content.removeLast(content.count - start - count)
+        if content.count > limit { throw Failure("read", path, "it is larger than \(describe(bytes: UInt64(limit)))") }
+        if content.count < capacity { return content }
+        capacity = min(limit, capacity * 2) + 1
+    }
+}
+
+/// Reads a whole text file; what is not UTF-8 is replaced.
+public func readText(_ path: String) throws(Failure) -> String { String(decoding: try readFile(path), as: UTF8.self) }
+
+/// Whether a path can be reached.
+public func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+/// The names in a directory, sorted, without those that begin with a dot.
+public func listDirectory(_ path: String) throws(Failure) -> [String] {
+    guard let directory = opendir(path) else { throw Failure(lastError: "open directory", path) }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = CLinux.readdir(directory) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if name.utf8.first != UInt8(ascii: ".") { names.append(name) }
+    }
+    return names.sorted()
+}

@@ -1,0 +1,41 @@
+import Basics
+import CLinux
+
+/// A range of memory that the kernel maps for us, unmapped when it goes out of scope. Counts are in bytes.
+public struct Mapping: ~Copyable {
+    public let bytes: UnsafeMutableRawBufferPointer
+
+    /// Zeroed memory of our own. `isShared` makes it common with children forked later.
+    /// The corresponding C function is `mmap` with `MAP_ANONYMOUS`.
+    public init(anonymous count: Int, isShared: Bool = false) throws(Failure) {
+        let flags = (isShared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS
+        bytes = try map(count, PROT_READ | PROT_WRITE, flags, -1, 0, "anonymous memory")
+    }
+
+    /// A range of a file, shared with it where it is writable. `offset` must be a multiple of the page size.
+    public init(_ file: borrowing File, offset: UInt64, count: Int, isWritable: Bool) throws(Failure) {
+        guard let position = off_t(exactly: offset) else {
+            throw Failure("map", file.path, "offset \(offset) is beyond what a file can have")
+        }
+        let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
+        let flags = isWritable ? MAP_SHARED : MAP_PRIVATE
+        bytes = try map(
+            count, protection, flags, file.descriptor, position, "\(file.path) at 0x\(hexadecimal(offset))")
+    }
+
+    deinit { munmap(bytes.baseAddress, bytes.count) }
+
+    /// Keeps the memory out of swap. The corresponding C function is `mlock`.
+    public borrowing func lock() throws(Failure) { try retrying("lock", "memory") { mlock(bytes.baseAddress, bytes.count) } }
+}
+
+private func map(
+    _ count: Int, _ protection: CInt, _ flags: CInt, _ descriptor: CInt, _ offset: off_t, _ operand: String
+) throws(Failure) -> UnsafeMutableRawBufferPointer {
+    guard count > 0 else { throw Failure("map", operand, "there is nothing to map") }
+    let address = mmap(nil, count, protection, flags, descriptor, offset)
+    guard let address, torpor_is_map_failed(address) == 0 else {
+        throw Failure(lastError: "map \(describe(bytes: UInt64(count))) of", operand)
+    }
+    return UnsafeMutableRawBufferPointer(start: address, count: count)
+}

@@ -1,0 +1,31 @@
+import Basics
+import CLinux
+
+extension Failure {
+    /// The failure of the system call that has just returned, with the reason that strerror(3) gives for errno(3).
+    public init(lastError operation: String, _ operand: String, remedy: String? = nil) {
+        let number = torpor_errno()
+        self.init(operation, operand, errorText(number), remedy: remedy, errno: number)
+    }
+}
+
+/// The C library's sentence for an error number.
+public func errorText(_ number: CInt) -> String {
+    guard let text = strerror(number) else { return "error \(number)" }
+    return String(cString: text)
+}
+
+/// Runs a system call that answers a negative number on error, again for as long as a signal interrupts it.
+///
+/// This function owns the EINTR rule: no other place tests for it.
+/// - Throws: a failure with the operation, the operand and errno.
+@discardableResult
+func retrying<T: SignedInteger & FixedWidthInteger>(
+    _ operation: String, _ operand: String, _ call: () -> T
+) throws(Failure) -> T {
+    while true {
+        let result = call()
+        if result >= 0 { return result }
+        if torpor_errno() != EINTR { throw Failure(lastError: operation, operand) }
+    }
+}

@@ -1,0 +1,62 @@
+import Basics
+import CLinux
+
+/// Runs `body` once for each number in `0..<count`, each on a thread of its own, and returns when all have ended.
+///
+/// Where a thread cannot be started, the numbers left over run on the calling thread, one after the other: `body` must
+/// therefore not wait for another number's work.
+public func runConcurrently(_ count: Int, _ body: @escaping (Int) -> Void) {
+    var threads: [pthread_t] = []
+    for number in 1..<max(count, 1) {
+        let work = Unmanaged.passRetained(Work(number, body))
+        var thread = pthread_t()
+        let error = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                let work = Unmanaged<Work>.fromOpaque(argument).takeRetainedValue()
+                work.body(work.number)
+                return nil
+            }, work.toOpaque())
+        if error == 0 {
+            threads.append(thread)
+        } else {
+            work.release()
+            body(number)
+        }
+    }
+    body(0)
+    for thread in threads { pthread_join(thread, nil) }
+}
+
+private final class Work {
+    let number: Int
+    let body: (Int) -> Void
+    init(_ number: Int, _ body: @escaping (Int) -> Void) {
+        self.number = number
+        self.body = body
+    }
+}
+
+/// A value that threads change one at a time.
+public final class Guarded<Value>: @unchecked Sendable {
+    private var value: Value
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+
+    public init(_ value: Value) {
+        self.value = value
+        mutex = .allocate(capacity: 1)
+        pthread_mutex_init(mutex, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    public func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return body(&value)
+    }
+}

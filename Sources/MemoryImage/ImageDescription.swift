@@ -1,0 +1,172 @@
+import Basics
+
+/// What is known of the session whose memory an image holds, and what its resume needs.
+///
+/// Kernel A writes down what only it can see, kernel B adds what only it can know (`jumpBackEntry`, `backupSources`,
+/// `vmcoreInfo`). The encoding is a list of tagged fields, so that a reader passes over what it does not know.
+public struct ImageDescription: Equatable, Sendable {
+    /// A range of the firmware's memory map with its type, as in /sys/firmware/memmap.
+    public struct FirmwareRange: Equatable, Sendable {
+        public var addresses: AddressRange
+        /// `System RAM`, `Reserved`, `ACPI Tables`, …
+        public var type: String
+        public init(addresses: AddressRange, type: String) {
+            self.addresses = addresses
+            self.type = type
+        }
+    }
+
+    /// Names the hibernation: the word `torpor.session=` of kernel B's command line.
+    public var session = UUID.zero
+    public var host = ""
+    public var kernelRelease = ""
+    /// Physical address at which kernel A goes on.
+    public var jumpBackEntry: UInt64 = 0
+    /// Whether kernel A runs with 5-level page tables.
+    public var hasFiveLevelPaging = false
+    /// CPUs that kernel A had online.
+    public var processorCount: UInt32 = 0
+    /// System RAM below N that kernel A swaps out for kernels B and C: whole pages, ascending.
+    public var backupRanges: [AddressRange] = []
+    /// All System RAM of kernel A: whole pages, ascending.
+    public var memoryRanges: [AddressRange] = []
+    public var firmwareMap: [FirmwareRange] = []
+    /// The backup page map: for each page of `backupRanges`, in order, the page frame number at which its contents lie
+    /// in the image; empty where it is not known.
+    public var backupSources: [UInt64] = []
+    /// Kernel A's VMCOREINFO note.
+    public var vmcoreInfo: [UInt8] = []
+    /// Physical address of the page in kernel A's memory that takes the report; 0 for none.
+    public var reportAddress: UInt64 = 0
+    /// What that page begins with.
+    public var reportKey: [UInt8] = []
+
+    public init() {}
+
+    private enum Tag: UInt32 {
+        case session = 1, host, kernelRelease, jumpBackEntry, hasFiveLevelPaging, processorCount
+        case backupRanges, memoryRanges, firmwareMap, backupSources, vmcoreInfo, reportAddress, reportKey
+    }
+
+    static let magic = Array("TorporID".utf8)
+
+    public func encoded() -> [UInt8] {
+        var bytes = ImageDescription.magic
+        func add(_ tag: Tag, _ value: [UInt8]) {
+            bytes.append(littleEndian: tag.rawValue)
+            bytes.append(littleEndian: UInt32(value.count))
+            bytes += value
+        }
+        func add(_ tag: Tag, numbers values: [UInt64]) {
+            var value: [UInt8] = []
+            value.reserveCapacity(values.count * 8)
+            for item in values { value.append(littleEndian: item) }
+            add(tag, value)
+        }
+        func add(_ tag: Tag, ranges: [AddressRange]) { add(tag, numbers: ranges.flatMap { [$0.lowerBound, $0.upperBound] }) }
+        add(.session, session.bytes)
+        add(.host, Array(host.utf8))
+        add(.kernelRelease, Array(kernelRelease.utf8))
+        add(.jumpBackEntry, numbers: [jumpBackEntry])
+        add(.hasFiveLevelPaging, numbers: [hasFiveLevelPaging ? 1 : 0])
+        add(.processorCount, numbers: [UInt64(processorCount)])
+        add(.backupRanges, ranges: backupRanges)
+        add(.memoryRanges, ranges: memoryRanges)
+        var map: [UInt8] = []
+        for range in firmwareMap {
+            map.append(littleEndian: range.addresses.lowerBound)
+            map.append(littleEndian: range.addresses.upperBound)
+            map.append(littleEndian: UInt32(range.type.utf8.count))
+            map += range.type.utf8
+        }
+        add(.firmwareMap, map)
+        add(.backupSources, numbers: backupSources)
+        add(.vmcoreInfo, vmcoreInfo)
+        add(.reportAddress, numbers: [reportAddress])
+        add(.reportKey, reportKey)
+        return bytes
+    }
+
+    public init(decoding bytes: [UInt8]) throws(Failure) {
+        let fields = bytes.span.bytes
+        guard try fields.copy(at: 0, count: 8) == ImageDescription.magic else {
+            throw Failure("read", "the image's description", "it is none")
+        }
+        var offset = 8
+        while offset < bytes.count {
+            let tag: UInt32 = try fields.integer(at: offset)
+            let count = Int(try fields.integer(at: offset + 4, as: UInt32.self))
+            let value = try fields.copy(at: offset + 8, count: count)
+            offset += 8 + count
+            guard let tag = Tag(rawValue: tag) else { continue }
+            try take(tag, value)
+        }
+    }
+
+    private mutating func take(_ tag: Tag, _ value: [UInt8]) throws(Failure) {
+        func number() throws(Failure) -> UInt64 { try value.span.bytes.integer(at: 0) }
+        switch tag {
+        case .session:
+            guard let uuid = UUID(bytes: value) else { throw ImageDescription.malformed("session") }
+            session = uuid
+        case .host: host = String(decoding: value, as: UTF8.self)
+        case .kernelRelease: kernelRelease = String(decoding: value, as: UTF8.self)
+        case .jumpBackEntry: jumpBackEntry = try number()
+        case .hasFiveLevelPaging: hasFiveLevelPaging = try number() != 0
+        case .processorCount: processorCount = UInt32(truncatingIfNeeded: try number())
+        case .backupRanges: backupRanges = try ImageDescription.ranges(value, "backup ranges")
+        case .memoryRanges: memoryRanges = try ImageDescription.ranges(value, "memory ranges")
+        case .firmwareMap: firmwareMap = try ImageDescription.firmwareRanges(value)
+        case .backupSources: backupSources = try ImageDescription.numbers(value)
+        case .vmcoreInfo: vmcoreInfo = value
+        case .reportAddress: reportAddress = try number()
+        case .reportKey: reportKey = value
+        }
+    }
+
+    private static func malformed(_ field: String) -> Failure {
+        Failure("read", "the image's description", "its \(field) are malformed")
+    }
+
+    private static func numbers(_ value: [UInt8]) throws(Failure) -> [UInt64] {
+        guard value.count % 8 == 0 else { throw malformed("numbers") }
+        let fields = value.span.bytes
+        var result: [UInt64] = []
+        result.reserveCapacity(value.count / 8)
+        for i in 0..<value.count / 8 { result.append(try fields.integer(at: i * 8)) }
+        return result
+    }
+
+    /// Ranges must be of whole pages, ascending and apart, so that nobody after this has to ask.
+    private static func ranges(_ value: [UInt8], _ field: String) throws(Failure) -> [AddressRange] {
+        let bounds = try numbers(value)
+        guard bounds.count % 2 == 0 else { throw malformed(field) }
+        var result: [AddressRange] = []
+        var previous: UInt64 = 0
+        for i in 0..<bounds.count / 2 {
+            let (start, end) = (bounds[i * 2], bounds[i * 2 + 1])
+            guard start < end, start >= previous, start % pageSize == 0, end % pageSize == 0, end <= 1 << 52 else {
+                throw malformed(field)
+            }
+            result.append(start..<end)
+            previous = end
+        }
+        return result
+    }
+
+    private static func firmwareRanges(_ value: [UInt8]) throws(Failure) -> [FirmwareRange] {
+        let fields = value.span.bytes
+        var result: [FirmwareRange] = []
+        var offset = 0
+        while offset < value.count {
+            let start: UInt64 = try fields.integer(at: offset)
+            let end: UInt64 = try fields.integer(at: offset + 8)
+            let count = Int(try fields.integer(at: offset + 16, as: UInt32.self))
+            guard start <= end else { throw malformed("firmware ranges") }
+            let type = String(decoding: try fields.copy(at: offset + 20, count: count), as: UTF8.self)
+            result.append(FirmwareRange(addresses: start..<end, type: type))
+            offset += 20 + count
+        }
+        return result
+    }
+}

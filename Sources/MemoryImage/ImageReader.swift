@@ -1,0 +1,149 @@
+import Basics
+import Linux
+import Synchronization
+
+/// Reads one image. Workers share it, each with a `ChunkReader` of its own.
+///
+/// The chain of checksums begins at the superblock: it names those of description and index, the index names that of
+/// each chunk's header, and the header that of its payload.
+public final class ImageReader: @unchecked Sendable {
+    public let partition: HibernationPartition
+    public let description: ImageDescription
+    public let index: ChunkIndex
+    private let nextEntry = Atomic<Int>(0)
+
+    /// The largest description that is read: with a backup range of 4 GiB, its page map has 8 MiB.
+    private static let descriptionLimit: UInt64 = 64 << 20
+    /// The largest index that is read: 2 million chunks, 2 TiB of memory.
+    private static let indexLimit: UInt64 = 64 << 20
+
+    /// Reads description and index of the image that the superblock names, and verifies both.
+    public init(_ partition: HibernationPartition) throws(Failure) {
+        self.partition = partition
+        let superblock = partition.superblock
+        description = try ImageDescription(
+            decoding: partition.read(superblock.descriptionExtent, "the description", limit: ImageReader.descriptionLimit))
+        index = try ChunkIndex(
+            decoding: partition.read(superblock.indexExtent, "the index", limit: ImageReader.indexLimit),
+            partition: partition.dataArea)
+        var dataPages: UInt64 = 0
+        for entry in index.entries { dataPages += UInt64(entry.dataPages) }
+        guard index.imageUUID == superblock.imageUUID, UInt64(index.entries.count) == superblock.counts.chunks,
+            dataPages == superblock.counts.dataPages
+        else { throw Failure("read", "the index on \(partition.path)", "it belongs to another image") }
+    }
+
+    /// The next chunk that no worker has taken yet; nil when all are taken.
+    public func takeEntry() -> ChunkIndex.Entry? {
+        let number = nextEntry.add(1, ordering: .relaxed).oldValue
+        return number < index.entries.count ? index.entries[number] : nil
+    }
+
+    /// A new worker's reader.
+    public func makeChunkReader() throws(Failure) -> ChunkReader { try ChunkReader(self) }
+}
+
+/// Where the pages of a chunk go.
+public protocol PageSink: ~Copyable {
+    /// The memory for pages at physical addresses, in bytes; at most `ChunkReader.pieceByteCount` of them.
+    /// - Returns: as many bytes, valid until the next call; nil where the pages are only verified.
+    /// - Throws: where no page of an image may go there.
+    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer?
+}
+
+/// One worker's view of the image. Its buffers are allocated once.
+public final class ChunkReader {
+    /// The most bytes that are asked of a sink at once.
+    public static let pieceByteCount: UInt64 = 1 << 20
+
+    private let reader: ImageReader
+    private let decompressor: Decompressor
+    private let chunk: Mapping
+    private let pages: Mapping
+
+    init(_ reader: ImageReader) throws(Failure) {
+        self.reader = reader
+        decompressor = try Decompressor()
+        chunk = try Mapping(anonymous: ChunkHeader.maximumByteCount)
+        pages = try Mapping(anonymous: ChunkHeader.maximumPayloadByteCount)
+    }
+
+    /// Reads a chunk, verifies all of it, then hands its pages to the sink.
+    /// - Returns: the pages of each kind.
+    public func read(
+        _ entry: ChunkIndex.Entry, into sink: inout some PageSink & ~Copyable
+    ) throws(Failure) -> (data: UInt64, zero: UInt64) {
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<Int(entry.byteCount)])
+        try reader.partition.file.read(into: bytes, at: entry.offset)
+        let header: ChunkHeader
+        do throws(Failure) { header = try ChunkHeader(decoding: UnsafeRawBufferPointer(bytes)) } catch {
+            throw damaged(entry, error.reason)
+        }
+        guard header.imageUUID == reader.index.imageUUID else { throw damaged(entry, "it belongs to another image") }
+        guard header.checksum == entry.headerChecksum, header.sequence == entry.sequence,
+            header.dataPages == Int(entry.dataPages), header.storedByteCount == Int(entry.byteCount)
+        else { throw damaged(entry, "it is not the chunk that the index names") }
+        let end = header.payloadOffset + header.payloadByteCount
+        let payload = UnsafeRawBufferPointer(rebasing: bytes[header.payloadOffset..<end])
+        guard crc64(payload) == header.payloadChecksum else { throw damaged(entry, "its checksum is wrong") }
+        let headerEnd = ChunkHeader.byteCount(runs: header.runs.count)
+        guard isZero(UnsafeRawBufferPointer(rebasing: bytes[headerEnd..<header.payloadOffset])),
+            isZero(UnsafeRawBufferPointer(rebasing: bytes[end...]))
+        else { throw damaged(entry, "its padding is not zero") }
+
+        let size = header.dataPages * Int(pageSize)
+        let dataRuns = header.runs.filter { $0.kind == .data }
+        if dataRuns.count == 1, let addresses = dataRuns[0].addresses,
+            let memory = try sink.memory(for: addresses)
+        {
+            try decompress(payload, header, into: memory, entry)
+        } else if size > 0 {
+            let contents = UnsafeMutableRawBufferPointer(rebasing: pages.bytes[..<size])
+            try decompress(payload, header, into: contents, entry)
+            try scatter(dataRuns, contents, into: &sink)
+        }
+        for run in header.runs where run.kind == .zero { try clear(run, in: &sink) }
+        return (UInt64(header.dataPages), header.zeroPages)
+    }
+
+    private func decompress(
+        _ payload: UnsafeRawBufferPointer, _ header: ChunkHeader, into memory: UnsafeMutableRawBufferPointer,
+        _ entry: ChunkIndex.Entry
+    ) throws(Failure) {
+        do throws(Failure) {
+            try decompressor.decompress(payload, codecNumber: header.codecNumber, into: memory)
+        } catch { throw damaged(entry, error.reason) }
+    }
+
+    private func scatter(
+        _ runs: [PageRun], _ contents: UnsafeMutableRawBufferPointer, into sink: inout some PageSink & ~Copyable
+    ) throws(Failure) {
+        var offset = 0
+        for run in runs {
+            guard let addresses = run.addresses else { continue }
+            let size = Int(addresses.byteCount)
+            if let memory = try sink.memory(for: addresses) {
+                memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: contents[offset..<offset + size]))
+            }
+            offset += size
+        }
+    }
+
+    private func clear(_ run: PageRun, in sink: inout some PageSink & ~Copyable) throws(Failure) {
+        guard let addresses = run.addresses else { return }
+        var start = addresses.lowerBound
+        while start < addresses.upperBound {
+            let end = min(addresses.upperBound, start + ChunkReader.pieceByteCount)
+            if let memory = try sink.memory(for: start..<end) {
+                _ = memory.initializeMemory(as: UInt8.self, repeating: 0)
+            }
+            start = end
+        }
+    }
+
+    private func damaged(_ entry: ChunkIndex.Entry, _ reason: String) -> Failure {
+        Failure(
+            "read", "chunk \(entry.sequence) at byte \(entry.offset) of \(reader.partition.path)",
+            "\(reason): the image is damaged")
+    }
+}

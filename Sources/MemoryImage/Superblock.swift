@@ -1,0 +1,186 @@
+import Basics
+
+/// What a hibernation partition says of itself, in one 4 KiB block; `docs/image-format.md` has the table of fields.
+public struct Superblock: Equatable, Sendable {
+    public static let magic = Array("TorporHP".utf8)
+    public static let version: UInt32 = 1
+    /// Bytes in a superblock: one block.
+    public static let byteCount = 4096
+    /// Byte offsets of the two slots, written in turn.
+    public static let slotOffsets: [UInt64] = [0, 64 << 10]
+    /// The first byte after the area of the superblocks: chunks begin here.
+    public static let dataOffset: UInt64 = 1 << 20
+    /// The smallest partition that is formatted, in bytes.
+    public static let minimumDeviceByteCount: UInt64 = 4 << 20
+    static let labelLimit = 64
+    static let reasonLimit = 256
+
+    /// What the partition holds.
+    public enum State: UInt32, Sendable {
+        /// No image has been written since the partition was formatted or its image discarded.
+        case empty = 0
+        /// Kernel B was writing an image; it is not complete.
+        case saving = 1
+        /// A complete image that waits for its resume.
+        case ready = 2
+        /// Kernel C began to resume the image, or left it behind for the root filesystem; it is not resumed again.
+        case attempted = 3
+        /// The image was resumed.
+        case consumed = 4
+        /// Writing the image failed; `reason` tells why. The session went on.
+        case failed = 5
+        /// A complete image whose session went on after it was saved: to look at, never to resume.
+        case snapshot = 6
+    }
+
+    /// A range of the partition with the CRC-64 of its bytes. In bytes; `offset` is a multiple of 4 KiB.
+    public struct Extent: Equatable, Sendable {
+        public var offset: UInt64 = 0
+        public var byteCount: UInt64 = 0
+        public var checksum: UInt64 = 0
+        public init() {}
+        public init(offset: UInt64, byteCount: UInt64, checksum: UInt64) {
+            self.offset = offset
+            self.byteCount = byteCount
+            self.checksum = checksum
+        }
+    }
+
+    /// How much an image holds.
+    public struct Counts: Equatable, Sendable {
+        public var chunks: UInt64 = 0
+        /// Pages whose contents are stored.
+        public var dataPages: UInt64 = 0
+        /// Pages of zeros, recorded but not stored.
+        public var zeroPages: UInt64 = 0
+        /// Bytes of the partition that the image takes, superblocks included.
+        public var storedBytes: UInt64 = 0
+        /// Milliseconds from the first page read to the last byte flushed.
+        public var milliseconds: UInt64 = 0
+        public init() {}
+    }
+
+    /// Counts up with every superblock written; the valid slot with the higher one counts.
+    public var generation: UInt64
+    public var uuid: UUID
+    public var label: String
+    /// Bytes of the device when it was formatted.
+    public var deviceByteCount: UInt64
+    public var state: State
+    /// The encryption of chunks, index and description; 0 is none, and this version knows no other.
+    public var cipher: UInt32 = 0
+    /// The image that `state` is about; zero for none.
+    public var imageUUID = UUID.zero
+    /// Seconds since 1970 at which this superblock was written.
+    public var time: UInt64 = 0
+    public var descriptionExtent = Extent()
+    public var indexExtent = Extent()
+    public var counts = Counts()
+    public var codec = Codec.none
+    /// Why, where `state` says that something did not work out; at most 255 bytes of UTF-8.
+    public var reason = ""
+
+    public init(uuid: UUID, label: String, deviceByteCount: UInt64) {
+        generation = 1
+        self.uuid = uuid
+        self.label = label
+        self.deviceByteCount = deviceByteCount
+        state = .empty
+    }
+
+    /// Names an image that has nothing yet.
+    mutating func clearImage(state: State, imageUUID: UUID) {
+        self.state = state
+        self.imageUUID = imageUUID
+        descriptionExtent = Extent()
+        indexExtent = Extent()
+        counts = Counts()
+        reason = ""
+    }
+
+    /// The bytes of a slot.
+    public func encoded() -> [UInt8] {
+        var block = [UInt8](repeating: 0, count: Superblock.byteCount)
+        block.put(Superblock.magic, at: 0, limit: 8)
+        block.put(Superblock.version, at: 8)
+        block.put(UInt32(Superblock.byteCount), at: 12)
+        block.put(generation, at: 16)
+        block.put(uuid.bytes, at: 24, limit: 16)
+        block.put(text: label, at: 40, limit: Superblock.labelLimit)
+        block.put(deviceByteCount, at: 104)
+        block.put(state.rawValue, at: 112)
+        block.put(cipher, at: 116)
+        block.put(imageUUID.bytes, at: 120, limit: 16)
+        block.put(time, at: 136)
+        for (offset, extent) in [(144, descriptionExtent), (168, indexExtent)] {
+            block.put(extent.offset, at: offset)
+            block.put(extent.byteCount, at: offset + 8)
+            block.put(extent.checksum, at: offset + 16)
+        }
+        block.put(counts.chunks, at: 192)
+        block.put(counts.dataPages, at: 200)
+        block.put(counts.zeroPages, at: 208)
+        block.put(counts.storedBytes, at: 216)
+        block.put(counts.milliseconds, at: 224)
+        block.put(codec.number, at: 232)
+        block.put(codec.level, at: 236)
+        block.put(text: reason, at: 256, limit: Superblock.reasonLimit)
+        block.put(crc64(block, count: Superblock.byteCount - 8), at: Superblock.byteCount - 8)
+        return block
+    }
+
+    /// Why a slot's bytes are no superblock.
+    public enum Refusal: Error, Sendable {
+        /// The magic is not there: the partition was never formatted.
+        case notFormatted
+        /// The magic is there, but the checksum or a field is wrong: damaged, or torn by a power cut.
+        case damaged
+        /// Written by a version of Torpor that this one does not know.
+        case unknownVersion(UInt32)
+    }
+
+    /// The superblock in a slot's bytes.
+    public init(decoding block: [UInt8]) throws(Refusal) {
+        guard block.count == Superblock.byteCount, Array(block.prefix(8)) == Superblock.magic else { throw .notFormatted }
+        let fields = block.span.bytes
+        guard let sum = try? fields.integer(at: Superblock.byteCount - 8, as: UInt64.self),
+            let version = try? fields.integer(at: 8, as: UInt32.self),
+            sum == crc64(block, count: Superblock.byteCount - 8)
+        else { throw .damaged }
+        guard version == Superblock.version else { throw .unknownVersion(version) }
+        guard let superblock = try? Superblock(fields: fields) else { throw .damaged }
+        self = superblock
+    }
+
+    /// The fields of a block whose checksum is right; a field can still hold what no version of ours writes.
+    private init(fields: RawSpan) throws(Failure) {
+        guard let uuid = UUID(bytes: try fields.copy(at: 24, count: 16)),
+            let imageUUID = UUID(bytes: try fields.copy(at: 120, count: 16)),
+            let state = State(rawValue: try fields.integer(at: 112)),
+            let codec = Codec(number: try fields.integer(at: 232), level: try fields.integer(at: 236))
+        else { throw Failure("read", "the superblock", "a field holds an unknown value") }
+        generation = try fields.integer(at: 16)
+        self.uuid = uuid
+        label = try fields.text(at: 40, count: Superblock.labelLimit)
+        deviceByteCount = try fields.integer(at: 104)
+        self.state = state
+        cipher = try fields.integer(at: 116)
+        self.imageUUID = imageUUID
+        time = try fields.integer(at: 136)
+        descriptionExtent = try Superblock.extent(fields, at: 144)
+        indexExtent = try Superblock.extent(fields, at: 168)
+        counts.chunks = try fields.integer(at: 192)
+        counts.dataPages = try fields.integer(at: 200)
+        counts.zeroPages = try fields.integer(at: 208)
+        counts.storedBytes = try fields.integer(at: 216)
+        counts.milliseconds = try fields.integer(at: 224)
+        self.codec = codec
+        reason = try fields.text(at: 256, count: Superblock.reasonLimit)
+    }
+
+    private static func extent(_ fields: RawSpan, at offset: Int) throws(Failure) -> Extent {
+        Extent(
+            offset: try fields.integer(at: offset), byteCount: try fields.integer(at: offset + 8),
+            checksum: try fields.integer(at: offset + 16))
+    }
+}

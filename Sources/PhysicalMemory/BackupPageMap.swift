@@ -1,0 +1,118 @@
+import Basics
+
+/// Where kernel A's low pages are while kernel B or C runs below N: the kernel's own list of pages to swap.
+///
+/// `machine_kexec_prepare` and `relocate_kernel` (arch/x86/kernel) leave the physical address of the list's first page in
+/// the control page, which also holds the jump-back entry, at an offset that differs between kernels. An entry of the
+/// list is a physical page address with one of the flags of <linux/kexec.h>, `IND_*`.
+public struct BackupPageMap: Equatable, Sendable {
+    /// For each page of the backup ranges, in order, the page frame number at which its contents lie.
+    public var sources: [UInt64]
+
+    private static let destinationFlag: UInt64 = 1, indirectionFlag: UInt64 = 2, doneFlag: UInt64 = 4
+    private static let sourceFlag: UInt64 = 8
+    /// An address without its flags.
+    private static func page(_ entry: UInt64) -> UInt64 { entry & ~(pageSize - 1) }
+
+    public init(sources: [UInt64]) { self.sources = sources }
+
+    /// Finds the list from the control page and follows it.
+    ///
+    /// - Parameters:
+    ///   - controlPage: the contents of the page that holds the jump-back entry.
+    ///   - backupRanges: whole pages, ascending.
+    ///   - readPage: the contents of a page of kernel A's memory, by physical address.
+    /// - Throws: where no word of the control page leads to a list whose destinations are exactly the backup ranges'
+    ///   pages, or more than one does to different lists.
+    public init(
+        controlPage: [UInt8], backupRanges: [AddressRange], readPage: (UInt64) throws(Failure) -> [UInt8]
+    ) throws(Failure) {
+        var found: BackupPageMap?
+        let fields = controlPage.span.bytes
+        for offset in stride(from: 0, through: controlPage.count - 8, by: 8) {
+            let word: UInt64 = try fields.integer(at: offset)
+            guard word & (pageSize - 1) == BackupPageMap.indirectionFlag, BackupPageMap.page(word) != 0 else { continue }
+            guard let map = try? BackupPageMap.follow(word, backupRanges, readPage) else { continue }
+            if let found, found != map { throw BackupPageMap.notFound("more than one list fits") }
+            found = map
+        }
+        guard let found else { throw BackupPageMap.notFound("no list of the kernel's fits the backup range") }
+        self = found
+    }
+
+    private static func follow(
+        _ start: UInt64, _ backupRanges: [AddressRange], _ readPage: (UInt64) throws(Failure) -> [UInt8]
+    ) throws(Failure) -> BackupPageMap {
+        let expected = Int(clamping: backupRanges.byteCount / pageSize)
+        var sources: [UInt64] = []
+        sources.reserveCapacity(expected)
+        var iterator = PageIterator(backupRanges)
+        var destination: UInt64?
+        var list = try readPage(page(start))
+        var index = 0
+        // Every page of the list but for its last entry holds sources, so the list is no longer than this.
+        var listPages = expected / 256 + 16
+        while true {
+            let entry: UInt64 = try list.span.bytes.integer(at: index * 8)
+            index += 1
+            switch entry & (pageSize - 1) {
+            case destinationFlag: destination = page(entry)
+            case indirectionFlag:
+                listPages -= 1
+                guard listPages > 0 else { throw notFound("the list does not end") }
+                list = try readPage(page(entry))
+                index = 0
+            case sourceFlag:
+                guard let current = destination, current == iterator.next() else { throw notFound("another destination") }
+                sources.append(page(entry) / pageSize)
+                destination = current + pageSize
+            case doneFlag:
+                guard sources.count == expected, iterator.next() == nil else { throw notFound("the list is too short") }
+                return BackupPageMap(sources: sources)
+            default: throw notFound("an entry without meaning")
+            }
+        }
+    }
+
+    /// The physical address at which what kernel A has at `address` lies in the image; the address itself where it is
+    /// not in the backup ranges.
+    public func location(of address: UInt64, backupRanges: [AddressRange]) -> UInt64? {
+        var pagesBefore: UInt64 = 0
+        for range in backupRanges {
+            if range.contains(address) {
+                let index = pagesBefore + (address - range.lowerBound) / pageSize
+                guard index < UInt64(sources.count) else { return nil }
+                return sources[Int(index)] * pageSize + address % pageSize
+            }
+            pagesBefore += range.byteCount / pageSize
+        }
+        return address
+    }
+
+    private static func notFound(_ reason: String) -> Failure {
+        Failure("find", "the list of kernel A's backed-up pages", reason)
+    }
+}
+
+/// The addresses of the pages of ranges, one after the other.
+private struct PageIterator: IteratorProtocol {
+    private let ranges: [AddressRange]
+    private var number = 0
+    private var address: UInt64
+
+    init(_ ranges: [AddressRange]) {
+        self.ranges = ranges
+        address = ranges.first?.lowerBound ?? 0
+    }
+
+    mutating func next() -> UInt64? {
+        guard number < ranges.count else { return nil }
+        let result = address
+        address += pageSize
+        if address >= ranges[number].upperBound {
+            number += 1
+            if number < ranges.count { address = ranges[number].lowerBound }
+        }
+        return result
+    }
+}

@@ -1,0 +1,57 @@
+import Basics
+import Linux
+
+/// The memory of another kernel (/proc/vmcore), or of this one (/proc/kcore), as an ELF core file.
+public final class CoreFile: @unchecked Sendable {
+    public let segments: [ELFCore.Segment]
+    private let file: File
+    private let notes: [UInt8]
+
+    /// Notes are read up to this many bytes: VMCOREINFO has a page, the session's description a few.
+    private static let noteLimit: UInt64 = 1 << 20
+
+    public init(_ path: String) throws(Failure) {
+        file = try File(path)
+        var bytes = try CoreFile.read(file, count: ELFCore.headerByteCount, at: 0)
+        bytes = try CoreFile.read(file, count: try ELFCore.tableByteCount(header: bytes), at: 0)
+        let core = try ELFCore(table: bytes)
+        segments = core.segments
+        var notes: [UInt8] = []
+        for note in core.notes {
+            guard note.byteCount <= CoreFile.noteLimit else { throw Failure("read", path, "its notes are too large") }
+            notes += try CoreFile.read(file, count: Int(note.byteCount), at: note.offset)
+        }
+        self.notes = notes
+    }
+
+    /// The contents of the note with a name; nil where there is none.
+    public func note(named name: String) throws(Failure) -> [UInt8]? { try ELFCore.note(named: name, in: notes) }
+
+    /// The memory at physical addresses, mapped. They must be whole pages and lie within one segment.
+    public func map(_ addresses: AddressRange) throws(Failure) -> Mapping {
+        let offset = try fileOffset(of: addresses)
+        return try Mapping(file, offset: offset, count: Int(addresses.byteCount), isWritable: false)
+    }
+
+    /// A copy of the memory at physical addresses, which must lie within one segment.
+    public func copy(_ addresses: AddressRange) throws(Failure) -> [UInt8] {
+        try CoreFile.read(file, count: Int(addresses.byteCount), at: try fileOffset(of: addresses))
+    }
+
+    private func fileOffset(of addresses: AddressRange) throws(Failure) -> UInt64 {
+        for segment in segments where [segment.addresses].covers(addresses) {
+            return segment.fileOffset + (addresses.lowerBound - segment.addresses.lowerBound)
+        }
+        throw Failure("find", "the memory at \(hexadecimal(addresses))", "it is not in \(file.path)")
+    }
+
+    private static func read(_ file: borrowing File, count: Int, at offset: UInt64) throws(Failure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var failure: Failure?
+        bytes.withUnsafeMutableBytes { buffer in
+            do throws(Failure) { try file.read(into: buffer, at: offset) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+}

@@ -1,0 +1,36 @@
+import Basics
+
+/// What a kernel tells of its data structures in its VMCOREINFO note (Documentation/admin-guide/kdump/vmcoreinfo.rst):
+/// lines of `KEY=value` or `KIND(name)=value`.
+public struct VMCoreInfo: Sendable {
+    /// The note's name in an ELF core file.
+    public static let noteName = "VMCOREINFO"
+
+    private let lines: [(key: String, value: String)]
+
+    public init(_ bytes: [UInt8]) {
+        var lines: [(key: String, value: String)] = []
+        for line in bytes.prefix(while: { $0 != 0 }).split(separator: UInt8(ascii: "\n")) {
+            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let key = String(decoding: line[..<equals], as: UTF8.self)
+            lines.append((key, String(decoding: line[(equals + 1)...], as: UTF8.self)))
+        }
+        self.lines = lines
+    }
+
+    /// The text behind `KEY=`.
+    public func text(_ key: String) -> String? { lines.first { $0.key == key }?.value }
+
+    /// The virtual address of `SYMBOL(name)`, which is in hexadecimal digits without prefix.
+    public func symbol(_ name: String) -> UInt64? { text("SYMBOL(\(name))").flatMap { parseHexadecimal($0) } }
+
+    /// The value of `NUMBER(name)`: decimal, negative ones included.
+    public func number(_ name: String) -> Int64? {
+        guard let value = text("NUMBER(\(name))") else { return nil }
+        let isNegative = value.utf8.first == UInt8(ascii: "-")
+        guard let digits = parseNumber(isNegative ? String(decoding: value.utf8.dropFirst(), as: UTF8.self) : value),
+            let magnitude = Int64(exactly: digits)
+        else { return nil }
+        return isNegative ? -magnitude : magnitude
+    }
+}

@@ -1,0 +1,6 @@
+import Hibernation
+
+@main
+struct Init {
+    static func main() { runInit() }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import Basics
+import Hibernation
+import Linux
+import MemoryImage
+
+extension AfterSave: ExpressibleByArgument {}
+
+extension Codec: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let codec = try? Codec(parsing: argument) else { return nil }
+        self = codec
+    }
+}
+
+/// What kernel B is made of, and where.
+struct KernelBOptions: ParsableArguments {
+    @Option(help: "The hibernation partition; needed where there are several.")
+    var device: DeviceName?
+
+    @Option(help: "The kernel to hibernate through. (default: /boot/vmlinuz-RELEASE, the running one)")
+    var kernel: String?
+
+    @Option(help: "The rootfs.gz for it.")
+    var initrd = "/usr/lib/torpor/rootfs.gz"
+
+    @Option(help: "How to compress: none, zstd[:level] or xz[:level].")
+    var codec = Codec.standard
+
+    @Option(help: "The second kernel lives below this address, a multiple of 64M.", transform: size)
+    var backupEnd: UInt64 = 128 << 20
+
+    @Option(help: "More words for the second kernel's command line.")
+    var append = ""
+
+    static func size(_ text: String) throws -> UInt64 {
+        guard let bytes = parseSize(text) else { throw ValidationError("\(text) is no size such as 128M.") }
+        return bytes
+    }
+
+    func plan(after: AfterSave = .powerOff) -> Hibernate {
+        var plan = Hibernate(
+            device: device, kernelPath: kernel ?? "/boot/vmlinuz-\(systemNames().release)", initrdPath: initrd)
+        plan.after = after
+        plan.codec = codec
+        plan.backupEnd = backupEnd
+        plan.extraWords = append
+        return plan
+    }
+}
+
+struct HibernateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hibernate", abstract: "Save the memory to the hibernation partition and power off.")
+
+    @Option(help: "What follows when the memory is saved: poweroff, reboot, or return (the image is a snapshot then).")
+    var after = AfterSave.powerOff
+
+    @OptionGroup var kernelB: KernelBOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let report = try kernelB.plan(after: after).run { line in if !output.json { print(line) } }
+        if output.json { try print(json: ReportOutput(report)) }
+        switch report.outcome {
+        case .snapshot, .resumed:
+            if !output.json { print(sentence(report)) }
+        case .failed:
+            throw Failure("hibernate", "", report.text.isEmpty ? "kernel B gave no reason" : report.text)
+        case .none:
+            throw Failure(
+                "hibernate", "", "neither kernel B nor kernel C left a report",
+                remedy: "look at the console, and at: torpor status")
+        }
+    }
+
+    private func sentence(_ report: Report) -> String {
+        let counts = report.counts
+        let verb = report.outcome == .snapshot ? "snapshot" : "resumed"
+        var text = "\(verb): \(output.size(counts.dataPages * pageSize)) of data in \(output.size(counts.storedBytes))"
+        text += ", saved in \(describe(milliseconds: counts.milliseconds))"
+        if report.outcome == .resumed { text += ", restored in \(describe(milliseconds: report.restoreMilliseconds))" }
+        return text
+    }
+}
+
+/// A report as JSON.
+struct ReportOutput: Encodable {
+    let outcome: String
+    let reason: String?
+    let image: CountsOutput
+    let restoreMilliseconds: UInt64
+
+    init(_ report: Report) {
+        switch report.outcome {
+        case .none: outcome = "none"
+        case .failed: outcome = "failed"
+        case .snapshot: outcome = "snapshot"
+        case .resumed: outcome = "resumed"
+        }
+        reason = report.text.isEmpty ? nil : report.text
+        image = CountsOutput(report.counts)
+        restoreMilliseconds = report.restoreMilliseconds
+    }
+}
+
+/// What an image holds, as JSON; sizes in bytes.
+struct CountsOutput: Encodable {
+    let chunks, dataPages, zeroPages, storedBytes, saveMilliseconds: UInt64
+
+    init(_ counts: Superblock.Counts) {
+        chunks = counts.chunks
+        dataPages = counts.dataPages
+        zeroPages = counts.zeroPages
+        storedBytes = counts.storedBytes
+        saveMilliseconds = counts.milliseconds
+    }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import Basics
+import FoundationEssentials
+import Hibernation
+import Linux
+import MemoryImage
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show the hibernation partitions and what they hold.")
+
+    @Argument(help: "Partitions to show. (default: all there are)")
+    var devices: [DeviceName] = []
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let paths =
+            try devices.isEmpty ? hibernationPartitions() : devices.map { try findHibernationPartition($0, seconds: 0) }
+        let partitions = try paths.map { try PartitionOutput(HibernationPartition($0)) }
+        if output.json {
+            try print(json: partitions)
+        } else if partitions.isEmpty {
+            print("there is no hibernation partition; make one with: torpor format DEVICE")
+        } else {
+            for partition in partitions { show(partition) }
+        }
+    }
+
+    private func show(_ partition: PartitionOutput) {
+        print("\(partition.device): \(partition.stateDescription)")
+        var lines = [("size", output.size(partition.byteCount)), ("UUID", partition.uuid)]
+        if !partition.label.isEmpty { lines.append(("label", partition.label)) }
+        lines.append(("written", partition.written))
+        if let reason = partition.reason { lines.append(("reason", reason)) }
+        if let image = partition.image {
+            lines.append(("data", output.size(image.dataPages * pageSize)))
+            lines.append(("zero pages", output.size(image.zeroPages * pageSize)))
+            lines.append(("on disk", "\(output.size(image.storedBytes)), \(partition.codec)"))
+            lines.append(("saved in", describe(milliseconds: image.saveMilliseconds)))
+        }
+        if let host = partition.host { lines.append(("host", host)) }
+        if let release = partition.kernelRelease { lines.append(("kernel", release)) }
+        for (name, value) in lines { print("  \(name)\(String(repeating: " ", count: 12 - name.count))\(value)") }
+    }
+}
+
+/// A hibernation partition as it is reported; sizes in bytes.
+struct PartitionOutput: Encodable {
+    let device, uuid, label, state, stateDescription, written, codec: String
+    let byteCount, generation: UInt64
+    let reason: String?
+    let image: CountsOutput?
+    let imageUUID, host, kernelRelease: String?
+
+    init(_ partition: HibernationPartition) {
+        let superblock = partition.superblock
+        device = partition.path
+        uuid = superblock.uuid.description
+        label = superblock.label
+        state = "\(superblock.state)"
+        stateDescription = superblock.stateDescription
+        written = Date(timeIntervalSince1970: TimeInterval(superblock.time)).formatted(.iso8601)
+        codec = superblock.codec.description
+        byteCount = superblock.deviceByteCount
+        generation = superblock.generation
+        reason = superblock.reason.isEmpty ? nil : superblock.reason
+        let hasImage = superblock.descriptionExtent.byteCount > 0
+        image = hasImage ? CountsOutput(superblock.counts) : nil
+        imageUUID = hasImage ? superblock.imageUUID.description : nil
+        let description = hasImage ? (try? ImageReader(partition))?.description : nil
+        host = description?.host
+        kernelRelease = description?.kernelRelease
+    }
+}

@@ -1,0 +1,145 @@
+import Foundation
+import MemoryImage
+import Testing
+
+/// Machine tests share two cores and the disks' page cache: one at a time.
+@Suite(.serialized) struct MachineTests {}
+
+extension MachineTests {
+    /// Whole cycles: what kernel A had before, it has afterwards.
+    @Suite(.serialized) struct Cycles {
+        /// What is in kernel A before.
+        static let before = """
+            dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
+            sha256sum /tmp/data >/tmp/sum
+            start_counting
+            sleep 0.3
+            expect format torpor format /dev/vda
+            count=$(cat /tmp/count)
+
+            """
+        /// What must be there afterwards.
+        static let after = """
+            expect data sha256sum -c /tmp/sum
+            expect counting counts_on $count
+            expect cpus both_cpus_work $(nproc)
+            expect disk disk_works /dev/vdb
+
+            """
+
+        @Test func returnsAtOnceFromSavingASnapshot() throws {
+            let lab = try Lab("return")
+            let image = try lab.disk("hibernation")
+            let a = try lab.kernelA(
+                "a", disks: [image, try lab.disk("other", 16 << 20)],
+                Cycles.before + """
+                    expect hibernate hibernate --after return
+                    \(Cycles.after)
+                    expect verify torpor verify
+                    torpor status --json >/tmp/status
+                    expect state grep -q '"state" : "snapshot"' /tmp/status
+                    # The loaded image is gone, so a second time works, and replaces the snapshot.
+                    expect again hibernate --after return --codec none
+                    \(Cycles.after)
+                    """)
+            let result = try lab.run(a)
+            result.expectDone()
+            // A snapshot's session went on, so it is never resumed.
+            let c = try lab.run(lab.kernelC("c", like: a))
+            c.expectConsole("nothing to resume: /dev/vda holds a snapshot")
+            c.expectConsole("torpor: powering off")
+        }
+
+        /// Saves, powers off, resumes; then boots once more, where nothing is left to resume.
+        private func expectCycle(_ name: String, _ change: (inout Machine) -> Void) throws -> Machine.Result {
+            let lab = try Lab(name)
+            let disks = [try lab.disk("hibernation"), try lab.disk("other", 16 << 20)]
+            var a = try lab.kernelA(
+                "a", disks: disks,
+                Cycles.before + """
+                    expect hibernate hibernate
+                    say woke
+                    \(Cycles.after)
+                    torpor status --json >/tmp/status
+                    expect state grep -q '"state" : "consumed"' /tmp/status
+                    """)
+            change(&a)
+            let saved = try lab.run(a)
+            #expect(!saved.verdict.contains("woke"), "the machine did not power off")
+            saved.expectConsole("torpor: powering off")
+            let resumed = try lab.run(lab.kernelC("c", like: a))
+            resumed.expectDone()
+            let again = try lab.run(lab.kernelC("again", like: a))
+            again.expectConsole("holds an image that was resumed")
+            again.expectConsole("torpor: powering off")
+            return saved
+        }
+
+        @Test func resumesAfterPowerOff() throws { _ = try expectCycle("power-off") { _ in } }
+
+        @Test func resumesWithFourLevelPaging() throws {
+            _ = try expectCycle("four-levels") { $0.cpuFeatures = "la57=off" }
+        }
+
+        @Test func resumesSixGibibytesAndFourProcessors() throws {
+            let saved = try expectCycle("six-gibibytes") {
+                $0.memory = "6G"
+                $0.cpus = 4
+                $0.timeout = 240
+            }
+            // The jump-back entry lies near the top of memory: kernel B's command line tells where.
+            let words = saved.console.matches(of: /kexec_jump_back_entry=0x([0-9a-f]{16})/)
+            let entry = words.compactMap { UInt64($0.output.1, radix: 16) }.max()
+            #expect((entry ?? 0) > 4 << 30, "the jump-back entry does not lie above 4 GiB")
+        }
+
+        @Test func resumesWithUEFIAndNVMeAndAHCI() throws {
+            let lab = try Lab("uefi")
+            var a = try lab.kernelA(
+                "a", disks: [],
+                """
+                dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
+                sha256sum /tmp/data >/tmp/sum
+                start_counting
+                sleep 0.3
+                expect format torpor format /dev/sda
+                count=$(cat /tmp/count)
+                expect hibernate hibernate
+                expect data sha256sum -c /tmp/sum
+                expect counting counts_on $count
+                expect cpus both_cpus_work 2
+                expect disk disk_works /dev/nvme0n1
+                """)
+            a.firmware = .uefi
+            a.timeout = 240
+            a.disks = [
+                Machine.Disk(image: try lab.disk("hibernation"), bus: .ahci),
+                Machine.Disk(image: try lab.disk("other", 16 << 20), bus: .nvme),
+            ]
+            try lab.run(a).expectConsole("torpor: powering off")
+            try lab.run(lab.kernelC("c", like: a)).expectDone()
+        }
+
+        /// In-kernel hibernation cannot: the image would have to fit beside what is in use.
+        @Test func resumesWithMoreThanHalfOfMemoryInUse() throws {
+            let lab = try Lab("more-than-half")
+            let image = try lab.disk("hibernation", 4 << 30)
+            var a = try lab.kernelA(
+                "a", disks: [image],
+                """
+                dd if=/dev/urandom of=/tmp/seed bs=1M count=8 2>/dev/null
+                for i in $(seq 290); do echo $i; cat /tmp/seed; done >/tmp/data
+                md5sum /tmp/data >/tmp/sum
+                used=$(free -m | awk '/^Mem:/ { print $3 + $5 }')
+                [ $used -gt 2100 ] || fail "only $used MiB are in use"
+                expect format torpor format /dev/vda
+                expect hibernate hibernate
+                expect data md5sum -c /tmp/sum
+                """)
+            a.memory = "4G"
+            a.timeout = 400
+            try lab.run(a).expectConsole("torpor: powering off")
+            try lab.run(lab.kernelC("c", like: a)).expectDone()
+        }
+    }
+}

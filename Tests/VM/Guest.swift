@@ -1,0 +1,105 @@
+import Foundation
+
+/// A guest's whole user space, assembled in code: busybox, torpor with kernel B's parts, and the test's script as PID 1.
+enum Guest {
+    /// What every script can use:
+    /// - `say WORD …` writes a line to the verdict port, `fail …` one that fails the test;
+    /// - `expect NAME COMMAND…` says `ok NAME`, or fails with what the command printed;
+    /// - `refuses NAME TEXT COMMAND…` expects exit status 1 and TEXT in what the command printed.
+    private static let prelude = #"""
+        #!/bin/sh
+        mkdir -p /proc /sys /dev /tmp /mnt
+        mount -t proc proc /proc
+        mount -t sysfs sysfs /sys
+        mount -t devtmpfs devtmpfs /dev
+        mount -t securityfs securityfs /sys/kernel/security
+        mount -t tmpfs -o size=90% tmpfs /tmp
+        export PATH=/bin HOME=/
+        for port in /sys/class/virtio-ports/*; do
+            [ "$(cat $port/name)" = torpor.verdict ] && verdict=/dev/${port##*/}
+        done
+        say() { echo "verdict: $*"; echo "$*" >$verdict; }
+        fail() { say "FAILED $*"; }
+        expect() {
+            name=$1; shift
+            if output=$("$@" 2>&1); then say "ok $name"; else fail "$name: status $?: $(echo $output)"; fi
+        }
+        refuses() {
+            name=$1; text=$2; shift 2
+            output=$("$@" 2>&1); status=$?
+            case "$status $output" in
+                "1 torpor: "*"$text"*) say "ok $name" ;;
+                *) fail "$name: status $status: $(echo $output)" ;;
+            esac
+        }
+        torpor_b="--kernel /boot/bzImage --initrd /boot/rootfs.gz"
+        hibernate() { torpor hibernate $torpor_b "$@"; }
+        # A process that counts, and whether it goes on counting from where it was.
+        start_counting() { (i=0; while :; do i=$((i + 1)); echo $i >/tmp/count.new; mv /tmp/count.new /tmp/count; sleep 0.05; done) & }
+        counts_on() {
+            before=$1; sleep 0.5; first=$(cat /tmp/count); sleep 0.5; second=$(cat /tmp/count)
+            [ $before -le $first ] && [ $first -lt $second ] || { echo "$before, $first, $second"; return 1; }
+        }
+        both_cpus_work() {
+            [ "$(cat /sys/devices/system/cpu/online)" = "0-$(($1 - 1))" ] || return 1
+            for cpu in $(seq 0 $(($1 - 1))); do taskset $((1 << cpu)) true || return 1; done
+        }
+        # Writes to a disk behind the hibernation partition's area and reads it back, around the page cache.
+        disk_works() {
+            dd if=/dev/urandom of=/tmp/pattern bs=4096 count=16 2>/dev/null
+            dd if=/tmp/pattern of=$1 bs=4096 seek=16 oflag=direct conv=notrunc 2>/dev/null || return 1
+            dd if=$1 of=/tmp/pattern.read bs=4096 skip=16 count=16 iflag=direct 2>/dev/null || return 1
+            cmp /tmp/pattern /tmp/pattern.read
+        }
+
+        """#
+
+    private static let epilogue = "\nsay done\npoweroff -f\n"
+
+    /// Writes the initial RAM file system for a script and returns it.
+    /// - Parameter files: more files, by their path in the guest.
+    static func initrd(_ script: String, files: [String: URL] = [:], in folder: URL, name: String) throws -> URL {
+        var archive = CPIOArchive()
+        try archive.add("bin/busybox", contentsOf: URL(filePath: "/bin/busybox"))
+        for applet in try applets() where applet != "busybox" { archive.add("bin/\(applet)", linkTo: "busybox") }
+        try archive.add("bin/torpor", contentsOf: Products.torpor)
+        try archive.add("boot/bzImage", contentsOf: Products.kernel, mode: 0o644)
+        try archive.add("boot/rootfs.gz", contentsOf: Products.rootfs, mode: 0o644)
+        for (path, file) in files { try archive.add(path, contentsOf: file) }
+        archive.add("etc/passwd", Data("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n".utf8))
+        archive.add("init", Data((prelude + script + epilogue).utf8), mode: 0o755)
+        let file = folder.appending(path: "\(name).initrd")
+        try archive.finished().write(to: file)
+        return file
+    }
+
+    private static func applets() throws -> [String] {
+        try Tool.run("/bin/busybox", "--list").split(separator: "\n").map(String.init)
+    }
+}
+
+/// Programs of this machine that a test needs.
+enum Tool {
+    struct Failed: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// Runs a program and returns what it printed on both outputs; throws where its status is not the expected one.
+    @discardableResult
+    static func run(_ program: String, _ arguments: String..., status: Int32 = 0) throws -> String {
+        let process = Process()
+        process.executableURL = URL(filePath: program)
+        process.arguments = arguments
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        guard process.terminationStatus == status else {
+            throw Failed(description: "\(program) \(arguments.joined(separator: " ")): status \(process.terminationStatus): \(text)")
+        }
+        return text
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+
+/// One QEMU machine: what is in it, and how long it may run. A machine test is a few of these, one after the other.
+struct Machine {
+    enum Firmware { case bios, uefi }
+    enum Bus { case virtio, ahci, nvme }
+
+    /// A disk image, and how it is attached; the first virtio disk is /dev/vda.
+    struct Disk {
+        var image: URL
+        var bus = Bus.virtio
+    }
+
+    /// Names the machine's logs.
+    var name: String
+    var memory = "1G"
+    var cpus = 2
+    /// Features of QEMU's CPU model `max`, such as `la57=off`.
+    var cpuFeatures = ""
+    var firmware = Firmware.bios
+    var disks: [Disk] = []
+    var kernel = Products.kernel
+    var initrd: URL
+    /// The kernel's command line, behind what every machine has.
+    var commandLine = ""
+    /// Seconds after which the machine is ended, and the test with it.
+    var timeout = 120.0
+    /// Words that mean a kernel's failure; a test that provokes one takes it out.
+    var alarms = ["Kernel panic", "Oops", "BUG:", "Attempted to kill init", "general protection fault", "WARNING: CPU"]
+
+    /// What a machine's run left.
+    struct Result {
+        /// The serial console, of all kernels that ran.
+        var console: String
+        /// The lines that the guest wrote to its virtio-serial port.
+        var verdict: [String]
+        var seconds: Double
+
+        /// Lines that begin with a word, without it.
+        func verdicts(_ word: String) -> [String] {
+            verdict.filter { $0.hasPrefix(word + " ") }.map { String($0.dropFirst(word.count + 1)) }
+        }
+    }
+
+    struct Failed: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// Runs the machine until it powers off.
+    /// - Throws: where it does not in time, where QEMU fails, and where the console has an alarm.
+    func run(in folder: URL) throws -> Result {
+        let console = folder.appending(path: "\(name).console.log")
+        let verdict = folder.appending(path: "\(name).verdict")
+        for file in [console, verdict] { try Data().write(to: file) }
+        let qemu = Process()
+        qemu.executableURL = URL(filePath: "/usr/bin/qemu-system-x86_64")
+        qemu.arguments = try arguments(console: console, verdict: verdict, in: folder)
+        let errors = folder.appending(path: "\(name).qemu.log")
+        try Data().write(to: errors)
+        qemu.standardError = try FileHandle(forWritingTo: errors)
+        qemu.standardInput = FileHandle.nullDevice
+        let start = Date()
+        try qemu.run()
+        while qemu.isRunning, Date().timeIntervalSince(start) < timeout { Thread.sleep(forTimeInterval: 0.05) }
+        let isLate = qemu.isRunning
+        if isLate { kill(qemu.processIdentifier, SIGKILL) }
+        qemu.waitUntilExit()
+        let text = String(decoding: try Data(contentsOf: console), as: UTF8.self).replacing("\r", with: "")
+        if isLate { throw failure("it did not power off within \(Int(timeout)) s", console, text) }
+        guard qemu.terminationStatus == 0 else {
+            let reason = String(decoding: try Data(contentsOf: errors), as: UTF8.self)
+            throw failure("QEMU ended with status \(qemu.terminationStatus): \(reason)", console, text)
+        }
+        for alarm in alarms where text.contains(alarm) { throw failure("its console says: \(alarm)", console, text) }
+        let lines = String(decoding: try Data(contentsOf: verdict), as: UTF8.self).split(separator: "\n").map(String.init)
+        return Result(console: text, verdict: lines, seconds: Date().timeIntervalSince(start))
+    }
+
+    private func failure(_ reason: String, _ console: URL, _ text: String) -> Failed {
+        let tail = text.split(separator: "\n").suffix(40).joined(separator: "\n")
+        return Failed(description: "machine \(name): \(reason); the console is \(console.path):\n\(tail)")
+    }
+
+    private func arguments(console: URL, verdict: URL, in folder: URL) throws -> [String] {
+        var arguments = [
+            "-accel", "tcg", "-cpu", cpuFeatures.isEmpty ? "max" : "max,\(cpuFeatures)", "-m", memory, "-smp", "\(cpus)",
+            "-machine", firmware == .uefi ? "q35" : "pc", "-nodefaults", "-display", "none", "-no-reboot",
+            "-serial", "file:\(console.path)",
+            "-device", "virtio-serial-pci", "-chardev", "file,id=verdict,path=\(verdict.path)",
+            "-device", "virtserialport,chardev=verdict,name=torpor.verdict",
+            "-kernel", kernel.path, "-initrd", initrd.path,
+            "-append", "console=ttyS0 panic=-1 \(commandLine)",
+        ]
+        if firmware == .uefi {
+            let variables = folder.appending(path: "efi-variables.fd")
+            if !FileManager.default.fileExists(atPath: variables.path) {
+                try FileManager.default.copyItem(at: URL(filePath: "/usr/share/OVMF/OVMF_VARS_4M.fd"), to: variables)
+            }
+            arguments += [
+                "-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
+                "-drive", "if=pflash,format=raw,file=\(variables.path)",
+            ]
+        }
+        if disks.contains(where: { $0.bus == .ahci }) && firmware == .bios { arguments += ["-device", "ahci,id=ahci"] }
+        for (number, disk) in disks.enumerated() {
+            // The page cache of this machine outlives the guest's power-off, so nothing need wait for its disk.
+            arguments += ["-drive", "id=disk\(number),if=none,format=raw,cache=unsafe,file=\(disk.image.path)"]
+            switch disk.bus {
+            case .virtio: arguments += ["-device", "virtio-blk-pci,drive=disk\(number)"]
+            case .nvme: arguments += ["-device", "nvme,drive=disk\(number),serial=disk\(number)"]
+            case .ahci:
+                arguments += ["-device", "ide-hd,drive=disk\(number),bus=\(firmware == .uefi ? "ide" : "ahci").\(number)"]
+            }
+        }
+        return arguments
+    }
+}
+
+/// What the Makefile built before the machine tests.
+enum Products {
+    static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../build")
+        .standardizedFileURL
+    static let kernel = folder.appending(path: "bzImage")
+    static let rootfs = folder.appending(path: "rootfs.gz")
+    static let torpor = folder.appending(path: "torpor")
+}
