@@ -8,7 +8,11 @@ let embeddedLibraries = Context.environment["TORPOR_EMBEDDED_LIBRARIES"]
 let swiftSettings: [SwiftSetting] =
     [.treatAllWarnings(as: .error)]
     + (embeddedLibraries == nil
-        ? [] : [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"])])
+        ? []
+        : [
+            .enableExperimentalFeature("Embedded"),
+            .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"]),
+        ])
 let cSettings: [CSetting] = [.treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra")]
 
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -38,7 +42,10 @@ if let embeddedLibraries {
         .executableTarget(
             name: "init", dependencies: ["Hibernation"], swiftSettings: swiftSettings,
             linkerSettings: [
-                .unsafeFlags(["-L\(embeddedLibraries)", "-Xclang-linker", "-static", "-Xlinker", "--gc-sections", "-use-ld=lld", "-Xlinker", "--icf=all"])
+                .unsafeFlags([
+                    "-L\(embeddedLibraries)", "-Xclang-linker", "-static", "-Xlinker", "--gc-sections", "-use-ld=lld",
+                    "-Xlinker", "--icf=all",
+                ])
             ] + libraries.map { .linkedLibrary($0) }))
     products.append(.executable(name: "init", targets: ["init"]))
 } else {
@@ -50,14 +57,18 @@ if let embeddedLibraries {
                 "Hibernation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+        .target(name: "Machines", path: "Tests/VM/Machines", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "torpor-demo", dependencies: ["Machines"], path: "Tests/VM/Demo", swiftSettings: swiftSettings),
         .testTarget(
-            name: "VMTests", dependencies: ["Basics", "MemoryImage", "PhysicalMemory"], path: "Tests/VM",
-            exclude: ["kernel"], swiftSettings: swiftSettings),
+            name: "VMTests", dependencies: ["Machines", "Basics", "MemoryImage", "PhysicalMemory"],
+            path: "Tests/VM/Cases", swiftSettings: swiftSettings),
     ]
     for name in ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec", "Hibernation"] {
         targets.append(
             .testTarget(
-                name: "\(name)Tests", dependencies: name == "Basics" ? ["Basics"] : [.target(name: name), "Basics"], swiftSettings: swiftSettings))
+                name: "\(name)Tests", dependencies: name == "Basics" ? ["Basics"] : [.target(name: name), "Basics"],
+                swiftSettings: swiftSettings))
     }
     products.append(.executable(name: "torpor", targets: ["torpor"]))
 }

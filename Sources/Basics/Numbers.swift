@@ -13,7 +13,8 @@ public func hexadecimal(_ range: AddressRange) -> String {
 /// numbers above 64 bits.
 public func parseNumber(_ text: some StringProtocol) -> UInt64? {
     let characters = Array(text.utf8)
-    let isHexadecimal = characters.count > 2 && characters[0] == UInt8(ascii: "0") && characters[1] | 0x20 == UInt8(ascii: "x")
+    let isHexadecimal =
+        characters.count > 2 && characters[0] == UInt8(ascii: "0") && characters[1] | 0x20 == UInt8(ascii: "x")
     return parseDigits(characters.dropFirst(isHexadecimal ? 2 : 0), base: isHexadecimal ? 16 : 10)
 }
 

@@ -1,9 +1,11 @@
 import Basics
 import Linux
+import MemoryImage
 
 /// Runs a role's work in a child process and waits for its end, telling the progress meanwhile.
 ///
-/// PID 1 must outlive whatever becomes of the work: a trap, a signal, the out-of-memory killer, a hang.
+/// PID 1 must outlive whatever becomes of the work: a trap, a signal, the out-of-memory killer, a hang. So everything that
+/// looks at what disks and other kernels have written is done in a child.
 struct ChildWatch {
     let state: ChildState
     let log: KernelLog
@@ -59,6 +61,31 @@ struct ChildWatch {
     }
 }
 
+/// How a child's part of a role ended.
+struct ChildOutcome {
+    /// Why it was not done; nil where it was.
+    let reason: String?
+    /// Whether the child came past the point of no return: what it wrote before its end counts, not how it ended.
+    let isCommitted: Bool
+    let counts: Superblock.Counts
+}
+
+/// Runs a part of a role in a child.
+func runInChild(
+    _ verb: String, _ settings: Settings, _ log: KernelLog, _ work: (ChildState) throws(Failure) -> Void
+) -> ChildOutcome {
+    let state: ChildState
+    do throws(Failure) { state = try ChildState() } catch {
+        return ChildOutcome(reason: error.description, isCommitted: false, counts: Superblock.Counts())
+    }
+    let watch = ChildWatch(state: state, log: log, verb: verb, patienceSeconds: settings.waitSeconds + hangSeconds)
+    let reason = watch.run { () throws(Failure) in try work(state) }
+    return ChildOutcome(reason: reason, isCommitted: state.stage == .committed, counts: state.counts)
+}
+
+/// Seconds without a sign of life after which a child is taken for hung.
+private let hangSeconds = 120
+
 /// Progress as a line with the rate and the time left.
 struct Progress {
     let verb: String
@@ -76,10 +103,10 @@ struct Progress {
         }
         let milliseconds = max(1, now - start.milliseconds)
         let moved = pages > start.pages ? pages - start.pages : 0
-        let rate = moved * 1000 / milliseconds
-        var line = "\(verb): \(min(100, pages * 100 / total)) % of \(describe(bytes: total * pageSize))"
-        line += ", \(describe(bytes: rate * pageSize))/s"
-        if rate > 0, total > pages { line += ", \((total - pages) / rate + 1) s left" }
+        let rate = moved &* 1000 / milliseconds
+        var line = "\(verb): \(min(100, pages &* 100 / total)) % of \(describe(bytes: total &* pageSize))"
+        line += ", \(describe(bytes: rate &* pageSize))/s"
+        if rate > 0, total > pages { line += ", \((total - pages) / rate &+ 1) s left" }
         return line
     }
 }

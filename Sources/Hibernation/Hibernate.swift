@@ -78,7 +78,7 @@ public struct Hibernate: Sendable {
         do throws(Failure) {
             partition = try HibernationPartition(path, .exclusive)
         } catch {
-            if error.errno == 16 {  // EBUSY
+            if error.errno == ErrorNumber.busy {
                 throw Failure("use", path, holder(of: path), remedy: "use a partition that nothing else uses")
             }
             throw error
@@ -104,7 +104,8 @@ public struct Hibernate: Sendable {
         let needed = codec == .none ? used / 2 : used / 10
         if superblock.deviceByteCount < needed {
             throw Failure(
-                "use", path, "it has \(describe(bytes: superblock.deviceByteCount)), and \(describe(bytes: used)) of memory are in use",
+                "use", path,
+                "it has \(describe(bytes: superblock.deviceByteCount)), and \(describe(bytes: used)) of memory are in use",
                 remedy: "use a larger partition")
         }
     }
@@ -125,7 +126,8 @@ public struct Hibernate: Sendable {
         throw Failure("load", "kernel B", "the kernel keeps moving the page that the report goes to")
     }
 
-    private func plan(_ preparation: Preparation, reportAddress: UInt64, reportKey: [UInt8]) throws(Failure) -> LoadPlan {
+    private func plan(_ preparation: Preparation, reportAddress: UInt64, reportKey: [UInt8]) throws(Failure) -> LoadPlan
+    {
         let a = preparation.a
         var description = a.description
         description.reportAddress = reportAddress

@@ -9,7 +9,10 @@ public func runInit() -> Never {
     blockChildSignal()
     var mountFailures: [Failure] = []
     for mount in Mount.kernelFileSystems {
-        do throws(Failure) { try mount.perform() } catch { mountFailures.append(error) }
+        do throws(Failure) { try mount.perform() } catch {
+            // The kernel itself mounts devtmpfs with CONFIG_DEVTMPFS_MOUNT.
+            if error.errno != ErrorNumber.busy { mountFailures.append(error) }
+        }
     }
     let log = KernelLog()
     for failure in mountFailures { log.error(failure.description) }

@@ -67,7 +67,8 @@ struct KernelA {
     /// Physical address of ACPI's root table: where boot_params of this kernel has it, or the firmware's table of
     /// tables; 0 where neither does, and the kernel finds it by itself.
     static func findRSDP(_ bootParameters: [UInt8], systab: String) -> UInt64 {
-        if bootParameters.count == 4096, let address = try? bootParameters.span.bytes.integer(at: 0x70, as: UInt64.self),
+        if bootParameters.count == 4096,
+            let address = try? bootParameters.span.bytes.integer(at: 0x70, as: UInt64.self),
             address != 0
         {
             return address

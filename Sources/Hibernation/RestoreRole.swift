@@ -20,14 +20,10 @@ struct RestoreRole {
 
     /// - Returns: why there was no resume; nil where there is nothing to resume.
     private func resume() -> String? {
-        let state: ChildState
-        do throws(Failure) { state = try ChildState() } catch { return error.description }
-        let watch = ChildWatch(
-            state: state, log: log, verb: "restoring", patienceSeconds: settings.waitSeconds + hangSeconds)
-        let reason = watch.run { () throws(Failure) in
+        let outcome = runInChild("restoring", settings, log) { (state) throws(Failure) in
             try Restore(settings: settings, log: log, state: state).run()
         }
-        guard state.stage == .committed else { return reason }
+        guard outcome.isCommitted else { return outcome.reason }
         log.notice("jumping into kernel A")
         do throws(Failure) { try jumpToLoadedImage() } catch { return error.description }
         return "the jump into kernel A came back"
@@ -37,9 +33,7 @@ struct RestoreRole {
     private func leave() -> Never {
         switch settings.fallback {
         case .root:
-            do throws(Failure) { try RootFileSystem(commandLine).mountAndRunInit(log) } catch {
-                log.error(error.description)
-            }
+            log.error("not going on with the root file system: \(goOnWithRoot())")
             // Where there is no root file system to go on with, a person has to look.
             runShell()
             endMachine(log)
@@ -53,6 +47,16 @@ struct RestoreRole {
             log.notice("restarting")
             endMachine(log, restarting: true)
         }
+    }
+
+    /// Mounts `root=` and runs its init in this process's place.
+    /// - Returns: why that did not work.
+    private func goOnWithRoot() -> String {
+        let root = RootFileSystem(commandLine)
+        // The child mounts for PID 1 as well: they have the same name space.
+        let mounting = runInChild("mounting", settings, log) { (state) throws(Failure) in try root.mount(state) }
+        if let reason = mounting.reason { return reason }
+        do throws(Failure) { try root.runInit(log) } catch { return error.description }
     }
 
     private func runShell() {
@@ -101,7 +105,8 @@ struct Restore {
         case .attempted:
             throw Failure(
                 "resume", path,
-                "its image was left by an earlier attempt" + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
+                "its image was left by an earlier attempt"
+                    + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
                 remedy: "give that session up with: torpor discard \(path)")
         case .saving, .failed:
             throw Failure("resume", path, "it holds \(superblock.stateDescription)")
@@ -129,7 +134,8 @@ struct Restore {
         try ResumeChecks(description).perform()
         let allowed = description.memoryRanges.subtracting(description.backupRanges)
         log.notice(
-            "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))")
+            "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))"
+        )
         try partition.update { $0.state = .attempted }
 
         state.totalPages = allowed.byteCount / pageSize

@@ -22,7 +22,8 @@ struct ResumeChecks {
         let hasFiveLevels = hasFiveLevelPaging(cpuInfo: try readText("/proc/cpuinfo"))
         guard hasFiveLevels == description.hasFiveLevelPaging else {
             throw Failure(
-                "resume", "kernel A", "it ran with \(description.hasFiveLevelPaging ? 5 : 4)-level page tables, this kernel "
+                "resume", "kernel A",
+                "it ran with \(description.hasFiveLevelPaging ? 5 : 4)-level page tables, this kernel "
                     + "runs with \(hasFiveLevels ? 5 : 4)",
                 remedy: description.hasFiveLevelPaging ? "boot without no5lvl" : "boot with no5lvl")
         }
@@ -43,7 +44,8 @@ struct ResumeChecks {
         let saved = description.firmwareMap.map { FirmwareMemoryRange(addresses: $0.addresses, type: $0.type) }
         for (now, then) in zip(map, saved) where now != then {
             throw Failure(
-                "resume", "kernel A", "the machine's memory map has changed: \(hexadecimal(now.addresses)) is \(now.type), "
+                "resume", "kernel A",
+                "the machine's memory map has changed: \(hexadecimal(now.addresses)) is \(now.type), "
                     + "where \(hexadecimal(then.addresses)) was \(then.type)")
         }
         guard map.count == saved.count else {

@@ -8,18 +8,22 @@ struct RootFileSystem {
 
     init(_ commandLine: KernelCommandLine) { self.commandLine = commandLine }
 
-    /// Mounts it and runs its init in this process's place; only comes back by throwing.
-    func mountAndRunInit(_ log: KernelLog) throws(Failure) -> Never {
+    /// Waits for the device and mounts it.
+    func mount(_ state: ChildState) throws(Failure) {
         guard let text = commandLine.value("root"), let name = DeviceName(text) else {
             throw Failure(
                 "mount", "the root file system", "root= names no device",
                 remedy: "use a path, UUID=, LABEL=, PARTUUID= or PARTLABEL=")
         }
         if let delay = commandLine.value("rootdelay").flatMap({ parseNumber($0) }) {
-            sleep(milliseconds: Int(min(delay, 3600)) * 1000)
+            for _ in 0..<min(delay, 3600) {
+                sleep(milliseconds: 1000)
+                state.beat()
+            }
         }
-        let seconds = commandLine.contains("rootwait") ? 365 * 86400 : Settings.namedDeviceSeconds
-        let path = try waitForDevice(name, seconds: seconds, content: probeContent)
+        let path = try waitForDevice(
+            name, seconds: commandLine.contains("rootwait") ? nil : Settings.namedDeviceSeconds, content: probeContent
+        ) { state.beat() }
         var type = commandLine.value("rootfstype")
         if type == nil { type = try probeContent(path).type }
         guard let type else {
@@ -31,15 +35,20 @@ struct RootFileSystem {
             path, on: RootFileSystem.mountPoint, type: type, flags: isWritable ? 0 : Mount.readOnly,
             data: commandLine.value("rootflags") ?? ""
         ).perform()
+    }
+
+    /// Runs the init of the mounted file system in this process's place; only comes back by throwing.
+    func runInit(_ log: KernelLog) throws(Failure) -> Never {
         let program = try findInit()
-        log.notice("running \(program) of \(path)")
+        log.notice("running \(program) of \(commandLine.value("root") ?? "")")
         try switchRoot(to: RootFileSystem.mountPoint, program: program)
     }
 
     /// The program that `init=` names, or else the first of those that the kernel itself tries (init/main.c).
     private func findInit() throws(Failure) -> String {
         let candidates = commandLine.value("init").map { [$0] } ?? ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"]
-        for program in candidates where isSymbolicLink(RootFileSystem.mountPoint + program)
+        for program in candidates
+        where isSymbolicLink(RootFileSystem.mountPoint + program)
             || isExecutable(RootFileSystem.mountPoint + program)
         { return program }
         throw Failure("run", candidates[0], "it is not on the root file system", remedy: "name one with init=")

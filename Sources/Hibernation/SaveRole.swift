@@ -17,76 +17,62 @@ struct SaveRole {
     func run() -> Never {
         log.notice("kernel B: saving the session \(session.description)")
         // The way home is prepared first, while there is memory and nothing has happened.
-        var wayHome = "loaded"
-        do throws(Failure) { try loadWayHome() } catch {
-            wayHome = error.description
-            log.error("no way back into kernel A: \(wayHome)")
-        }
+        let wayHome = runInChild("preparing the way back", settings, log) { (_) throws(Failure) in try loadWayHome() }
+        if let reason = wayHome.reason { log.error("no way back into kernel A: \(reason)") }
         let failure = save()
         if let failure {
-            log.error("the memory was not saved: \(failure.text)")
+            log.error("the memory was not saved: \(failure)")
         } else if settings.after != .return {
             log.notice(settings.after == .reboot ? "restarting" : "powering off")
             endMachine(log, restarting: settings.after == .reboot)
         }
-        deliverReport(failure)
+        let report = runInChild("reporting", settings, log) { (_) throws(Failure) in try deliverReport(failure) }
+        if let reason = report.reason { log.error("no report for kernel A: \(reason)") }
         log.notice("jumping back into kernel A")
-        do throws(Failure) { try jumpToLoadedImage() } catch {
-            log.error("\(error.description); \(wayHome)")
-        }
+        do throws(Failure) { try jumpToLoadedImage() } catch { log.error(error.description) }
         // Nothing is left to try: with the image complete, the next boot resumes it.
         endMachine(log)
+    }
+
+    /// - Returns: why the memory was not saved; nil where it was.
+    private func save() -> String? {
+        let outcome = runInChild("saving", settings, log) { (state) throws(Failure) in
+            try Save(settings: settings, log: log, entry: entry, session: session, state: state).run()
+        }
+        guard outcome.isCommitted else { return outcome.reason ?? "the process saving ended before its work was done" }
+        log.notice(
+            "saved \(describe(bytes: outcome.counts.dataPages &* pageSize)) in "
+                + "\(describe(bytes: outcome.counts.storedBytes)), \(describe(milliseconds: outcome.counts.milliseconds))"
+        )
+        return nil
     }
 
     /// Loads the jump into kernel A. It needs no more than the memory that this kernel has itself, so it works where
     /// nothing else of kernel A can be seen.
     private func loadWayHome() throws(Failure) {
         let own = systemMemory(try parseIOMemory(readText("/proc/iomem")))
-        try JumpBack(entry: entry, mapEnd: max(entry + (1 << 30), own.last?.upperBound ?? 0), room: own)
+        // Kernel A's page tables take over within the page of the entry.
+        let (mapEnd, overflow) = entry.addingReportingOverflow(1 << 30)
+        guard !overflow else {
+            throw Failure("prepare", "the jump to 0x\(hexadecimal(entry))", "there is no such address")
+        }
+        try JumpBack(entry: entry, mapEnd: max(mapEnd, own.last?.upperBound ?? 0), room: own)
             .load(preservesContext: true)
     }
 
-    private struct SaveFailure {
-        var text: String
-    }
-
-    private func save() -> SaveFailure? {
-        let state: ChildState
-        do throws(Failure) { state = try ChildState() } catch { return SaveFailure(text: error.description) }
-        let watch = ChildWatch(
-            state: state, log: log, verb: "saving", patienceSeconds: settings.waitSeconds + hangSeconds)
-        let reason = watch.run { () throws(Failure) in
-            try Save(settings: settings, log: log, entry: entry, session: session, state: state).run()
+    private func deliverReport(_ failure: String?) throws(Failure) {
+        var report = Report()
+        report.outcome = failure == nil ? .snapshot : .failed
+        report.text = failure ?? ""
+        let core = try CoreFile("/proc/vmcore")
+        var description = try describeSession(core, session)
+        description.backupSources = (try? findBackupPages(core, description, entry: entry))?.sources ?? []
+        if failure == nil, let partition = try? openPartition(settings, []) {
+            report.counts = partition.superblock.counts
         }
-        // What the child wrote before its end counts, not how it ended: a complete image is complete.
-        if state.stage == .committed {
-            let counts = state.counts
-            log.notice(
-                "saved \(describe(bytes: counts.dataPages * pageSize)) in \(describe(bytes: counts.storedBytes)), "
-                    + describe(milliseconds: counts.milliseconds))
-            return nil
-        }
-        return SaveFailure(text: reason ?? "the process saving ended before its work was done")
-    }
-
-    private func deliverReport(_ failure: SaveFailure?) {
-        do throws(Failure) {
-            var report = Report()
-            report.outcome = failure == nil ? .snapshot : .failed
-            report.text = failure?.text ?? ""
-            let core = try CoreFile("/proc/vmcore")
-            var description = try describeSession(core, session)
-            description.backupSources = (try? findBackupPages(core, description, entry: entry))?.sources ?? []
-            if failure == nil, let partition = try? openPartition(settings, []) {
-                report.counts = partition.superblock.counts
-            }
-            try report.deliver(description)
-        } catch { log.error("no report for kernel A: \(error.description)") }
+        try report.deliver(description)
     }
 }
-
-/// Seconds without a sign of life after which a child is taken for hung.
-let hangSeconds = 120
 
 /// The child of kernel B: from /proc/vmcore to a complete image.
 struct Save {
@@ -109,11 +95,14 @@ struct Save {
         try requireNoWaitingImage(partition.superblock, partition.path)
         let ranges = description.memoryRanges.subtracting(description.backupRanges)
         let pages = ranges.byteCount / pageSize
-        log.notice("saving \(describe(bytes: ranges.byteCount)) to \(partition.path) with \(settings.codec.description)")
+        log.notice(
+            "saving \(describe(bytes: ranges.byteCount)) to \(partition.path) with \(settings.codec.description)")
         state.totalPages = pages
         state.stage = .working
 
-        guard let imageUUID = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
+        guard let imageUUID = UUID(random: try randomBytes(16)) else {
+            throw Failure("make", "a UUID", "too few bytes")
+        }
         let start = monotonicMilliseconds()
         let writer = try ImageWriter(
             partition, imageUUID: imageUUID, codec: settings.codec,

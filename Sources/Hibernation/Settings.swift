@@ -65,7 +65,9 @@ public struct Settings: Sendable {
             if session == nil { problems.append("torpor.session=\(text) is no UUID") }
         }
         if let text = commandLine.value("torpor.after") {
-            if let value = AfterSave(rawValue: text) { after = value } else {
+            if let value = AfterSave(rawValue: text) {
+                after = value
+            } else {
                 problems.append("torpor.after=\(text) is not poweroff, reboot or return")
             }
         }
@@ -73,12 +75,16 @@ public struct Settings: Sendable {
             do throws(Failure) { codec = try Codec(parsing: text) } catch { problems.append(error.description) }
         }
         if let text = commandLine.value("torpor.wait") {
-            if let value = parseNumber(text), value <= 86400 { waitSeconds = Int(value) } else {
+            if let value = parseNumber(text), value <= 86400 {
+                waitSeconds = Int(value)
+            } else {
                 problems.append("torpor.wait=\(text) is no number of seconds up to 86400")
             }
         }
         if let text = commandLine.value("torpor.fallback") {
-            if let value = Fallback(rawValue: text) { fallback = value } else {
+            if let value = Fallback(rawValue: text) {
+                fallback = value
+            } else {
                 problems.append("torpor.fallback=\(text) is not root, poweroff, reboot or shell")
             }
         }

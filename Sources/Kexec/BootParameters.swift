@@ -44,7 +44,8 @@ struct BootParameters {
         _ kernel: BzImage, commandLine: UInt64, initrd: AddressRange, e820: [E820Entry], rsdp: UInt64, own: [UInt8]
     ) throws(Failure) -> [UInt8] {
         guard e820.count <= maximumE820Entries else {
-            throw Failure("load", "kernel B", "the memory map has \(e820.count) ranges, more than \(maximumE820Entries)")
+            throw Failure(
+                "load", "kernel B", "the memory map has \(e820.count) ranges, more than \(maximumE820Entries)")
         }
         var page = [UInt8](repeating: 0, count: byteCount)
         // screen_info

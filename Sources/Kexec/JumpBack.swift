@@ -15,7 +15,8 @@ public struct JumpBack {
     ///   - room: memory of the running kernel, in which the segment is put.
     public init(entry jumpBackEntry: UInt64, mapEnd: UInt64, room: [AddressRange]) throws(Failure) {
         guard jumpBackEntry < mapEnd else {
-            throw Failure("prepare", "the jump to 0x\(hexadecimal(jumpBackEntry))", "kernel A has no memory at that address")
+            throw Failure(
+                "prepare", "the jump to 0x\(hexadecimal(jumpBackEntry))", "kernel A has no memory at that address")
         }
         let tablePages = IdentityMap.pageCount(end: mapEnd)
         let size = (tablePages + 1) * pageSize

@@ -10,7 +10,10 @@ extension LoadPlan {
         var kexecSegments: [KexecSegment] = []
         // The segments' contents lie one behind the other here, each as far as its last piece reaches.
         let contentRanges = segments.map { segment in
-            segment.lowerBound..<(pieces.map { $0.addresses.upperBound }.filter { segment.lowerBound < $0 && $0 <= segment.upperBound }
+            segment
+                .lowerBound..<(pieces.map { $0.addresses.upperBound }.filter {
+                    segment.lowerBound < $0 && $0 <= segment.upperBound
+                }
                 .max() ?? segment.lowerBound)
         }
         let content = try Mapping(anonymous: max(1, Int(contentRanges.byteCount)))
@@ -30,10 +33,14 @@ extension LoadPlan {
         } catch {
             let size = describe(bytes: segments.byteCount)
             switch error.errno {
-            case 12:  // ENOMEM
-                throw Failure("load", "kernel B", "the kernel has not \(size) of free memory for the backup", remedy: "end programs, or use a smaller --backup-end", errno: 12)
-            case 22:  // EINVAL: with the flags probed before, only the size is left.
-                throw Failure("load", "kernel B", "its \(size) are more than half of the memory", remedy: "use a smaller --backup-end", errno: 22)
+            case ErrorNumber.outOfMemory:
+                throw Failure(
+                    "load", "kernel B", "the kernel has not \(size) of free memory for the backup",
+                    remedy: "end programs, or use a smaller --backup-end", errno: ErrorNumber.outOfMemory)
+            case ErrorNumber.invalid:
+                throw Failure(
+                    "load", "kernel B", "its \(size) are more than half of the memory",
+                    remedy: "use a smaller --backup-end", errno: ErrorNumber.invalid)
             default: throw error
             }
         }
@@ -44,20 +51,30 @@ extension LoadPlan {
 public func checkKexecJump() throws(Failure) {
     let what = "hibernate through", kernel = "a second kernel"
     switch probeKexecLoad(preservesContext: true) {
-    case 14: return  // EFAULT: permission and flags were in order
-    case 38:  // ENOSYS
-        throw Failure(what, kernel, "the running kernel has no kexec_load", remedy: "use one with CONFIG_KEXEC and CONFIG_KEXEC_JUMP")
-    case 22:  // EINVAL
-        throw Failure(what, kernel, "the running kernel cannot come back from a jump", remedy: "use one with CONFIG_KEXEC_JUMP")
-    case 1:  // EPERM
+    // The segments are looked at last: permission and flags were in order.
+    case ErrorNumber.badAddress: return
+    case ErrorNumber.notImplemented:
+        throw Failure(
+            what, kernel, "the running kernel has no kexec_load",
+            remedy: "use one with CONFIG_KEXEC and CONFIG_KEXEC_JUMP")
+    case ErrorNumber.invalid:
+        throw Failure(
+            what, kernel, "the running kernel cannot come back from a jump", remedy: "use one with CONFIG_KEXEC_JUMP")
+    case ErrorNumber.notPermitted:
         if effectiveUserID() != 0 { throw Failure(what, kernel, "only root may do that", remedy: "run this as root") }
         if let lockdown = try? readText("/sys/kernel/security/lockdown"), !lockdown.utf8.starts(with: "[none]".utf8) {
-            throw Failure(what, kernel, "the kernel is locked down (\(trimmed(lockdown)))", remedy: "boot without lockdown= and with Secure Boot off")
+            throw Failure(
+                what, kernel, "the kernel is locked down (\(trimmed(lockdown)))",
+                remedy: "boot without lockdown= and with Secure Boot off")
         }
         if let disabled = try? readText("/proc/sys/kernel/kexec_load_disabled"), trimmed(disabled) != "0" {
-            throw Failure(what, kernel, "kernel.kexec_load_disabled is set", remedy: "boot again without setting it: it cannot be cleared")
+            throw Failure(
+                what, kernel, "kernel.kexec_load_disabled is set",
+                remedy: "boot again without setting it: it cannot be cleared")
         }
-        throw Failure(what, kernel, "the kernel does not permit it", remedy: "look for lockdown= and for a container without CAP_SYS_BOOT")
+        throw Failure(
+            what, kernel, "the kernel does not permit it",
+            remedy: "look for lockdown= and for a container without CAP_SYS_BOOT")
     case let number: throw Failure(what, kernel, errorText(number), errno: number)
     }
 }

@@ -61,14 +61,16 @@ public struct LoadPlan: Sendable {
         let core = CoreHeader(notes: b.notes, memory: b.savedRanges)
         let stub = try LoadPlan.place(4096, "the load stub", above: loadedAbove, &free)
         let bootParameters = try LoadPlan.place(BootParameters.byteCount, "boot_params", above: loadedAbove, &free)
-        let commandLine = try LoadPlan.place(b.kernel.commandLineLimit + 1, "the command line", above: loadedAbove, &free)
+        let commandLine = try LoadPlan.place(
+            b.kernel.commandLineLimit + 1, "the command line", above: loadedAbove, &free)
         let coreHeader = try LoadPlan.place(core.byteCount, "the ELF core header", above: loadedAbove, &free)
         let initrd: AddressRange
         do throws(Failure) {
             initrd = try LoadPlan.place(b.initrd.count, "the initrd", above: loadedAbove, &free)
         } catch {
             throw Failure(
-                "load", "the initrd", "its \(describe(bytes: UInt64(b.initrd.count))) do not fit below "
+                "load", "the initrd",
+                "its \(describe(bytes: UInt64(b.initrd.count))) do not fit below "
                     + "\(describe(bytes: b.backupRanges.last?.upperBound ?? 0)) beside the kernel",
                 remedy: "use a larger --backup-end, or Torpor's own rootfs.gz as --initrd")
         }
@@ -79,7 +81,8 @@ public struct LoadPlan: Sendable {
         text += String(repeating: "0", count: 16)
         guard text.utf8.count <= b.kernel.commandLineLimit else {
             throw Failure(
-                "load", "kernel B's command line", "it has \(text.utf8.count) characters, the kernel takes \(b.kernel.commandLineLimit)",
+                "load", "kernel B's command line",
+                "it has \(text.utf8.count) characters, the kernel takes \(b.kernel.commandLineLimit)",
                 remedy: "give it fewer words with --append")
         }
 
@@ -103,7 +106,8 @@ public struct LoadPlan: Sendable {
                     initrd: initrd.lowerBound..<initrd.lowerBound + UInt64(b.initrd.count), e820: e820, rsdp: b.rsdp,
                     own: b.ownBootParameters)),
             Piece(name: "command line", address: commandLine.lowerBound, bytes: Array(text.utf8) + [0]),
-            Piece(name: "ELF core header", address: coreHeader.lowerBound, bytes: core.encoded(at: coreHeader.lowerBound)),
+            Piece(
+                name: "ELF core header", address: coreHeader.lowerBound, bytes: core.encoded(at: coreHeader.lowerBound)),
             Piece(name: "initrd", address: initrd.lowerBound, bytes: b.initrd),
             Piece(name: "kernel", address: kernelAddress, bytes: Array(b.kernel.bytes[b.kernel.payloadOffset...])),
         ]
@@ -114,7 +118,8 @@ public struct LoadPlan: Sendable {
         }
         guard segments.count <= LoadPlan.maximumSegments else {
             throw Failure(
-                "load", "kernel B", "the memory below \(describe(bytes: b.backupRanges.last?.upperBound ?? 0)) is in "
+                "load", "kernel B",
+                "the memory below \(describe(bytes: b.backupRanges.last?.upperBound ?? 0)) is in "
                     + "\(b.backupRanges.count) pieces, and kexec_load takes \(LoadPlan.maximumSegments)",
                 remedy: "use a smaller --backup-end")
         }
@@ -130,7 +135,8 @@ public struct LoadPlan: Sendable {
             return address
         }
         throw Failure(
-            "load", "the kernel", "no range below \(describe(bytes: free.last?.upperBound ?? 0)) has "
+            "load", "the kernel",
+            "no range below \(describe(bytes: free.last?.upperBound ?? 0)) has "
                 + "\(describe(bytes: kernel.initByteCount)) for it above \(describe(bytes: kernel.preferredAddress))",
             remedy: "use a larger --backup-end")
     }

@@ -74,7 +74,9 @@ extension Failure {
 public func wipeSignatures(_ file: borrowing File) throws(Failure) {
     guard let probe = blkid_new_probe() else { throw Failure(lastError: "probe", file.path) }
     defer { blkid_free_probe(probe) }
-    guard blkid_probe_set_device(probe, file.descriptor, 0, 0) == 0 else { throw Failure(lastError: "probe", file.path) }
+    guard blkid_probe_set_device(probe, file.descriptor, 0, 0) == 0 else {
+        throw Failure(lastError: "probe", file.path)
+    }
     blkid_probe_enable_superblocks(probe, 1)
     blkid_probe_set_superblocks_flags(probe, CInt(BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_TYPE))
     blkid_probe_enable_partitions(probe, 1)

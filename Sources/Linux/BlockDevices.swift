@@ -33,7 +33,9 @@ public func blockDevicePaths() throws(Failure) -> [String] {
         // A device that vanishes while we look at it is no failure.
         guard let text = try? readSize(name), text > 0 else { continue }
         // sysfs writes `!` where the name under /dev has `/`.
-        let path = String(decoding: Array("/dev/\(name)".utf8).map { $0 == UInt8(ascii: "!") ? UInt8(ascii: "/") : $0 }, as: UTF8.self)
+        let path = String(
+            decoding: Array("/dev/\(name)".utf8).map { $0 == UInt8(ascii: "!") ? UInt8(ascii: "/") : $0 }, as: UTF8.self
+        )
         if exists(path) { paths.append(path) }
     }
     return paths

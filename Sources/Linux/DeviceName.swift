@@ -57,14 +57,17 @@ private func lowercased(_ text: String) -> [UInt8] {
 /// The path of the device that `name` means, as soon as there is one.
 ///
 /// - Parameters:
-///   - seconds: how long to wait for it to appear.
+///   - seconds: how long to wait for it to appear; nil waits for ever.
 ///   - content: what a device holds; devices on which it fails (an empty CD drive) are passed over.
+///   - whileWaiting: is called before each look at the devices.
 /// - Throws: where it has not appeared in time.
 public func waitForDevice(
-    _ name: DeviceName, seconds: Int, content: (String) throws(Failure) -> BlockDeviceContent
+    _ name: DeviceName, seconds: Int?, content: (String) throws(Failure) -> BlockDeviceContent,
+    whileWaiting: () -> Void = {}
 ) throws(Failure) -> String {
-    let deadline = monotonicMilliseconds() + UInt64(seconds) * 1000
+    let start = monotonicMilliseconds()
     while true {
+        whileWaiting()
         if case .path(let path) = name {
             if exists(path) { return path }
         } else {
@@ -73,9 +76,10 @@ public func waitForDevice(
                 if name.matches(path: path, found) { return path }
             }
         }
-        if monotonicMilliseconds() >= deadline {
+        if let seconds, monotonicMilliseconds() - start >= UInt64(seconds) * 1000 {
             throw Failure(
-                "find", name.description, seconds == 0 ? "there is no such device" : "it has not appeared within \(seconds) s")
+                "find", name.description,
+                seconds == 0 ? "there is no such device" : "it has not appeared within \(seconds) s")
         }
         sleep(milliseconds: 20)
     }

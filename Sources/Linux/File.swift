@@ -56,7 +56,9 @@ public struct File: ~Copyable {
         var line = line
         var count = 0
         line.withUTF8 { bytes in
-            repeat { count = Glue.write(descriptor, bytes.baseAddress, bytes.count) } while count < 0 && torpor_errno() == EINTR
+            repeat {
+                count = Glue.write(descriptor, bytes.baseAddress, bytes.count)
+            } while count < 0 && torpor_errno() == EINTR
         }
         if count < 0 { throw Failure(lastError: "write", path) }
     }
@@ -95,7 +97,8 @@ public func readFile(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [U
         var count = 0
         content.withUnsafeMutableBytes { buffer in
             while start + count < buffer.count {
-                let got = CLinux.read(file.descriptor, buffer.baseAddress?.advanced(by: start + count), buffer.count - start - count)
+                let got = CLinux.read(
+                    file.descriptor, buffer.baseAddress?.advanced(by: start + count), buffer.count - start - count)
                 if got < 0, torpor_errno() == EINTR { continue }
                 if got < 0 { failure = Failure(lastError: "read", path) }
                 if got <= 0 { break }

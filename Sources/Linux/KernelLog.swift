@@ -1,17 +1,23 @@
 import Basics
 import CLinux
 
-/// What is told to the kernel's log, and through it to the console, from the first line after start to the last.
+/// What kernels B and C tell: each line goes to the kernel's log, and is seen on the console once.
 ///
 /// One line is one record of /dev/kmsg, `<level>torpor: text`, at most 1,024 bytes with what the kernel adds
-/// (Documentation/ABI/testing/dev-kmsg). Levels are those of syslog(3): errors pass a console that is `quiet`.
+/// (Documentation/ABI/testing/dev-kmsg). Levels are those of syslog(3). A level that the kernel keeps from the console,
+/// as it does with `quiet`, is written there directly: who waits for a hibernation wants to see it.
 public struct KernelLog: Sendable {
-    private let descriptor: CInt
+    private let log: CInt
+    private let console: CInt
+    /// Lower levels are shown on the console by the kernel; /proc/sys/kernel/printk.
+    private let consoleLevel: Int
 
-    /// Opens /dev/kmsg for the life of the process; where it cannot be opened, lines go to standard error.
+    /// Opens /dev/kmsg and /dev/console for the life of the process.
     public init() {
-        let opened = torpor_open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0)
-        descriptor = opened >= 0 ? opened : 2
+        log = torpor_open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0)
+        console = torpor_open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0)
+        let levels = (try? readText("/proc/sys/kernel/printk"))?.split { $0 == " " || $0 == "\t" }
+        consoleLevel = levels?.first.flatMap { parseNumber($0) }.flatMap { Int(exactly: $0) } ?? 0
     }
 
     public func error(_ text: String) { write(3, text) }
@@ -19,9 +25,12 @@ public struct KernelLog: Sendable {
     public func info(_ text: String) { write(6, text) }
 
     private func write(_ level: Int, _ text: String) {
-        var record = Array("<\(level)>torpor: ".utf8)
-        record.append(contentsOf: text.utf8.prefix(900))
-        record.append(UInt8(ascii: "\n"))
-        _ = record.withUnsafeBytes { CLinux.write(descriptor, $0.baseAddress, $0.count) }
+        let line = Array("torpor: ".utf8) + Array(text.utf8.prefix(900)) + [UInt8(ascii: "\n")]
+        if log >= 0 { put(Array("<\(level)>".utf8) + line, on: log) }
+        if console >= 0, log < 0 || level >= consoleLevel { put(line, on: console) }
+    }
+
+    private func put(_ bytes: [UInt8], on descriptor: CInt) {
+        _ = bytes.withUnsafeBytes { CLinux.write(descriptor, $0.baseAddress, $0.count) }
     }
 }

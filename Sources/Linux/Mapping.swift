@@ -26,7 +26,9 @@ public struct Mapping: ~Copyable {
     deinit { munmap(bytes.baseAddress, bytes.count) }
 
     /// Keeps the memory out of swap. The corresponding C function is `mlock`.
-    public borrowing func lock() throws(Failure) { try retrying("lock", "memory") { mlock(bytes.baseAddress, bytes.count) } }
+    public borrowing func lock() throws(Failure) {
+        try retrying("lock", "memory") { mlock(bytes.baseAddress, bytes.count) }
+    }
 }
 
 private func map(

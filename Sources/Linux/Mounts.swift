@@ -29,16 +29,10 @@ public struct Mount: Sendable {
     static let noSuid = 2, noDev = 4, noExec = 8
     static let move: UInt = 8192
 
-    /// Makes the directory and mounts on it; what is mounted there already is left as it is.
+    /// Makes the directory, if it is not there, and mounts on it. The corresponding C function is `mount`.
     public func perform() throws(Failure) {
         if mkdir(target, 0o755) != 0, torpor_errno() != EEXIST { throw Failure(lastError: "make directory", target) }
-        do throws(Failure) {
-            try retrying("mount \(type.isEmpty ? source : type) on", target) {
-                torpor_mount(source, target, type, flags, data)
-            }
-        } catch {
-            if error.errno != EBUSY { throw error }
-        }
+        try retrying("mount \(source) on", target) { torpor_mount(source, target, type, flags, data) }
     }
 }
 

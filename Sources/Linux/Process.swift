@@ -7,7 +7,9 @@ public enum ChildStatus: Sendable {
     case killed(signal: CInt)
 
     init(_ status: CInt) {
-        self = torpor_exited(status) != 0 ? .exited(torpor_exit_status(status)) : .killed(signal: torpor_term_signal(status))
+        self =
+            torpor_exited(status) != 0
+            ? .exited(torpor_exit_status(status)) : .killed(signal: torpor_term_signal(status))
     }
 }
 

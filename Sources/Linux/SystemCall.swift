@@ -29,3 +29,13 @@ func retrying<T: SignedInteger & FixedWidthInteger>(
         if torpor_errno() != EINTR { throw Failure(lastError: operation, operand) }
     }
 }
+
+/// Error numbers that rooms above decide upon, by the names of errno(3).
+public enum ErrorNumber {
+    public static let notPermitted = EPERM
+    public static let outOfMemory = ENOMEM
+    public static let badAddress = EFAULT
+    public static let busy = EBUSY
+    public static let invalid = EINVAL
+    public static let notImplemented = ENOSYS
+}

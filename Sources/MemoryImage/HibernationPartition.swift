@@ -24,7 +24,9 @@ public final class HibernationPartition: @unchecked Sendable {
             try file.read(into: block.bytes, at: offset)
             do throws(Superblock.Refusal) {
                 let superblock = try Superblock(decoding: Array(block.bytes))
-                if best.map({ $0.superblock.generation < superblock.generation }) ?? true { best = (superblock, number) }
+                if best.map({ $0.superblock.generation < superblock.generation }) ?? true {
+                    best = (superblock, number)
+                }
             } catch { refusals.append(error) }
         }
         guard let best else { throw HibernationPartition.failure(path, refusals) }
@@ -74,7 +76,8 @@ public final class HibernationPartition: @unchecked Sendable {
         guard size >= Superblock.minimumDeviceByteCount else {
             throw Failure(
                 "format", path, "it has \(describe(bytes: size))",
-                remedy: "use a partition of at least \(describe(bytes: Superblock.minimumDeviceByteCount)), and about half "
+                remedy:
+                    "use a partition of at least \(describe(bytes: Superblock.minimumDeviceByteCount)), and about half "
                     + "the memory's size for a machine in use")
         }
         try wipeSignatures(file)
@@ -148,8 +151,7 @@ private func openDirect(_ path: String, _ options: File.Options) throws(Failure)
     do throws(Failure) {
         return try File(path, [options, .direct])
     } catch {
-        // EINVAL of <errno.h>, asm-generic.
-        if error.errno == 22 { return try File(path, options) }
+        if error.errno == ErrorNumber.invalid { return try File(path, options) }
         throw error
     }
 }

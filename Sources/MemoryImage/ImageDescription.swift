@@ -63,7 +63,9 @@ public struct ImageDescription: Equatable, Sendable {
             for item in values { value.append(littleEndian: item) }
             add(tag, value)
         }
-        func add(_ tag: Tag, ranges: [AddressRange]) { add(tag, numbers: ranges.flatMap { [$0.lowerBound, $0.upperBound] }) }
+        func add(_ tag: Tag, ranges: [AddressRange]) {
+            add(tag, numbers: ranges.flatMap { [$0.lowerBound, $0.upperBound] })
+        }
         add(.session, session.bytes)
         add(.host, Array(host.utf8))
         add(.kernelRelease, Array(kernelRelease.utf8))

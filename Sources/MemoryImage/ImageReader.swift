@@ -22,7 +22,8 @@ public final class ImageReader: @unchecked Sendable {
         self.partition = partition
         let superblock = partition.superblock
         description = try ImageDescription(
-            decoding: partition.read(superblock.descriptionExtent, "the description", limit: ImageReader.descriptionLimit))
+            decoding: partition.read(
+                superblock.descriptionExtent, "the description", limit: ImageReader.descriptionLimit))
         index = try ChunkIndex(
             decoding: partition.read(superblock.indexExtent, "the index", limit: ImageReader.indexLimit),
             partition: partition.dataArea)

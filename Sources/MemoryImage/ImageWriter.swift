@@ -51,14 +51,16 @@ public final class ImageWriter: @unchecked Sendable {
         let offset = nextOffset.add(size, ordering: .relaxed).oldValue
         guard offset <= partition.dataArea.upperBound, size <= partition.dataArea.upperBound - offset else {
             throw Failure(
-                "write", partition.path, "the image does not fit into its \(describe(bytes: partition.superblock.deviceByteCount))",
+                "write", partition.path,
+                "the image does not fit into its \(describe(bytes: partition.superblock.deviceByteCount))",
                 remedy: "use a larger partition, or a codec that compresses better")
         }
         try partition.file.write(chunk, at: offset)
         dataPages.add(UInt64(header.dataPages), ordering: .relaxed)
         zeroPages.add(header.zeroPages, ordering: .relaxed)
         let entry = ChunkIndex.Entry(
-            offset: offset, byteCount: UInt32(chunk.count), dataPages: UInt32(header.dataPages), sequence: header.sequence,
+            offset: offset, byteCount: UInt32(chunk.count), dataPages: UInt32(header.dataPages),
+            sequence: header.sequence,
             headerChecksum: header.checksum)
         entries.withLock { $0.append(entry) }
     }

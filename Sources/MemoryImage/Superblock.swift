@@ -141,7 +141,9 @@ public struct Superblock: Equatable, Sendable {
 
     /// The superblock in a slot's bytes.
     public init(decoding block: [UInt8]) throws(Refusal) {
-        guard block.count == Superblock.byteCount, Array(block.prefix(8)) == Superblock.magic else { throw .notFormatted }
+        guard block.count == Superblock.byteCount, Array(block.prefix(8)) == Superblock.magic else {
+            throw .notFormatted
+        }
         let fields = block.span.bytes
         guard let sum = try? fields.integer(at: Superblock.byteCount - 8, as: UInt64.self),
             let version = try? fields.integer(at: 8, as: UInt32.self),

@@ -31,7 +31,9 @@ public struct BackupPageMap: Equatable, Sendable {
         let fields = controlPage.span.bytes
         for offset in stride(from: 0, through: controlPage.count - 8, by: 8) {
             let word: UInt64 = try fields.integer(at: offset)
-            guard word & (pageSize - 1) == BackupPageMap.indirectionFlag, BackupPageMap.page(word) != 0 else { continue }
+            guard word & (pageSize - 1) == BackupPageMap.indirectionFlag, BackupPageMap.page(word) != 0 else {
+                continue
+            }
             guard let map = try? BackupPageMap.follow(word, backupRanges, readPage) else { continue }
             if let found, found != map { throw BackupPageMap.notFound("more than one list fits") }
             found = map
@@ -63,7 +65,9 @@ public struct BackupPageMap: Equatable, Sendable {
                 list = try readPage(page(entry))
                 index = 0
             case sourceFlag:
-                guard let current = destination, current == iterator.next() else { throw notFound("another destination") }
+                guard let current = destination, current == iterator.next() else {
+                    throw notFound("another destination")
+                }
                 sources.append(page(entry) / pageSize)
                 destination = current + pageSize
             case doneFlag:

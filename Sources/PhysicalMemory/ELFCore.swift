@@ -30,7 +30,9 @@ public struct ELFCore: Equatable, Sendable {
     public static func tableByteCount(header bytes: [UInt8]) throws(Failure) -> Int {
         let fields = bytes.span.bytes
         let magic: [UInt8] = [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F"), 2, 1]
-        guard try fields.copy(at: 0, count: 6) == magic else { throw malformed("it is no 64-bit little-endian ELF file") }
+        guard try fields.copy(at: 0, count: 6) == magic else {
+            throw malformed("it is no 64-bit little-endian ELF file")
+        }
         // e_type: ET_CORE is 4; e_machine: EM_X86_64 is 62.
         guard try fields.integer(at: 16, as: UInt16.self) == 4, try fields.integer(at: 18, as: UInt16.self) == 62 else {
             throw malformed("it is no core file of x86_64")

@@ -44,7 +44,8 @@ public struct MemoryWindow: ~Copyable {
     }
 
     private mutating func show(_ addresses: AddressRange) throws(Failure) {
-        for range in allowed where range.lowerBound <= addresses.lowerBound && addresses.upperBound <= range.upperBound {
+        for range in allowed where range.lowerBound <= addresses.lowerBound && addresses.upperBound <= range.upperBound
+        {
             let start = max(range.lowerBound, addresses.lowerBound / MemoryWindow.byteCount * MemoryWindow.byteCount)
             let end = min(range.upperBound, max(start + MemoryWindow.byteCount, addresses.upperBound))
             mapping = nil

@@ -54,7 +54,9 @@ public struct FirmwareMemoryRange: Equatable, Sendable {
 }
 
 /// The firmware's memory map, ascending; nil where the kernel has none (CONFIG_FIRMWARE_MEMMAP).
-public func readFirmwareMemoryMap(_ directory: String = "/sys/firmware/memmap") throws(Failure) -> [FirmwareMemoryRange]? {
+public func readFirmwareMemoryMap(_ directory: String = "/sys/firmware/memmap") throws(Failure)
+    -> [FirmwareMemoryRange]?
+{
     guard exists(directory) else { return nil }
     var ranges: [FirmwareMemoryRange] = []
     for name in try listDirectory(directory) {

@@ -45,7 +45,7 @@ struct FormatCommand: ParsableCommand {
 /// Refuses a device that is mounted, in use as swap or held by another device.
 func refuseIfInUse(_ path: String, _ operation: String) throws(Failure) {
     do throws(Failure) { _ = try File(path, [.exclusive, .nonBlocking]) } catch {
-        guard error.errno == 16 else { throw error }  // EBUSY
+        guard error.errno == ErrorNumber.busy else { throw error }
         throw Failure(operation, path, holder(of: path), remedy: "end that use first, or name another partition")
     }
 }

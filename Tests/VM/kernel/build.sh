@@ -3,7 +3,7 @@
 #
 # usage: build.sh OUTPUT
 #
-# OUTPUT becomes a copy of the bzImage. What is built is kept outside the tree, under
+# OUTPUT becomes a copy of the bzImage, with System.map beside it. What is built is kept outside the tree, under
 # ${XDG_CACHE_HOME:-$HOME/.cache}/torpor, by the content of this folder, so that a second call only copies.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,6 +12,7 @@ output=${1:?usage: build.sh OUTPUT}
 if [ -n "${TORPOR_TEST_KERNEL:-}" ]; then
     mkdir -p "$(dirname "$output")"
     cp -- "$TORPOR_TEST_KERNEL" "$output"
+    rm -f "$(dirname "$output")/System.map"
     echo "kernel: $TORPOR_TEST_KERNEL (TORPOR_TEST_KERNEL)"
     exit 0
 fi
@@ -61,4 +62,5 @@ if [ ! -f "$cache/bzImage" ]; then
 fi
 mkdir -p "$(dirname "$output")"
 cp "$cache/bzImage" "$output"
+cp "$cache/System.map" "$(dirname "$output")/"
 echo "kernel: $(cat "$cache/release") in $output"

@@ -1,11 +1,10 @@
 import Foundation
-import Testing
 
 /// A folder for one test's machines, disks and logs: build/vm/NAME. The logs stay; disks go when the test ends.
-final class Lab {
-    let folder: URL
+public final class Lab {
+    public let folder: URL
 
-    init(_ name: String) throws {
+    public init(_ name: String) throws {
         folder = Products.folder.appending(path: "vm/\(name)")
         try? FileManager.default.removeItem(at: folder)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -19,7 +18,7 @@ final class Lab {
     }
 
     /// A sparse disk image of zeros; size in bytes.
-    func disk(_ name: String, _ byteCount: UInt64 = 1 << 30) throws -> URL {
+    public func disk(_ name: String, _ byteCount: UInt64 = 1 << 30) throws -> URL {
         let image = folder.appending(path: "\(name).img")
         try Data().write(to: image)
         let file = try FileHandle(forWritingTo: image)
@@ -29,21 +28,21 @@ final class Lab {
     }
 
     /// A copy of a disk image that stays as sparse as it is.
-    func copy(_ image: URL, _ name: String) throws -> URL {
+    public func copy(_ image: URL, _ name: String) throws -> URL {
         let copy = folder.appending(path: "\(name).img")
         try Tool.run("/bin/cp", "--sparse=always", "--reflink=auto", image.path, copy.path)
         return copy
     }
 
     /// A machine with kernel A and a script as its user space.
-    func kernelA(_ name: String, disks: [URL], files: [String: URL] = [:], _ script: String) throws -> Machine {
+    public func kernelA(_ name: String, disks: [URL], files: [String: URL] = [:], _ script: String) throws -> Machine {
         Machine(
             name: name, disks: disks.map { Machine.Disk(image: $0) },
             initrd: try Guest.initrd(script, files: files, in: folder, name: name))
     }
 
     /// The same machine after power-on, with kernel C and rootfs.gz.
-    func kernelC(_ name: String, like machine: Machine, _ commandLine: String = "") -> Machine {
+    public func kernelC(_ name: String, like machine: Machine, _ commandLine: String = "") -> Machine {
         var c = machine
         c.name = name
         c.initrd = Products.rootfs
@@ -52,18 +51,5 @@ final class Lab {
     }
 
     /// Runs a machine.
-    func run(_ machine: Machine) throws -> Machine.Result { try machine.run(in: folder) }
-}
-
-extension Machine.Result {
-    /// The guest's script came to its end, and nothing that it expected failed.
-    func expectDone(_ location: SourceLocation = #_sourceLocation) {
-        #expect(verdicts("FAILED") == [], sourceLocation: location)
-        #expect(verdict.last == "done", "the script did not come to its end", sourceLocation: location)
-    }
-
-    /// The console has a line with this text.
-    func expectConsole(_ text: String, _ location: SourceLocation = #_sourceLocation) {
-        #expect(console.contains(text), "the console has no line with: \(text)", sourceLocation: location)
-    }
+    public func run(_ machine: Machine) throws -> Machine.Result { try machine.run(in: folder) }
 }

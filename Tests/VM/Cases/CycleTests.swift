@@ -1,5 +1,4 @@
-import Foundation
-import MemoryImage
+import Machines
 import Testing
 
 /// Machine tests share two cores and the disks' page cache: one at a time.

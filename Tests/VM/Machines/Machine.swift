@@ -1,54 +1,73 @@
 import Foundation
 
 /// One QEMU machine: what is in it, and how long it may run. A machine test is a few of these, one after the other.
-struct Machine {
-    enum Firmware { case bios, uefi }
-    enum Bus { case virtio, ahci, nvme }
+public struct Machine {
+    public enum Firmware: Sendable { case bios, uefi }
+    public enum Bus: Sendable { case virtio, ahci, nvme }
 
     /// A disk image, and how it is attached; the first virtio disk is /dev/vda.
-    struct Disk {
-        var image: URL
-        var bus = Bus.virtio
+    public struct Disk {
+        public var image: URL
+        public var bus: Bus
+
+        public init(image: URL, bus: Bus = .virtio) {
+            self.image = image
+            self.bus = bus
+        }
     }
 
     /// Names the machine's logs.
-    var name: String
-    var memory = "1G"
-    var cpus = 2
+    public var name: String
+    public var memory = "1G"
+    public var cpus = 2
     /// Features of QEMU's CPU model `max`, such as `la57=off`.
-    var cpuFeatures = ""
-    var firmware = Firmware.bios
-    var disks: [Disk] = []
-    var kernel = Products.kernel
-    var initrd: URL
+    public var cpuFeatures = ""
+    public var firmware = Firmware.bios
+    public var disks: [Disk] = []
+    public var kernel = Products.kernel
+    public var initrd: URL
     /// The kernel's command line, behind what every machine has.
-    var commandLine = ""
+    public var commandLine = ""
     /// Seconds after which the machine is ended, and the test with it.
-    var timeout = 120.0
+    public var timeout = 120.0
     /// Words that mean a kernel's failure; a test that provokes one takes it out.
-    var alarms = ["Kernel panic", "Oops", "BUG:", "Attempted to kill init", "general protection fault", "WARNING: CPU"]
+    public var alarms = [
+        "Kernel panic", "Oops", "BUG:", "Attempted to kill init", "general protection fault", "WARNING: CPU",
+    ]
+
+    /// Shows the console on the terminal as well.
+    public var showsConsole = false
+
+    public init(name: String, disks: [Disk], initrd: URL) {
+        self.name = name
+        self.disks = disks
+        self.initrd = initrd
+    }
 
     /// What a machine's run left.
-    struct Result {
+    public struct Result {
         /// The serial console, of all kernels that ran.
-        var console: String
+        public var console: String
         /// The lines that the guest wrote to its virtio-serial port.
-        var verdict: [String]
-        var seconds: Double
+        public var verdict: [String]
+        /// When each of those lines was seen, in seconds from power-on.
+        public var verdictTimes: [Double]
+        /// Seconds from power-on to power-off.
+        public var seconds: Double
 
         /// Lines that begin with a word, without it.
-        func verdicts(_ word: String) -> [String] {
+        public func verdicts(_ word: String) -> [String] {
             verdict.filter { $0.hasPrefix(word + " ") }.map { String($0.dropFirst(word.count + 1)) }
         }
     }
 
-    struct Failed: Error, CustomStringConvertible {
-        var description: String
+    public struct Failed: Error, CustomStringConvertible {
+        public var description: String
     }
 
     /// Runs the machine until it powers off.
     /// - Throws: where it does not in time, where QEMU fails, and where the console has an alarm.
-    func run(in folder: URL) throws -> Result {
+    public func run(in folder: URL) throws -> Result {
         let console = folder.appending(path: "\(name).console.log")
         let verdict = folder.appending(path: "\(name).verdict")
         for file in [console, verdict] { try Data().write(to: file) }
@@ -61,7 +80,13 @@ struct Machine {
         qemu.standardInput = FileHandle.nullDevice
         let start = Date()
         try qemu.run()
-        while qemu.isRunning, Date().timeIntervalSince(start) < timeout { Thread.sleep(forTimeInterval: 0.05) }
+        var times: [Double] = []
+        while qemu.isRunning, Date().timeIntervalSince(start) < timeout {
+            Thread.sleep(forTimeInterval: 0.05)
+            let count = try Data(contentsOf: verdict).count { $0 == UInt8(ascii: "\n") }
+            while times.count < count { times.append(Date().timeIntervalSince(start)) }
+        }
+        let seconds = Date().timeIntervalSince(start)
         let isLate = qemu.isRunning
         if isLate { kill(qemu.processIdentifier, SIGKILL) }
         qemu.waitUntilExit()
@@ -72,8 +97,10 @@ struct Machine {
             throw failure("QEMU ended with status \(qemu.terminationStatus): \(reason)", console, text)
         }
         for alarm in alarms where text.contains(alarm) { throw failure("its console says: \(alarm)", console, text) }
-        let lines = String(decoding: try Data(contentsOf: verdict), as: UTF8.self).split(separator: "\n").map(String.init)
-        return Result(console: text, verdict: lines, seconds: Date().timeIntervalSince(start))
+        let lines = String(decoding: try Data(contentsOf: verdict), as: UTF8.self).split(separator: "\n").map(
+            String.init)
+        while times.count < lines.count { times.append(seconds) }
+        return Result(console: text, verdict: lines, verdictTimes: times, seconds: seconds)
     }
 
     private func failure(_ reason: String, _ console: URL, _ text: String) -> Failed {
@@ -83,9 +110,11 @@ struct Machine {
 
     private func arguments(console: URL, verdict: URL, in folder: URL) throws -> [String] {
         var arguments = [
-            "-accel", "tcg", "-cpu", cpuFeatures.isEmpty ? "max" : "max,\(cpuFeatures)", "-m", memory, "-smp", "\(cpus)",
+            "-accel", "tcg", "-cpu", cpuFeatures.isEmpty ? "max" : "max,\(cpuFeatures)", "-m", memory, "-smp",
+            "\(cpus)",
             "-machine", firmware == .uefi ? "q35" : "pc", "-nodefaults", "-display", "none", "-no-reboot",
-            "-serial", "file:\(console.path)",
+            "-chardev", (showsConsole ? "stdio,signal=off" : "null") + ",id=console,logfile=\(console.path)",
+            "-serial", "chardev:console",
             "-device", "virtio-serial-pci", "-chardev", "file,id=verdict,path=\(verdict.path)",
             "-device", "virtserialport,chardev=verdict,name=torpor.verdict",
             "-kernel", kernel.path, "-initrd", initrd.path,
@@ -109,7 +138,9 @@ struct Machine {
             case .virtio: arguments += ["-device", "virtio-blk-pci,drive=disk\(number)"]
             case .nvme: arguments += ["-device", "nvme,drive=disk\(number),serial=disk\(number)"]
             case .ahci:
-                arguments += ["-device", "ide-hd,drive=disk\(number),bus=\(firmware == .uefi ? "ide" : "ahci").\(number)"]
+                arguments += [
+                    "-device", "ide-hd,drive=disk\(number),bus=\(firmware == .uefi ? "ide" : "ahci").\(number)",
+                ]
             }
         }
         return arguments
@@ -117,10 +148,17 @@ struct Machine {
 }
 
 /// What the Makefile built before the machine tests.
-enum Products {
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../build")
+public enum Products {
+    private static let top = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..")
         .standardizedFileURL
-    static let kernel = folder.appending(path: "bzImage")
-    static let rootfs = folder.appending(path: "rootfs.gz")
-    static let torpor = folder.appending(path: "torpor")
+    public static let folder = top.appending(path: "build")
+    public static let kernel = folder.appending(path: "bzImage")
+    /// The kernel's symbol table; not there for a kernel that TORPOR_TEST_KERNEL names.
+    public static let symbols = folder.appending(path: "System.map")
+    /// A kernel of Debian's, without CONFIG_KEXEC_JUMP.
+    public static let stockKernel = folder.appending(path: "vmlinuz-stock")
+    public static let rootfs = folder.appending(path: "rootfs.gz")
+    public static let initProgram = folder.appending(path: "init")
+    public static let torpor = folder.appending(path: "torpor")
+    public static let mkinitramfs = top.appending(path: "mkinitramfs.sh")
 }

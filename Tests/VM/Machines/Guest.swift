@@ -1,7 +1,7 @@
 import Foundation
 
 /// A guest's whole user space, assembled in code: busybox, torpor with kernel B's parts, and the test's script as PID 1.
-enum Guest {
+public enum Guest {
     /// What every script can use:
     /// - `say WORD …` writes a line to the verdict port, `fail …` one that fails the test;
     /// - `expect NAME COMMAND…` says `ok NAME`, or fails with what the command printed;
@@ -12,11 +12,11 @@ enum Guest {
         mount -t proc proc /proc
         mount -t sysfs sysfs /sys
         mount -t devtmpfs devtmpfs /dev
-        mount -t securityfs securityfs /sys/kernel/security
+        [ -d /sys/kernel/security ] && mount -t securityfs securityfs /sys/kernel/security
         mount -t tmpfs -o size=90% tmpfs /tmp
-        export PATH=/bin HOME=/
+        export PATH=/bin:/sbin HOME=/
         for port in /sys/class/virtio-ports/*; do
-            [ "$(cat $port/name)" = torpor.verdict ] && verdict=/dev/${port##*/}
+            [ "$(cat $port/name 2>/dev/null)" = torpor.verdict ] && verdict=/dev/${port##*/}
         done
         say() { echo "verdict: $*"; echo "$*" >$verdict; }
         fail() { say "FAILED $*"; }
@@ -58,7 +58,8 @@ enum Guest {
 
     /// Writes the initial RAM file system for a script and returns it.
     /// - Parameter files: more files, by their path in the guest.
-    static func initrd(_ script: String, files: [String: URL] = [:], in folder: URL, name: String) throws -> URL {
+    public static func initrd(_ script: String, files: [String: URL] = [:], in folder: URL, name: String) throws -> URL
+    {
         var archive = CPIOArchive()
         try archive.add("bin/busybox", contentsOf: URL(filePath: "/bin/busybox"))
         for applet in try applets() where applet != "busybox" { archive.add("bin/\(applet)", linkTo: "busybox") }
@@ -73,20 +74,50 @@ enum Guest {
         return file
     }
 
+    /// A program of this machine with the libraries it needs, for a guest's `files`.
+    public static func program(_ path: String) throws -> [String: URL] {
+        var files = [path: URL(filePath: path)]
+        for word in try Tool.run("/usr/bin/ldd", path).split(whereSeparator: \.isWhitespace) where word.hasPrefix("/") {
+            files[String(word)] = URL(filePath: String(word)).resolvingSymlinksInPath()
+        }
+        return files
+    }
+
+    /// Makes an ext4 root file system whose /sbin/init is a script with what every script has, for machines without
+    /// kernel A.
+    public static func makeRootFileSystem(on disk: URL, _ script: String) throws {
+        let root = disk.deletingPathExtension().appendingPathExtension("root")
+        let bin = root.appending(path: "bin")
+        for folder in ["bin", "sbin", "proc", "sys", "dev", "tmp", "mnt"] {
+            try FileManager.default.createDirectory(
+                at: root.appending(path: folder), withIntermediateDirectories: true)
+        }
+        try FileManager.default.copyItem(at: URL(filePath: "/bin/busybox"), to: bin.appending(path: "busybox"))
+        for applet in try applets() where applet != "busybox" {
+            try FileManager.default.createSymbolicLink(
+                atPath: bin.appending(path: applet).path, withDestinationPath: "busybox")
+        }
+        let program = root.appending(path: "sbin/init")
+        try Data((prelude + script + epilogue).utf8).write(to: program)
+        try Tool.run("/bin/chmod", "755", program.path)
+        try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-d", root.path, disk.path)
+        try FileManager.default.removeItem(at: root)
+    }
+
     private static func applets() throws -> [String] {
         try Tool.run("/bin/busybox", "--list").split(separator: "\n").map(String.init)
     }
 }
 
 /// Programs of this machine that a test needs.
-enum Tool {
-    struct Failed: Error, CustomStringConvertible {
-        var description: String
+public enum Tool {
+    public struct Failed: Error, CustomStringConvertible {
+        public var description: String
     }
 
     /// Runs a program and returns what it printed on both outputs; throws where its status is not the expected one.
     @discardableResult
-    static func run(_ program: String, _ arguments: String..., status: Int32 = 0) throws -> String {
+    public static func run(_ program: String, _ arguments: String..., status: Int32 = 0) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: program)
         process.arguments = arguments
@@ -98,7 +129,9 @@ enum Tool {
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         guard process.terminationStatus == status else {
-            throw Failed(description: "\(program) \(arguments.joined(separator: " ")): status \(process.terminationStatus): \(text)")
+            throw Failed(
+                description:
+                    "\(program) \(arguments.joined(separator: " ")): status \(process.terminationStatus): \(text)")
         }
         return text
     }

@@ -1,0 +1,64 @@
+# The only entry point. `make` builds both programs, `make demo` shows them, `make test` tests them.
+SWIFT ?= swift
+SWIFT_FORMAT = $(SWIFT) format
+EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
+SWIFT_FILES = Package.swift $(shell git ls-files '*.swift' | grep -v '^Package.swift')
+SHELL_FILES = $(shell git ls-files '*.sh' .ci/run)
+
+BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev binutils gcc libc6-dev cpio
+VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup
+CHECK_PACKAGES = shellcheck
+
+.PHONY: all rootfs kernel demo test unit vm check format clean FORCE
+all: build/init build/torpor
+
+rootfs: build/rootfs.gz
+kernel: build/bzImage
+
+# /init: the rooms as Embedded Swift, static. Both programs are stripped copies, and new only when they differ.
+build/init: FORCE
+	@scripts/install-packages.sh $(BUILD_PACKAGES)
+	TORPOR_EMBEDDED_LIBRARIES=$(EMBEDDED) $(SWIFT) build -c release --product init --scratch-path .build-init
+	@scripts/install-program.sh .build-init/release/init $@
+
+# torpor: the same rooms as ordinary Swift, static as well, to be copied into any system.
+build/torpor: FORCE
+	@scripts/install-packages.sh $(BUILD_PACKAGES)
+	$(SWIFT) build -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable
+	@scripts/install-program.sh .build-torpor/release/torpor $@
+
+build/rootfs.gz: build/init mkinitramfs.sh $(shell find initramfs)
+	./mkinitramfs.sh --init build/init --output $@
+
+build/bzImage: FORCE
+	@Tests/VM/kernel/build.sh $@
+
+build/vmlinuz-stock: Tests/VM/kernel/stock.sh
+	@Tests/VM/kernel/stock.sh $@
+
+demo: all rootfs kernel
+	@scripts/install-packages.sh $(VM_PACKAGES)
+	$(SWIFT) build --product torpor-demo
+	.build/debug/torpor-demo
+
+test: unit vm
+
+unit:
+	@scripts/install-packages.sh $(BUILD_PACKAGES)
+	$(SWIFT) test --disable-xctest --skip VMTests
+
+vm: all rootfs kernel build/vmlinuz-stock
+	@scripts/install-packages.sh $(VM_PACKAGES)
+	$(SWIFT) test --disable-xctest --filter VMTests
+
+check: rootfs
+	@scripts/install-packages.sh $(CHECK_PACKAGES)
+	$(SWIFT_FORMAT) lint --strict --parallel $(SWIFT_FILES)
+	shellcheck $(SHELL_FILES)
+	scripts/check-rootfs.sh
+
+format:
+	$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)
+
+clean:
+	rm -rf build .build .build-init .build-torpor

@@ -1,0 +1,174 @@
+import Machines
+import Testing
+
+extension MachineTests {
+    /// Each a sentence that says what is wrong and what would help, exit status 1, nothing changed.
+    @Suite(.serialized) struct BadInput {
+        @Test func refusesWhatCannotWork() throws {
+            let lab = try Lab("bad-input")
+            let ext4 = try lab.disk("ext4", 16 << 20)
+            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", ext4.path)
+            let disks = [
+                try lab.disk("vda", 64 << 20), ext4, try lab.disk("vdc", 16 << 20), try lab.disk("vdd", 1 << 20),
+                try lab.disk("vde", 8 << 20),
+            ]
+            var a = try lab.kernelA(
+                "a", disks: disks, files: try Guest.program("/sbin/dmsetup"),
+                """
+                mkswap /dev/vdc >/dev/null 2>&1
+                md5sum /dev/vd[a-e] >/tmp/before
+
+                refuses "no such device" "there is no such device" hibernate --device /dev/vdz
+                refuses "not a block device" "it is not a block device; name a" hibernate --device /dev/null
+                refuses "format no block device" "it is not a block device" torpor format /dev/null
+                refuses "not formatted" "it is not a hibernation partition; make it one with" hibernate --device /dev/vda
+                refuses "none formatted" "there is none; make one with" hibernate
+                refuses "too small" "use a partition of at least 4.0 MiB" torpor format /dev/vdd
+                refuses "a file system" "it holds ext4; if that may be lost" torpor format /dev/vdb
+                mount -t ext4 -o ro,noload /dev/vdb /mnt
+                refuses "mounted" "it is mounted on /mnt" torpor format --force /dev/vdb
+                umount /mnt
+                refuses "swap" "it holds swap" torpor format /dev/vdc
+                swapon /dev/vdc
+                refuses "swap in use" "it is in use as swap" torpor format --force /dev/vdc
+                swapoff /dev/vdc
+                dmsetup create --noudevsync held --table "0 2048 linear /dev/vda 0" >/tmp/dmsetup 2>&1 || fail "dmsetup: $(cat /tmp/dmsetup)"
+                refuses "held" "the block device dm-0 holds it" torpor format /dev/vda
+                dmsetup remove --noudevsync held
+                expect "nothing is changed" md5sum -c /tmp/before
+
+                expect "format" torpor format /dev/vda
+                expect "format the small one" torpor format /dev/vde
+                refuses "formatted again" "it is a hibernation partition with no image" torpor format /dev/vda
+                md5sum /dev/vd[a-e] >/tmp/before
+                refuses "several" "there are several: /dev/vda, /dev/vde; name one with --device" hibernate
+                refuses "small for the memory" "of memory are in use; use a larger" \\
+                    hibernate --device /dev/vde --codec none
+                export torpor_b="--device /dev/vda"
+                refuses "no kernel" "No such file" hibernate --initrd /boot/rootfs.gz --kernel /boot/none
+                refuses "no bzImage" "it is no bzImage; name one with --kernel" \\
+                    hibernate --initrd /boot/rootfs.gz --kernel /bin/busybox
+                # xloadflags without the 64-bit entry
+                cp /boot/bzImage /tmp/bzImage32
+                printf '\\0\\0' | dd of=/tmp/bzImage32 bs=1 seek=$((0x236)) conv=notrunc 2>/dev/null
+                refuses "not 64-bit" "it has no 64-bit entry" hibernate --initrd /boot/rootfs.gz --kernel /tmp/bzImage32
+                torpor_b="--device /dev/vda --kernel /boot/bzImage"
+                refuses "no initrd" "No such file" hibernate --initrd /boot/none
+                dd if=/dev/zero of=/tmp/large bs=1M count=112 2>/dev/null
+                refuses "large initrd" "do not fit below 128.0 MiB beside the kernel" hibernate --initrd /tmp/large
+                torpor_b="$torpor_b --initrd /boot/rootfs.gz"
+                refuses "odd N" "it is no multiple of 64.0 MiB" hibernate --backup-end 100M
+                refuses "large N" "the backup range may take less than half of it" hibernate --backup-end 1G
+                refuses "small N" "use a larger --backup-end" hibernate --backup-end 64M --initrd /tmp/large
+                refuses "not root" "only root may do that; run this as root" \\
+                    su -s /bin/sh nobody -c "torpor hibernate --device /dev/vda"
+                torpor hibernate --codec lzma >/tmp/usage 2>&1
+                [ $? = 2 ] && say "ok usage" || fail "usage: $(cat /tmp/usage)"
+                expect "check" torpor check $torpor_b
+                echo 1 >/proc/sys/kernel/kexec_load_disabled
+                refuses "disabled" "kernel.kexec_load_disabled is set" hibernate
+                refuses "check says so too" "kernel.kexec_load_disabled is set" torpor check $torpor_b
+                expect "nothing is changed again" md5sum -c /tmp/before
+                [ $(cat /sys/kernel/kexec_loaded) = 0 ] || fail "an image is loaded"
+                """)
+            a.timeout = 240
+            try lab.run(a).expectDone()
+        }
+
+        @Test func refusesUnderLockdown() throws {
+            let lab = try Lab("lockdown")
+            var a = try lab.kernelA(
+                "a", disks: [],
+                """
+                refuses lockdown "the kernel is locked down (none [integrity] confidentiality)" hibernate
+                """)
+            a.commandLine = "lockdown=integrity"
+            try lab.run(a).expectDone()
+        }
+
+        /// Debian's own kernel cannot come back from a jump. Its virtio is in modules, so the verdict is on the console.
+        @Test func refusesOnAKernelWithoutKexecJump() throws {
+            let lab = try Lab("no-kexec-jump")
+            var a = try lab.kernelA("a", disks: [], "verdict=/dev/null\nhibernate\n")
+            a.kernel = Products.stockKernel
+            try lab.run(a).expectConsole(
+                "torpor: hibernate through a second kernel: the running kernel cannot come back from a jump; use one with "
+                    + "CONFIG_KEXEC_JUMP")
+        }
+
+        /// What does not fit is found when it is written; kernel A goes on and says why.
+        @Test func comesBackWhenThePartitionIsFull() throws {
+            let lab = try Lab("full")
+            let a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 48 << 20)],
+                """
+                dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
+                sha256sum /tmp/data >/tmp/sum
+                expect format torpor format /dev/vda
+                refuses full "the image does not fit into its 48.0 MiB; use a larger partition" hibernate
+                expect data sha256sum -c /tmp/sum
+                torpor status --json >/tmp/status
+                expect state grep -q '"state" : "failed"' /tmp/status
+                expect reason grep -q "does not fit" /tmp/status
+                # Freed pages are saved with what they hold.
+                dd if=/dev/zero of=/tmp/data bs=1M count=64 conv=notrunc 2>/dev/null
+                expect "xz makes it fit" hibernate --after return --codec xz:0
+                expect verify torpor verify
+                """)
+            try lab.run(a).expectDone()
+            try lab.run(lab.kernelC("c", like: a)).expectConsole("nothing to resume")
+        }
+
+        /// An image that waits is a session: neither a new hibernation nor `format` writes over it.
+        @Test func keepsAnImageThatWaits() throws {
+            let lab = try Lab("waiting")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 512 << 20)],
+                """
+                expect format torpor format /dev/vda
+                expect hibernate hibernate
+                fail "this session must not come back"
+                """)
+            a.memory = "512M"
+            try lab.run(a).expectConsole("torpor: powering off")
+            var other = try lab.kernelA(
+                "other", disks: a.disks.map(\.image),
+                """
+                expect verify torpor verify
+                refuses waiting "it holds an image that waits for its resume; give that session up with" hibernate
+                refuses format "a hibernation partition with an image that waits for its resume" torpor format /dev/vda
+                expect discard torpor discard
+                torpor status --json >/tmp/status
+                expect state grep -q '"state" : "empty"' /tmp/status
+                refuses "nothing to verify" "it holds no image" torpor verify
+                """)
+            other.memory = "512M"
+            try lab.run(other).expectDone()
+            let c = try lab.run(lab.kernelC("c", like: a))
+            c.expectConsole("nothing to resume: /dev/vda holds no image")
+        }
+
+        /// Kernel C above its place, or on another machine than kernel A's, refuses, and the image can still be resumed.
+        @Test func refusesTheWrongMachine() throws {
+            let lab = try Lab("wrong-machine")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 512 << 20)],
+                """
+                expect format torpor format /dev/vda
+                expect hibernate hibernate
+                """)
+            a.memory = "512M"
+            try lab.run(a).expectConsole("torpor: powering off")
+            var c = lab.kernelC("no-mem", like: a)
+            c.commandLine = ""
+            try lab.run(c).expectConsole("boot it with mem=128M")
+            c = lab.kernelC("more-memory", like: a)
+            c.memory = "640M"
+            try lab.run(c).expectConsole("the machine's memory map has changed")
+            c = lab.kernelC("four-levels", like: a)
+            c.cpuFeatures = "la57=off"
+            try lab.run(c).expectConsole("it ran with 5-level page tables, this kernel runs with 4")
+            try lab.run(lab.kernelC("right", like: a)).expectDone()
+        }
+    }
+}

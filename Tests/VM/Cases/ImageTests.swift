@@ -1,0 +1,156 @@
+import Basics
+import Foundation
+import Machines
+import MemoryImage
+import PhysicalMemory
+import Testing
+
+extension MachineTests {
+    /// What is on the partition after kernel B has written it.
+    @Suite(.serialized) struct Images {
+        /// A machine whose session is on its disk, ready to be resumed.
+        private func saved(_ lab: Lab, after: String = "poweroff") throws -> Machine {
+            var a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 512 << 20)],
+                """
+                expect format torpor format /dev/vda
+                expect hibernate hibernate --after \(after)
+                """)
+            a.memory = "512M"
+            // The kernel's text stays where it was linked to, below N.
+            a.commandLine = "nokaslr"
+            try lab.run(a).expectConsole("torpor: saved")
+            return a
+        }
+
+        /// One flipped byte, anywhere that resume reads.
+        @Test func refusesADamagedImage() throws {
+            let lab = try Lab("damaged")
+            let a = try saved(lab)
+            let image = a.disks[0].image
+            for (name, offset) in try damagedPlaces(image) {
+                let copy = try lab.copy(image, "damaged")
+                try flip(copy, offset)
+                var c = lab.kernelC(name, like: a)
+                c.disks[0].image = copy
+                let result = try lab.run(c)
+                result.expectConsole("torpor: not resuming:")
+                result.expectConsole("torpor: powering off")
+                #expect(!result.console.contains("jumping into kernel A"), "\(name) was resumed")
+                if name == "superblock" { continue }
+                result.expectConsole("the image is damaged")
+                // The image is kept: everything but the superblocks is as it was.
+                try flip(copy, offset)
+                #expect(try sameData(copy, image), "\(name): the image has changed")
+                // What was attempted once is not repeated, even when it is whole again.
+                let state = try HibernationPartition(copy.path).superblock.state
+                if state == .attempted {
+                    c.name = "\(name)-again"
+                    try lab.run(c).expectConsole("its image was left by an earlier attempt")
+                } else {
+                    #expect(state == .ready)
+                }
+            }
+        }
+
+        /// Byte offsets on the partition, by the name of what is there.
+        private func damagedPlaces(_ image: URL) throws -> [(String, UInt64)] {
+            let partition = try HibernationPartition(image.path)
+            let superblock = partition.superblock
+            let reader = try ImageReader(partition)
+            let entries = reader.index.entries
+            let first = try #require(entries.first)
+            let last = try #require(entries.last { $0.dataPages > 0 })
+            // Slots are written in turn, and generation 1 went into the first.
+            let slot = Superblock.slotOffsets[Int((superblock.generation - 1) % 2)]
+            return [
+                ("superblock", slot + 112),
+                ("description", superblock.descriptionExtent.offset + superblock.descriptionExtent.byteCount / 2),
+                ("index", superblock.indexExtent.offset + superblock.indexExtent.byteCount - 1),
+                ("chunk-header", first.offset + 128),
+                ("chunk-payload", entries[entries.count / 2].offset + UInt64(entries[entries.count / 2].byteCount) / 2),
+                ("chunk-padding", last.offset + UInt64(last.byteCount) - 1),
+            ]
+        }
+
+        private func flip(_ image: URL, _ offset: UInt64) throws {
+            let file = try FileHandle(forUpdating: image)
+            try file.seek(toOffset: offset)
+            let byte = try #require(try file.read(upToCount: 1)?.first)
+            try file.seek(toOffset: offset)
+            try file.write(contentsOf: Data([byte ^ 0x10]))
+            try file.close()
+        }
+
+        private func sameData(_ one: URL, _ other: URL) throws -> Bool {
+            let skip = "\(Superblock.dataOffset)"
+            return try Tool.run("/usr/bin/cmp", "-i", skip, one.path, other.path).isEmpty
+        }
+
+        /// Kernel A's banner lies below N, so it is in the image only at another place, which the backup page map tells.
+        @Test func recordsTheBackupPageMap() throws {
+            let lab = try Lab("page-map")
+            let a = try saved(lab, after: "return")
+            let reader = try ImageReader(try HibernationPartition(a.disks[0].image.path))
+            let description = reader.description
+            let pages = description.backupRanges.byteCount / pageSize
+            #expect(UInt64(description.backupSources.count) == pages)
+
+            var memory = SavedPages()
+            let chunks = try reader.makeChunkReader()
+            while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &memory) }
+
+            // In kernel A's own addresses: each page of the backup range with the contents that lie at its source.
+            let map = BackupPageMap(sources: description.backupSources)
+            let banner = Data("Linux version \(description.kernelRelease) (".utf8)
+            let found = description.backupRanges.flatMap { range in
+                stride(from: range.lowerBound, to: range.upperBound, by: Int(pageSize)).compactMap {
+                    (address: UInt64) -> UInt64? in
+                    guard let source = map.location(of: address, backupRanges: description.backupRanges),
+                        let page = memory.pages[source], let place = page.range(of: banner)
+                    else { return nil }
+                    return address + UInt64(place.lowerBound)
+                }
+            }
+            #expect(!found.isEmpty, "the banner is not there")
+            if let expected = try bannerAddress(VMCoreInfo(description.vmcoreInfo)) {
+                #expect(found.contains(expected), "the banner is at \(found), not at \(expected)")
+            }
+        }
+
+        /// Physical address of the kernel's `linux_banner`, from the symbol table of the test kernel's build; nil for
+        /// a kernel that came without one.
+        private func bannerAddress(_ info: VMCoreInfo) throws -> UInt64? {
+            guard let table = try? String(contentsOf: Products.symbols, encoding: .utf8) else { return nil }
+            let line = try #require(table.split(separator: "\n").first { $0.hasSuffix(" linux_banner") })
+            let address = try #require(UInt64(line.prefix(16), radix: 16))
+            // __START_KERNEL_map of arch/x86/include/asm/page_64_types.h
+            let base = try #require(info.number("phys_base"))
+            return address - 0xffff_ffff_8000_0000 &+ UInt64(bitPattern: base)
+        }
+    }
+}
+
+/// The pages of an image, by physical address.
+private struct SavedPages: PageSink {
+    var pages: [UInt64: Data] = [:]
+    private var pending: (address: AddressRange, buffer: UnsafeMutableRawBufferPointer)?
+
+    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        flush()
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(addresses.byteCount), alignment: 8)
+        pending = (addresses, buffer)
+        return buffer
+    }
+
+    /// What was handed out last is filled by now.
+    private mutating func flush() {
+        guard let (addresses, buffer) = pending else { return }
+        for offset in stride(from: 0, to: buffer.count, by: Int(pageSize)) {
+            let page = Data(buffer[offset..<offset + Int(pageSize)])
+            pages[addresses.lowerBound + UInt64(offset)] = page
+        }
+        buffer.deallocate()
+        pending = nil
+    }
+}

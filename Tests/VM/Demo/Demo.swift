@@ -1,0 +1,48 @@
+import Foundation
+import Machines
+
+/// The whole cycle on the terminal: a guest hibernates through kernel B, its machine powers off, a new one boots kernel C,
+/// and the guest goes on where it was.
+@main
+struct Demo {
+    static func main() throws {
+        let lab = try Lab("demo")
+        let image = try lab.disk("hibernation")
+        var a = try lab.kernelA(
+            "a", disks: [image],
+            """
+            dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
+            sha256sum /tmp/data >/tmp/sum
+            start_counting
+            sleep 0.5
+            expect format torpor format /dev/vda
+            count=$(cat /tmp/count)
+            echo "demo: the process has counted to $count"
+            say trigger
+            hibernate >/tmp/report || fail "torpor hibernate"
+            say running $(tail -n 1 /tmp/report)
+            expect "64 MiB of random data are unchanged" sha256sum -c /tmp/sum
+            expect "the counting process went on from $count" counts_on $count
+            expect "both CPUs work" both_cpus_work 2
+            """)
+        a.showsConsole = true
+        banner("A machine boots kernel A, which hibernates through kernel B.")
+        let saved = try lab.run(a)
+        banner("The machine is off. A new one boots kernel C with the same disk.")
+        let resumed = try lab.run(lab.kernelC("c", like: a))
+        for line in resumed.verdicts("ok") { print("demo: \(line)") }
+        guard saved.verdicts("FAILED").isEmpty, resumed.verdicts("FAILED").isEmpty, resumed.verdict.last == "done",
+            let trigger = zip(saved.verdict, saved.verdictTimes).first(where: { $0.0 == "trigger" })?.1,
+            let running = zip(resumed.verdict, resumed.verdictTimes).first(where: { $0.0.hasPrefix("running ") })
+        else {
+            print("demo: failed; the consoles are in \(lab.folder.path)")
+            exit(1)
+        }
+        print(
+            String(
+                format: "demo: %.1f s from the command to power-off, %.1f s from power-on to running again; %@",
+                saved.seconds - trigger, running.1, String(running.0.dropFirst("running ".count))))
+    }
+
+    private static func banner(_ text: String) { print("\n--- \(text)\n") }
+}
