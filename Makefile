@@ -15,11 +15,12 @@ all: build/init build/torpor
 rootfs: build/rootfs.gz
 kernel: build/bzImage
 
-# /init: the rooms as Embedded Swift, static. Both programs are stripped copies, and new only when they differ.
-build/init: FORCE
+# /init, and a program for the tests' guests: the rooms as Embedded Swift, static. All programs are stripped copies, and
+# new only when they differ.
+build/init build/pattern: build/%: FORCE
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
-	TORPOR_EMBEDDED_LIBRARIES=$(EMBEDDED) $(SWIFT) build -c release --product init --scratch-path .build-init
-	@scripts/install-program.sh .build-init/release/init $@
+	TORPOR_EMBEDDED_LIBRARIES=$(EMBEDDED) $(SWIFT) build -c release --product $* --scratch-path .build-init
+	@scripts/install-program.sh .build-init/release/$* $@
 
 # torpor: the same rooms as ordinary Swift, static as well, to be copied into any system.
 build/torpor: FORCE
@@ -47,7 +48,7 @@ unit:
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
 	$(SWIFT) test --disable-xctest --skip VMTests
 
-vm: all rootfs kernel build/vmlinuz-stock
+vm: all rootfs kernel build/pattern build/vmlinuz-stock
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	$(SWIFT) test --disable-xctest --filter VMTests
 

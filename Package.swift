@@ -38,16 +38,21 @@ var products: [Product] = []
 if let embeddedLibraries {
     // The linker takes libraries in this order.
     let libraries = ["blkid", "lzma", "zstd", "swiftUnicodeDataTables", "m"]
-    targets.append(
+    let linkerSettings: [LinkerSetting] =
+        [
+            .unsafeFlags([
+                "-L\(embeddedLibraries)", "-use-ld=lld", "-Xclang-linker", "-static", "-Xlinker", "--gc-sections",
+                "-Xlinker", "--icf=all",
+            ])
+        ] + libraries.map { .linkedLibrary($0) }
+    targets += [
         .executableTarget(
-            name: "init", dependencies: ["Hibernation"], swiftSettings: swiftSettings,
-            linkerSettings: [
-                .unsafeFlags([
-                    "-L\(embeddedLibraries)", "-Xclang-linker", "-static", "-Xlinker", "--gc-sections", "-use-ld=lld",
-                    "-Xlinker", "--icf=all",
-                ])
-            ] + libraries.map { .linkedLibrary($0) }))
-    products.append(.executable(name: "init", targets: ["init"]))
+            name: "init", dependencies: ["Hibernation"], swiftSettings: swiftSettings, linkerSettings: linkerSettings),
+        .executableTarget(
+            name: "pattern", dependencies: ["Linux", "Basics"], path: "Tests/VM/Pattern", swiftSettings: swiftSettings,
+            linkerSettings: linkerSettings),
+    ]
+    products += ["init", "pattern"].map { .executable(name: $0, targets: [$0]) }
 } else {
     dependencies.append(.package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"))
     targets += [

@@ -64,6 +64,7 @@ public struct Hibernate: Sendable {
         tell("loaded kernel B; saving to \(preparation.path)")
         defer { unload() }
         syncFileSystems()
+        page.note(freePages: freePageCount())
         try jumpToLoadedImage()
         dropStaleBuffers(preparation.path)
         return try page.read()
@@ -158,6 +159,16 @@ public struct Hibernate: Sendable {
         for word in ["quiet", "no5lvl"] where own.contains(word) { words.append(word) }
         if !extraWords.isEmpty { words.append(extraWords) }
         return words.joined(separator: " ")
+    }
+
+    /// Pages that the kernel's buddy allocator has, as /proc/vmstat counts them; 0 where it does not tell.
+    private func freePageCount() -> UInt64 {
+        guard let table = try? readText("/proc/vmstat") else { return 0 }
+        for line in table.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.count == 2, words[0].utf8.elementsEqual("nr_free_pages".utf8) { return parseNumber(words[1]) ?? 0 }
+        }
+        return 0
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.

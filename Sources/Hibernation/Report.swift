@@ -110,4 +110,21 @@ final class ReportPage {
     func read() throws(Failure) -> Report {
         try Report(decoding: Array(page.bytes[Report.keyByteCount...]))
     }
+
+    /// Where kernel A notes something for kernel B, behind the report's own place: bytes from the page's beginning.
+    private static let noteOffset = 2048
+
+    /// Notes for kernel B how many pages are free now.
+    func note(freePages: UInt64) {
+        page.bytes.storeBytes(of: freePages.littleEndian, toByteOffset: ReportPage.noteOffset, as: UInt64.self)
+    }
+
+    /// What kernel A noted, read by kernel B.
+    static func freePageCount(in memory: KernelMemory, _ description: ImageDescription) throws(Failure) -> UInt64 {
+        let page = try memory.page(description.reportAddress)
+        guard page.prefix(Report.keyByteCount).elementsEqual(description.reportKey) else {
+            throw Failure("find", "kernel A's count of free pages", "the report's page does not begin with its key")
+        }
+        return try page.span.bytes.integer(at: noteOffset)
+    }
 }

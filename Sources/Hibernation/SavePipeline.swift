@@ -2,25 +2,30 @@ import Basics
 import Linux
 import MemoryImage
 import PhysicalMemory
-import Synchronization
 
 /// Streams memory from a core file into an image: one worker per CPU, each taking window after window.
 final class SavePipeline: @unchecked Sendable {
     private let core: CoreFile
     private let writer: ImageWriter
-    private let windows: [AddressRange]
+    private let windows: WorkList<AddressRange>
+    private let selection: PageSelection?
     private let state: ChildState
-    private let nextWindow = Atomic<Int>(0)
     private let workers = Workers()
 
-    /// Bytes of memory that a worker maps at once.
+    /// Bytes of memory that a worker maps at once; a free block of the largest order divides it.
     static let windowByteCount: UInt64 = 16 << 20
 
-    init(_ core: CoreFile, _ writer: ImageWriter, ranges: [AddressRange], state: ChildState) {
+    /// - Parameters:
+    ///   - windows: physical addresses to be saved, as `windows(_:)` cuts them.
+    ///   - selection: tells which of them need not be read; nil reads all.
+    init(
+        _ core: CoreFile, _ writer: ImageWriter, windows: [AddressRange], selection: PageSelection?, state: ChildState
+    ) {
         self.core = core
         self.writer = writer
+        self.windows = WorkList(windows)
+        self.selection = selection
         self.state = state
-        windows = SavePipeline.windows(ranges)
     }
 
     /// The ranges cut at multiples of the window's size.
@@ -44,14 +49,27 @@ final class SavePipeline: @unchecked Sendable {
 
     private func work() throws(Failure) {
         let builder = try writer.makeChunkBuilder()
-        while !workers.isStopping {
-            let number = nextWindow.add(1, ordering: .relaxed).oldValue
-            guard number < windows.count else { break }
-            let window = windows[number]
-            let mapping = try core.map(window)
-            try save(UnsafeRawBufferPointer(mapping.bytes), firstFrame: window.lowerBound / pageSize, builder)
+        while !workers.isStopping, let window = windows.take() {
+            guard let selection else {
+                try save(window, builder)
+                continue
+            }
+            for part in try selection.split(window) {
+                if part.isFree {
+                    let count = part.frames.upperBound - part.frames.lowerBound
+                    try builder.addZeros(firstFrame: part.frames.lowerBound, count: UInt32(count))
+                    state.add(pages: count)
+                } else {
+                    try save(part.frames.lowerBound * pageSize..<part.frames.upperBound * pageSize, builder)
+                }
+            }
         }
         try builder.flush()
+    }
+
+    private func save(_ addresses: AddressRange, _ builder: ChunkBuilder) throws(Failure) {
+        let mapping = try core.map(addresses)
+        try save(UnsafeRawBufferPointer(mapping.bytes), firstFrame: addresses.lowerBound / pageSize, builder)
     }
 
     private func save(_ bytes: UnsafeRawBufferPointer, firstFrame: UInt64, _ builder: ChunkBuilder) throws(Failure) {

@@ -87,16 +87,21 @@ struct Save {
         var description = try describeSession(core, session)
         description.jumpBackEntry = entry
         description.vmcoreInfo = try core.note(named: VMCoreInfo.noteName) ?? []
-        let pageMap = try findBackupPages(core, description, entry: entry)
-        description.backupSources = pageMap.sources
+        // Resuming does not need it: without it, free pages are saved too, and others cannot read the image as memory.
+        do throws(Failure) {
+            description.backupSources = try findBackupPages(core, description, entry: entry).sources
+        } catch { log.error(error.description) }
 
         let partition = try openPartition(settings, [.write, .exclusive])
         state.beat()
         try requireNoWaitingImage(partition.superblock, partition.path)
         let ranges = description.memoryRanges.subtracting(description.backupRanges)
         let pages = ranges.byteCount / pageSize
-        log.notice(
-            "saving \(describe(bytes: ranges.byteCount)) to \(partition.path) with \(settings.codec.description)")
+        let windows = SavePipeline.windows(ranges)
+        let selection = selectPages(core, description, windows)
+        state.beat()
+        let used = (pages - min(pages, selection?.freePages ?? 0)) * pageSize
+        log.notice("saving \(describe(bytes: used)) to \(partition.path) with \(settings.codec.description)")
         state.totalPages = pages
         state.stage = .working
 
@@ -108,7 +113,7 @@ struct Save {
             partition, imageUUID: imageUUID, codec: settings.codec,
             expectedChunks: Int(clamping: pages / UInt64(ChunkHeader.maximumDataPages) + 64))
         do throws(Failure) {
-            try SavePipeline(core, writer, ranges: ranges, state: state).run()
+            try SavePipeline(core, writer, windows: windows, selection: selection, state: state).run()
             state.beat()
             try writer.finish(description, state: settings.after == .return ? .snapshot : .ready) {
                 monotonicMilliseconds() - start
@@ -120,6 +125,26 @@ struct Save {
         }
         state.counts = partition.superblock.counts
         state.stage = .committed
+    }
+}
+
+extension Save {
+    /// Finds the free pages; nil, with the reason on the console, where all pages have to be saved.
+    private func selectPages(
+        _ core: CoreFile, _ description: ImageDescription, _ windows: [AddressRange]
+    ) -> PageSelection? {
+        do throws(Failure) {
+            let info = VMCoreInfo(description.vmcoreInfo)
+            let pageMap = BackupPageMap(sources: description.backupSources)
+            let memory = try KernelMemory(core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
+            let expected = try ReportPage.freePageCount(in: memory, description)
+            let selection = try PageSelection(core, FreePages(memory, info: info), windows: windows, expected: expected)
+            log.notice("leaving out \(describe(bytes: selection.freePages &* pageSize)) of free pages")
+            return selection
+        } catch {
+            log.notice("saving free pages too: \(error.description)")
+            return nil
+        }
     }
 }
 

@@ -23,3 +23,17 @@ public final class Workers: Sendable {
         if let failure = firstFailure.withLock({ $0 }) { throw failure }
     }
 }
+
+/// Items of which each is taken once, by whichever worker asks next.
+public final class WorkList<Item: Sendable>: Sendable {
+    public let items: [Item]
+    private let next = Atomic<Int>(0)
+
+    public init(_ items: [Item]) { self.items = items }
+
+    /// The next item that nobody has taken yet; nil when all are taken.
+    public func take() -> Item? {
+        let number = next.add(1, ordering: .relaxed).oldValue
+        return number < items.count ? items[number] : nil
+    }
+}

@@ -8,3 +8,9 @@ public func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
     for i in 0..<head where bytes[i] != 0 { return false }
     return bytes.count == head || memcmp(start, start + head, bytes.count - head) == 0
 }
+
+/// Makes all bytes zero. Memory that has not been used since power-on mostly is; it is only looked at then.
+public func clear(_ bytes: UnsafeMutableRawBufferPointer) {
+    guard let start = bytes.baseAddress, !isZero(UnsafeRawBufferPointer(bytes)) else { return }
+    memset(start, 0, bytes.count)
+}

@@ -1,6 +1,5 @@
 import Basics
 import Linux
-import Synchronization
 
 /// Reads one image. Workers share it, each with a `ChunkReader` of its own.
 ///
@@ -10,7 +9,7 @@ public final class ImageReader: @unchecked Sendable {
     public let partition: HibernationPartition
     public let description: ImageDescription
     public let index: ChunkIndex
-    private let nextEntry = Atomic<Int>(0)
+    private let entries: WorkList<ChunkIndex.Entry>
 
     /// The largest description that is read: with a backup range of 4 GiB, its page map has 8 MiB.
     private static let descriptionLimit: UInt64 = 64 << 20
@@ -27,6 +26,7 @@ public final class ImageReader: @unchecked Sendable {
         index = try ChunkIndex(
             decoding: partition.read(superblock.indexExtent, "the index", limit: ImageReader.indexLimit),
             partition: partition.dataArea)
+        entries = WorkList(index.entries)
         var dataPages: UInt64 = 0
         for entry in index.entries { dataPages += UInt64(entry.dataPages) }
         guard index.imageUUID == superblock.imageUUID, UInt64(index.entries.count) == superblock.counts.chunks,
@@ -35,10 +35,7 @@ public final class ImageReader: @unchecked Sendable {
     }
 
     /// The next chunk that no worker has taken yet; nil when all are taken.
-    public func takeEntry() -> ChunkIndex.Entry? {
-        let number = nextEntry.add(1, ordering: .relaxed).oldValue
-        return number < index.entries.count ? index.entries[number] : nil
-    }
+    public func takeEntry() -> ChunkIndex.Entry? { entries.take() }
 
     /// A new worker's reader.
     public func makeChunkReader() throws(Failure) -> ChunkReader { try ChunkReader(self) }
@@ -103,7 +100,7 @@ public final class ChunkReader {
             try decompress(payload, header, into: contents, entry)
             try scatter(dataRuns, contents, into: &sink)
         }
-        for run in header.runs where run.kind == .zero { try clear(run, in: &sink) }
+        for run in header.runs where run.kind == .zero { try clearRun(run, in: &sink) }
         return (UInt64(header.dataPages), header.zeroPages)
     }
 
@@ -130,14 +127,12 @@ public final class ChunkReader {
         }
     }
 
-    private func clear(_ run: PageRun, in sink: inout some PageSink & ~Copyable) throws(Failure) {
+    private func clearRun(_ run: PageRun, in sink: inout some PageSink & ~Copyable) throws(Failure) {
         guard let addresses = run.addresses else { return }
         var start = addresses.lowerBound
         while start < addresses.upperBound {
             let end = min(addresses.upperBound, start + ChunkReader.pieceByteCount)
-            if let memory = try sink.memory(for: start..<end) {
-                _ = memory.initializeMemory(as: UInt8.self, repeating: 0)
-            }
+            if let memory = try sink.memory(for: start..<end) { clear(memory) }
             start = end
         }
     }

@@ -1,6 +1,5 @@
 import Basics
 import Linux
-import Synchronization
 
 /// A sink that takes nothing: pages are decoded, and dropped.
 private struct NoSink: PageSink {

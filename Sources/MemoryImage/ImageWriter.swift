@@ -105,6 +105,9 @@ public final class ImageWriter: @unchecked Sendable {
 
 /// One worker's chunk in the making. Its buffers are allocated once.
 public final class ChunkBuilder {
+    /// Pages of zeros in one chunk, as long as they are not one run: 16 MiB.
+    private static let zeroPageLimit: UInt64 = 4096
+
     private let writer: ImageWriter
     private let compressor: Compressor
     private let pages: Mapping
@@ -140,6 +143,8 @@ public final class ChunkBuilder {
 
     /// Adds pages of zeros.
     public func addZeros(firstFrame: UInt64, count: UInt32) throws(Failure) {
+        // Clearing memory takes time too: not all of it should fall to the worker that reads this chunk.
+        if zeroPages > 0, zeroPages + UInt64(count) > ChunkBuilder.zeroPageLimit { try flush() }
         try addRun(PageRun(firstFrame: firstFrame, count: count, kind: .zero))
         zeroPages += UInt64(count)
     }
@@ -181,16 +186,11 @@ public final class ChunkBuilder {
         header.checksum = checksum
         output.bytes.copyBytes(from: bytes)
         // Nothing of an earlier chunk is left between and behind the parts.
-        zero(output.bytes[bytes.count..<header.payloadOffset])
-        zero(output.bytes[end..<header.storedByteCount])
+        clear(UnsafeMutableRawBufferPointer(rebasing: output.bytes[bytes.count..<header.payloadOffset]))
+        clear(UnsafeMutableRawBufferPointer(rebasing: output.bytes[end..<header.storedByteCount]))
         try writer.write(UnsafeRawBufferPointer(rebasing: output.bytes[..<header.storedByteCount]), header)
         runs.removeAll(keepingCapacity: true)
         dataPages = 0
         zeroPages = 0
     }
-}
-
-private func zero(_ bytes: Slice<UnsafeMutableRawBufferPointer>) {
-    let part = UnsafeMutableRawBufferPointer(rebasing: bytes)
-    if !part.isEmpty { _ = part.initializeMemory(as: UInt8.self, repeating: 0) }
 }

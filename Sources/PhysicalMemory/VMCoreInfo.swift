@@ -24,6 +24,9 @@ public struct VMCoreInfo: Sendable {
     /// The virtual address of `SYMBOL(name)`, which is in hexadecimal digits without prefix.
     public func symbol(_ name: String) -> UInt64? { text("SYMBOL(\(name))").flatMap { parseHexadecimal($0) } }
 
+    /// The value behind a whole key such as `SIZE(page)` or `OFFSET(page.private)`, in bytes; of `LENGTH(…)`, in elements.
+    public func unsigned(_ key: String) -> UInt64? { text(key).flatMap { parseNumber($0) } }
+
     /// The value of `NUMBER(name)`: decimal, negative ones included.
     public func number(_ name: String) -> Int64? {
         guard let value = text("NUMBER(\(name))") else { return nil }

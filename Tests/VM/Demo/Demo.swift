@@ -44,5 +44,6 @@ struct Demo {
                 saved.seconds - trigger, running.1, String(running.0.dropFirst("running ".count))))
     }
 
-    private static func banner(_ text: String) { print("\n--- \(text)\n") }
+    /// Printed at once, before the console that follows.
+    private static func banner(_ text: String) { FileHandle.standardOutput.write(Data("\n--- \(text)\n\n".utf8)) }
 }

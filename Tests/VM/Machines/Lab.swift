@@ -34,6 +34,13 @@ public final class Lab {
         return copy
     }
 
+    /// A file to fill a machine's memory with.
+    public func garbage(mebibytes: Int) throws -> URL {
+        let file = folder.appending(path: "garbage.img")
+        try Data(repeating: 0x5a, count: mebibytes << 20).write(to: file)
+        return file
+    }
+
     /// A machine with kernel A and a script as its user space.
     public func kernelA(_ name: String, disks: [URL], files: [String: URL] = [:], _ script: String) throws -> Machine {
         Machine(

@@ -35,6 +35,8 @@ public struct Machine {
         "Kernel panic", "Oops", "BUG:", "Attempted to kill init", "general protection fault", "WARNING: CPU",
     ]
 
+    /// A file that fills memory from 256 MiB on when the machine starts: memory is not zero after a real power-on.
+    public var dirtyMemory: URL?
     /// Shows the console on the terminal as well.
     public var showsConsole = false
 
@@ -130,6 +132,9 @@ public struct Machine {
                 "-drive", "if=pflash,format=raw,file=\(variables.path)",
             ]
         }
+        if let dirtyMemory {
+            arguments += ["-device", "loader,file=\(dirtyMemory.path),addr=0x10000000,force-raw=on"]
+        }
         if disks.contains(where: { $0.bus == .ahci }) && firmware == .bios { arguments += ["-device", "ahci,id=ahci"] }
         for (number, disk) in disks.enumerated() {
             // The page cache of this machine outlives the guest's power-off, so nothing need wait for its disk.
@@ -160,5 +165,7 @@ public enum Products {
     public static let rootfs = folder.appending(path: "rootfs.gz")
     public static let initProgram = folder.appending(path: "init")
     public static let torpor = folder.appending(path: "torpor")
+    /// A guest's program that fills memory and compares it.
+    public static let pattern = folder.appending(path: "pattern")
     public static let mkinitramfs = top.appending(path: "mkinitramfs.sh")
 }

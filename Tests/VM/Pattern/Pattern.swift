@@ -1,0 +1,54 @@
+import Basics
+import CLinux
+import Linux
+
+/// Fills memory with patterns that tell which page they belong to, waits, and compares every page.
+///
+/// `pattern fill MIB FILE`: fills so much memory, makes FILE.filled, waits for FILE, then compares.
+/// `pattern zero MIB`: takes so much new memory and looks whether all of it is zero.
+@main
+struct Pattern {
+    static func main() {
+        do throws(Failure) {
+            // Embedded Swift has no CommandLine.
+            let words = try readFile("/proc/self/cmdline").split(separator: 0).dropFirst()
+                .map { String(decoding: $0, as: UTF8.self) }
+            guard words.count >= 2, let mebibytes = parseNumber(words[1]) else {
+                throw Failure("pattern", "", "usage: pattern fill MIB FILE | pattern zero MIB")
+            }
+            let memory = try Mapping(anonymous: Int(mebibytes) << 20)
+            if words[0] == "fill", words.count == 3 {
+                try fill(memory, words[2])
+            } else {
+                try expect(memory) { _, _ in 0 }
+            }
+            print("\(memory.bytes.count / Int(pageSize)) pages are right")
+        } catch {
+            print(error.description)
+            exit(1)
+        }
+    }
+
+    private static func fill(_ memory: borrowing Mapping, _ name: String) throws(Failure) {
+        let words = memory.bytes.assumingMemoryBound(to: UInt64.self)
+        for i in 0..<words.count { words[i] = word(i / 512, i % 512) }
+        close(torpor_open(name + ".filled", O_CREAT | O_WRONLY, 0o644))
+        while !exists(name) { sleep(milliseconds: 20) }
+        try expect(memory, word)
+    }
+
+    /// The word of a page at an index: no two pages are alike, and one in four is hard to compress.
+    private static func word(_ page: Int, _ index: Int) -> UInt64 {
+        let seed = UInt64(page) &* 0x9e37_79b9_7f4a_7c15
+        return page % 4 == 0 ? (seed ^ UInt64(index)) &* 0xbf58_476d_1ce4_e5b9 : seed
+    }
+
+    private static func expect(
+        _ memory: borrowing Mapping, _ expected: (Int, Int) -> UInt64
+    ) throws(Failure) {
+        let words = memory.bytes.assumingMemoryBound(to: UInt64.self)
+        for i in 0..<words.count where words[i] != expected(i / 512, i % 512) {
+            throw Failure("compare", "page \(i / 512)", "word \(i % 512) is 0x\(hexadecimal(words[i]))")
+        }
+    }
+}
