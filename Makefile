@@ -2,8 +2,8 @@
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
-SWIFT_FILES = Package.swift $(shell git ls-files '*.swift' | grep -v '^Package.swift')
-SHELL_FILES = $(shell git ls-files '*.sh' .ci/run)
+SWIFT_FILES = Package.swift $(shell find Sources Tests -name '*.swift')
+SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
 
 BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev binutils gcc libc6-dev cpio
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup
@@ -54,12 +54,13 @@ vm: all rootfs kernel build/pattern build/vmlinuz-stock
 
 check: rootfs
 	@scripts/install-packages.sh $(CHECK_PACKAGES)
-	$(SWIFT_FORMAT) lint --strict --parallel $(SWIFT_FILES)
+	@echo $(SWIFT_FORMAT) lint
+	@$(SWIFT_FORMAT) lint --strict --parallel $(SWIFT_FILES)
 	shellcheck $(SHELL_FILES)
 	scripts/check-rootfs.sh
 
 format:
-	$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)
+	@$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)
 
 clean:
 	rm -rf build .build .build-init .build-torpor

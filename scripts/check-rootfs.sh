@@ -16,8 +16,11 @@ fi
 (umask 077 && TMPDIR=$work ./mkinitramfs.sh --init build/init --output "$work/again.gz")
 cmp build/rootfs.gz "$work/again.gz"
 
-{ echo init; cd initramfs && find . -mindepth 1 -printf '%P\n'; } | LC_ALL=C sort >"$work/expected"
-(cd "$OLDPWD" 2>/dev/null || true; gzip -dc build/rootfs.gz) | cpio --quiet -t | LC_ALL=C sort >"$work/found"
+{
+    echo init
+    find initramfs -mindepth 1 -printf '%P\n'
+} | LC_ALL=C sort >"$work/expected"
+gzip -dc build/rootfs.gz | cpio --quiet -t | LC_ALL=C sort >"$work/found"
 diff -u "$work/expected" "$work/found"
 
 if ./mkinitramfs.sh --init /bin/ls --output "$work/dynamic.gz" 2>"$work/refusal"; then

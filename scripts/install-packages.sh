@@ -30,6 +30,7 @@ for package in $missing; do
     has_candidate "$package" && continue
     # shellcheck disable=SC1091
     codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' "Created-By: Packages" |
         awk -v suite="$codename" '$3 == "main" { print $1; exit }')
     [ -n "$mirror" ] || {

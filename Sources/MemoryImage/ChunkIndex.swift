@@ -53,8 +53,9 @@ public struct ChunkIndex: Sendable {
             let uuid = UUID(bytes: try fields.copy(at: 8, count: 16))
         else { throw damaged("it is none") }
         let count: UInt64 = try fields.integer(at: 24)
-        guard count == UInt64(bytes.count - ChunkIndex.fixedByteCount) / UInt64(ChunkIndex.entryByteCount),
-            (bytes.count - ChunkIndex.fixedByteCount) % ChunkIndex.entryByteCount == 0
+        let tableByteCount = bytes.count - ChunkIndex.fixedByteCount
+        guard tableByteCount >= 0, tableByteCount % ChunkIndex.entryByteCount == 0,
+            count == UInt64(tableByteCount / ChunkIndex.entryByteCount)
         else { throw damaged("its length is not that of \(count) chunks") }
         imageUUID = uuid
         entries = []

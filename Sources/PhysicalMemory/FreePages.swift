@@ -30,7 +30,7 @@ public struct FreePages: Sendable {
         let number = try required(info.number("PAGE_BUDDY_MAPCOUNT_VALUE"), "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)")
         mark = UInt32(truncatingIfNeeded: number)
         guard structByteCount >= 32, structByteCount <= 512, structByteCount % 8 == 0, orders > 0, orders <= 16,
-            markOffset + 4 <= Int(structByteCount), orderOffset + 8 <= Int(structByteCount)
+            markOffset <= Int(structByteCount) - 4, orderOffset <= Int(structByteCount) - 8
         else { throw Failure("find", "kernel A's free pages", "its VMCOREINFO describes no struct page") }
     }
 

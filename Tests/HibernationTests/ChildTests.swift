@@ -1,0 +1,108 @@
+import Basics
+import Linux
+import MemoryImage
+import Testing
+
+@testable import Hibernation
+
+@Suite(.serialized) struct ChildWatchTests {
+    /// What becomes of a child that does `work`.
+    private func run(
+        patience: Int = 60, _ work: (ChildState) throws(Failure) -> Void
+    ) throws -> (reason: String?, state: ChildState) {
+        blockChildSignal()
+        let state = try ChildState()
+        let watch = ChildWatch(state: state, log: KernelLog(), verb: "working", patienceSeconds: patience)
+        return (watch.run { () throws(Failure) in try work(state) }, state)
+    }
+
+    @Test func seesWhatTheChildDid() throws {
+        let (reason, state) = try run { state in
+            var counts = Superblock.Counts()
+            counts.chunks = 1
+            counts.dataPages = 2
+            counts.zeroPages = 3
+            counts.storedBytes = 4
+            counts.milliseconds = 5
+            state.counts = counts
+            state.totalPages = 100
+            state.add(pages: 7)
+            state.add(pages: 8)
+            state.stage = .committed
+        }
+        #expect(reason == nil)
+        #expect(state.stage == .committed && state.totalPages == 100 && state.pages == 15)
+        #expect(state.counts.milliseconds == 5 && state.counts.chunks == 1 && state.counts.storedBytes == 4)
+    }
+
+    @Test func tellsWhyTheChildGaveUp() throws {
+        let thrown = try run { (_) throws(Failure) in throw Failure("write", "/dev/x", "the disk is gone") }
+        #expect(thrown.reason == "write /dev/x: the disk is gone")
+        let trapped = try run { _ in kill(processID()) }
+        #expect(trapped.reason == "the process working was ended by signal 9")
+        let after = try run { state in
+            state.stage = .committed
+            kill(processID())
+        }
+        #expect(after.state.stage == .committed, "what was done before the end counts")
+    }
+
+    @Test func endsAChildThatHangs() throws {
+        let (reason, _) = try run(patience: 1) { _ in sleep(milliseconds: 600_000) }
+        #expect(reason == "no progress working for 1 s")
+    }
+}
+
+@Suite struct ReportTests {
+    @Test func readsWhatItWrites() throws {
+        var report = Report()
+        report.outcome = .resumed
+        report.counts.chunks = 1
+        report.counts.dataPages = 2
+        report.counts.zeroPages = 3
+        report.counts.storedBytes = 4
+        report.counts.milliseconds = 5
+        report.restoreMilliseconds = 6
+        report.text = String(repeating: "é", count: 600)
+        let read = try Report(decoding: report.encoded())
+        #expect(read.text == String(repeating: "é", count: 511))
+        report.text = read.text
+        #expect(read == report)
+        #expect(report.encoded().count + Report.keyByteCount <= 2048, "kernel A's note comes behind it")
+        #expect(try Report(decoding: [UInt8](repeating: 0, count: 2048)).outcome == .none)
+        #expect(throws: Failure.self) { try Report(decoding: [1]) }
+    }
+
+    @Test func isNotDeliveredToAPageThatIsNotKernelAs() {
+        var description = ImageDescription()
+        description.memoryRanges = [0x1000..<0x9f000]
+        description.backupRanges = [0x1000..<0x9f000]
+        description.reportKey = [UInt8](repeating: 1, count: 32)
+        for address: UInt64 in [0, 0x2000, 0x10_0000, 0x2001, 1 << 60] {
+            description.reportAddress = address
+            #expect(throws: Failure.self) { try Report().deliver(description) }
+        }
+    }
+}
+
+@Suite struct WindowTests {
+    @Test func cutsRangesAtMultiplesOfTheWindow() {
+        let size = SavePipeline.windowByteCount
+        let windows = SavePipeline.windows([0x1000..<0x2000, size - 4096..<3 * size + 4096, 5 * size..<6 * size])
+        #expect(
+            windows == [
+                0x1000..<0x2000, size - 4096..<size, size..<2 * size, 2 * size..<3 * size, 3 * size..<3 * size + 4096,
+                5 * size..<6 * size,
+            ])
+        #expect(SavePipeline.windows([]) == [])
+    }
+
+    @Test func tellsProgress() {
+        var progress = Progress(verb: "saving")
+        #expect(progress.line(pages: 0, of: 0) == nil)
+        #expect(progress.line(pages: 0, of: 1000) == nil, "no rate is known yet")
+        let line = progress.line(pages: 500, of: 1000)
+        #expect(line?.hasPrefix("saving: 50 % of 3.9 MiB, ") == true)
+        #expect(progress.line(pages: 2000, of: 1000)?.hasPrefix("saving: 100 % of") == true)
+    }
+}

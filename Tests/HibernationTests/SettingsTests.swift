@@ -1,0 +1,126 @@
+import Basics
+import Linux
+import MemoryImage
+import PhysicalMemory
+import Testing
+
+@testable import Hibernation
+
+@Suite struct SettingsTests {
+    private func settings(_ text: String) -> Settings { Settings(KernelCommandLine(text)) }
+
+    @Test func hasStandardValues() {
+        let none = settings("quiet console=ttyS0")
+        #expect(none.device == nil && none.session == nil && none.jumpBackEntry == nil && none.problems == [])
+        #expect(none.after == .powerOff && none.codec == .standard && none.fallback == .powerOff)
+        #expect(!none.isDebugging && !none.isResumeForbidden)
+        #expect(settings("root=/dev/sda2").fallback == .root)
+        #expect(settings("torpor.device=/dev/x").waitSeconds > none.waitSeconds)
+    }
+
+    @Test func readsEveryWord() {
+        let all = settings(
+            "torpor.device=LABEL=nap torpor.session=01234567-89ab-4cde-8f01-23456789abcd torpor.after=return "
+                + "torpor.codec=xz:3 torpor.wait=7 torpor.fallback=shell torpor.debug noresume "
+                + "kexec_jump_back_entry=0x00000000123456ab")
+        #expect(all.device == .label("nap"))
+        #expect(all.session?.description == "01234567-89ab-4cde-8f01-23456789abcd")
+        #expect(all.after == .return && all.codec == .xz(level: 3) && all.waitSeconds == 7 && all.fallback == .shell)
+        #expect(all.isDebugging && all.isResumeForbidden && all.jumpBackEntry == 0x1234_56ab && all.problems == [])
+    }
+
+    @Test(arguments: [
+        "torpor.device=sda", "torpor.session=x", "torpor.after=sleep", "torpor.codec=lz4", "torpor.wait=-1",
+        "torpor.wait=86401", "torpor.fallback=", "torpor.wait=18446744073709551615",
+    ])
+    func tellsWhatItCannotRead(word: String) {
+        let result = settings("root=x \(word)")
+        #expect(result.problems.count == 1)
+        #expect(
+            result.after == .powerOff && result.codec == .standard && result.fallback == .root && result.session == nil)
+    }
+
+    @Test(
+        arguments: [
+            ("kexec_jump_back_entry=0x0000000000000000", nil), ("kexec_jump_back_entry=junk", nil),
+            ("kexec_jump_back_entry=0x5 kexec_jump_back_entry=0x6", 6),
+            ("kexec_jump_back_entry=0x5 kexec_jump_back_entry=0x0", 5),
+        ] as [(String, UInt64?)])
+    func takesOnlyARealEntry(text: String, entry: UInt64?) { #expect(settings(text).jumpBackEntry == entry) }
+}
+
+@Suite struct ChecksTests {
+    private func description() -> ImageDescription {
+        var description = ImageDescription()
+        description.backupRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
+        description.firmwareMap = [
+            .init(addresses: 0..<0x9fc00, type: "System RAM"), .init(addresses: 0x9fc00..<0xa0000, type: "Reserved"),
+        ]
+        return description
+    }
+
+    @Test func kernelCMustLiveBelowTheImage() throws {
+        let checks = ResumeChecks(description())
+        try checks.checkOwnMemory([0x1000..<0x9f000, 0x10_0000..<0x700_0000])
+        let failure = #expect(throws: Failure.self) { try checks.checkOwnMemory([0x10_0000..<0x800_1000]) }
+        #expect(failure?.description.hasSuffix("boot it with mem=128M") == true)
+        #expect(throws: Failure.self) { try checks.checkOwnMemory([0..<0x1000]) }
+    }
+
+    @Test func theFirmwaresMapMustBeTheSame() throws {
+        let checks = ResumeChecks(description())
+        let same = [
+            FirmwareMemoryRange(addresses: 0..<0x9fc00, type: "System RAM"),
+            FirmwareMemoryRange(addresses: 0x9fc00..<0xa0000, type: "Reserved"),
+        ]
+        try checks.checkFirmwareMap(same)
+        var others = [same.dropLast(), same + same]
+        for change: (inout FirmwareMemoryRange) -> Void in [
+            { $0.addresses = 1..<0x9fc00 }, { $0.addresses = 0..<0x9fc01 }, { $0.type = "Reserved" },
+        ] {
+            var other = same
+            change(&other[0])
+            others.append(other)
+        }
+        for other in others { #expect(throws: Failure.self) { try checks.checkFirmwareMap(Array(other)) } }
+    }
+
+    @Test(arguments: [
+        ("processor : 0\nflags\t\t: fpu la57 sse\n", true), ("flags\t\t: fpu sse la570\n", false),
+        ("bugs : la57\n", false), ("", false),
+    ])
+    func seesFiveLevelPaging(text: String, expected: Bool) { #expect(hasFiveLevelPaging(cpuInfo: text) == expected) }
+
+    @Test(
+        arguments: [
+            (64 << 20, true), (128 << 20, true), (0, false), (100 << 20, false), (576 << 20, false), (1 << 40, false),
+        ] as [(UInt64, Bool)])
+    func backupEndMustFit(end: UInt64, isRight: Bool) {
+        let memory: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x3fff_0000]
+        let failure: Failure?
+        do throws(Failure) {
+            try KernelA.check(backupEnd: end, memory)
+            failure = nil
+        } catch { failure = error }
+        #expect((failure == nil) == isRight, "\(failure?.description ?? "")")
+        if let failure { #expect(failure.remedy != nil) }
+    }
+
+    @Test func findsACPIsRootTable() {
+        var parameters = [UInt8](repeating: 0, count: 4096)
+        #expect(KernelA.findRSDP(parameters, systab: "") == 0)
+        #expect(KernelA.findRSDP([], systab: "ACPI=0x10\nACPI20=0x20\nSMBIOS=0x30\n") == 0x20)
+        #expect(KernelA.findRSDP(parameters, systab: "ACPI=0x10\n") == 0x10)
+        parameters.put(UInt64(0x40), at: 0x70)
+        #expect(KernelA.findRSDP(parameters, systab: "ACPI20=0x20\n") == 0x40)
+    }
+
+    @Test func anImageThatWaitsIsNotWrittenOver() {
+        var superblock = Superblock(uuid: .zero, label: "", deviceByteCount: 1)
+        for state: Superblock.State in [.empty, .saving, .ready, .attempted, .consumed, .failed, .snapshot] {
+            superblock.state = state
+            let isRefused = (try? requireNoWaitingImage(superblock, "/dev/x")) == nil
+            #expect(isRefused == (state == .ready || state == .attempted), "\(state)")
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Basics
+import Testing
+
+@testable import Kexec
+
+/// A bzImage with nothing but a setup header and a payload.
+struct BzImageFixture {
+    var bytes = [UInt8](repeating: 0, count: 5 * 512)
+    static let payloadByteCount = 3 << 20
+
+    init() {
+        bytes.put(UInt8(4), at: 0x1f1)
+        bytes.put(UInt16(0xaa55), at: 0x1fe)
+        bytes.put(UInt8(0x6c), at: 0x201)
+        bytes.put(Array("HdrS".utf8), at: 0x202, limit: 4)
+        bytes.put(UInt16(0x020f), at: 0x206)
+        bytes.put(UInt32(0x20_0000), at: 0x230)
+        bytes.put(UInt8(1), at: 0x234)
+        bytes.put(UInt16(0x7f), at: 0x236)
+        bytes.put(UInt32(2047), at: 0x238)
+        bytes.put(UInt64(0x100_0000), at: 0x258)
+        bytes.put(UInt32(20 << 20), at: 0x260)
+        bytes += [UInt8](repeating: 0xcc, count: Self.payloadByteCount)
+    }
+
+    func parsed() throws -> BzImage { try BzImage(bytes, path: "/boot/vmlinuz") }
+}
+
+@Suite struct BzImageTests {
+    @Test func readsTheSetupHeader() throws {
+        let image = try BzImageFixture().parsed()
+        #expect(image.payloadOffset == 2560)
+        #expect(image.payloadByteCount == BzImageFixture.payloadByteCount)
+        #expect(image.setupHeader == 0x1f1..<0x26e)
+        #expect(image.preferredAddress == 16 << 20)
+        #expect(image.alignment == 2 << 20)
+        #expect(image.initByteCount == 20 << 20)
+        #expect(image.commandLineLimit == 2047)
+    }
+
+    @Test func takesNoSetupSectorsForFour() throws {
+        var fixture = BzImageFixture()
+        fixture.bytes[0x1f1] = 0
+        #expect(try fixture.parsed().payloadOffset == 2560)
+    }
+
+    /// Each mistake, by the reason that is given for it.
+    private nonisolated(unsafe) static let mistakes: [(reason: String, change: (inout [UInt8]) -> Void)] = [
+        ("it is no bzImage", { $0[0x202] = 0 }),
+        ("it is no bzImage", { $0[0x1fe] = 0 }),
+        ("it is no bzImage", { $0 = Array($0.prefix(0x260)) }),
+        ("it has no 64-bit entry", { $0.put(UInt16(0x020b), at: 0x206) }),
+        ("it has no 64-bit entry", { $0.put(UInt16(0x7e), at: 0x236) }),
+        ("it is not relocatable", { $0[0x234] = 0 }),
+        ("its setup header is damaged", { $0.put(UInt32(0x30_0000), at: 0x230) }),
+        ("its setup header is damaged", { $0.put(UInt32(0), at: 0x230) }),
+        ("its setup header is damaged", { $0.put(UInt32(1 << 20), at: 0x260) }),
+        ("its setup header is damaged", { $0.put(UInt64.max, at: 0x258) }),
+        ("its setup header is damaged", { $0.put(UInt8(0xff), at: 0x201) }),
+        (
+            "its setup header is damaged",
+            {
+                $0 = Array($0.prefix(0x1000)); $0[0x1f1] = 40
+            }
+        ),
+    ]
+
+    @Test func refusesOthers() {
+        for (reason, change) in Self.mistakes {
+            var fixture = BzImageFixture()
+            change(&fixture.bytes)
+            let failure = #expect(throws: Failure.self) { try fixture.parsed() }
+            #expect(failure?.reason == reason)
+            #expect(failure?.remedy != nil)
+        }
+    }
+}

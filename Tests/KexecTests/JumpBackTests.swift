@@ -1,0 +1,75 @@
+import Basics
+import Testing
+
+@testable import Kexec
+
+@Suite struct IdentityMapTests {
+    private static let gibibyte: UInt64 = 1 << 30
+
+    /// Walks the tables as the CPU does (Intel SDM, volume 3, chapter 4); nil where nothing is mapped.
+    private func walk(_ map: IdentityMap, at base: UInt64, levels: Int, _ address: UInt64) throws -> UInt64? {
+        var table = levels == 5 ? map.root5 : map.root4
+        for level in stride(from: levels, through: 2, by: -1) {
+            let index = Int(address >> UInt64(12 + 9 * (level - 1)) & 511)
+            let entry: UInt64 = try map.bytes.field(at: Int(table - base) + index * 8)
+            guard entry & 1 == 1 else { return nil }
+            #expect(entry & 2 == 2, "not writable")
+            if entry & 0x80 != 0 {
+                #expect(level == 2)
+                return entry & 0x000f_ffff_ffe0_0000 + address & 0x1f_ffff
+            }
+            table = entry & 0x000f_ffff_ffff_f000
+        }
+        return nil
+    }
+
+    @Test(arguments: [1, 2, 6, 513, 700] as [UInt64], [4, 5])
+    func mapsEveryAddressToItself(gibibytes: UInt64, levels: Int) throws {
+        let end = gibibytes * Self.gibibyte - 4096
+        let base: UInt64 = 0x40_0000
+        let map = try IdentityMap(end: end, address: base)
+        #expect(UInt64(map.bytes.count) == IdentityMap.pageCount(end: end) * 4096)
+        let samples = [0, 0x1234, 0x1f_ffff, 0x20_0000, Self.gibibyte - 1, end / 2, end - 1]
+        for address in samples { #expect(try walk(map, at: base, levels: levels, address) == address) }
+        #expect(try walk(map, at: base, levels: levels, gibibytes * Self.gibibyte) == nil)
+    }
+
+    @Test(arguments: [0, 128 << 40 + 1, UInt64.max] as [UInt64])
+    func refusesWhatTheTablesCannotMap(end: UInt64) {
+        #expect(throws: Failure.self) { try IdentityMap(end: end, address: 0) }
+    }
+}
+
+@Suite struct JumpBackTests {
+    private static let room: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
+
+    @Test func putsStubAndTablesAboveLowMemory() throws {
+        let jump = try JumpBack(entry: 0x1_8000_0123, mapEnd: 0x1_c000_0000, room: Self.room)
+        #expect(jump.destination.lowerBound == 1 << 20)
+        #expect(jump.destination.upperBound % 4096 == 0)
+        #expect(UInt64(jump.bytes.count) <= jump.destination.byteCount)
+        // The stub's page is the last, and its parameters are its last four words: roots, stack, entry.
+        #expect(jump.entry == jump.destination.upperBound - 4096)
+        let parameters = jump.bytes.count - 32
+        #expect(try jump.bytes.field(at: parameters) == (1 << 20) + UInt64(4096))
+        #expect(try jump.bytes.field(at: parameters + 8) == UInt64(1 << 20))
+        let stack: UInt64 = try jump.bytes.field(at: parameters + 16)
+        #expect(stack >= jump.entry + UInt64(jump.bytes.count) % 4096 && stack + 8 <= jump.destination.upperBound)
+        #expect(try jump.bytes.field(at: parameters + 24) == UInt64(0x1_8000_0123))
+    }
+
+    @Test func refusesWhatCannotWork() {
+        #expect(throws: Failure.self) { try JumpBack(entry: 0x9000, mapEnd: 0x9000, room: Self.room) }
+        #expect(throws: Failure.self) { try JumpBack(entry: 0x9000, mapEnd: 1 << 40, room: [0x10_0000..<0x10_4000]) }
+        #expect(throws: Failure.self) { try JumpBack(entry: 0x9000, mapEnd: 1 << 30, room: [0x1000..<0x9f000]) }
+    }
+
+    @Test(
+        arguments: [
+            ("Reserved", .reserved), ("ACPI Tables", .acpiTables), ("ACPI Non-volatile Storage", .acpiNonVolatile),
+            ("Persistent Memory", .persistentMemory), ("System RAM", nil), ("PCI Bus 0000:00", nil),
+        ] as [(String, E820Entry.Kind?)])
+    func knowsTheNamesOfReservedMemory(name: String, kind: E820Entry.Kind?) {
+        #expect(E820Entry.kind(named: name) == kind)
+    }
+}

@@ -1,0 +1,77 @@
+import Basics
+import Linux
+import Synchronization
+import Testing
+
+@Suite struct ZeroPagesTests {
+    @Test(arguments: [0, 1, 7, 8, 9, 63, 4096])
+    func seesEverySingleByte(count: Int) {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 8)
+        defer { bytes.deallocate() }
+        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        #expect(isZero(UnsafeRawBufferPointer(bytes)))
+        for i in 0..<count {
+            bytes[i] = 0x80
+            #expect(!isZero(UnsafeRawBufferPointer(bytes)), "byte \(i)")
+            clear(bytes)
+            #expect(bytes.allSatisfy { $0 == 0 })
+        }
+    }
+
+    @Test func seesMemoryThatRepeatsItself() {
+        let bytes = [UInt8](repeating: 5, count: 4096)
+        #expect(!bytes.withUnsafeBytes { isZero($0) })
+    }
+}
+
+@Suite struct WorkersTests {
+    @Test func takesEveryItemOnce() throws {
+        let list = WorkList(Array(0..<1000))
+        let seen = Guarded<[Int]>([])
+        try Workers().run { () throws(Failure) in
+            while let item = list.take() { seen.withLock { $0.append(item) } }
+        }
+        #expect(seen.withLock { $0.sorted() } == Array(0..<1000))
+    }
+
+    @Test func throwsTheFirstFailureWhenAllHaveEnded() {
+        let workers = Workers()
+        let ended = Atomic<Int>(0)
+        let failure = #expect(throws: Failure.self) {
+            try workers.run { () throws(Failure) in
+                ended.add(1, ordering: .relaxed)
+                throw Failure("work", "hard", "no")
+            }
+        }
+        #expect(failure?.description == "work hard: no")
+        #expect(workers.isStopping)
+        #expect(ended.load(ordering: .relaxed) == availableProcessorCount())
+    }
+
+    @Test func runsEveryNumberOnce() {
+        let seen = Guarded<[Int]>([])
+        runConcurrently(7) { number in seen.withLock { $0.append(number) } }
+        #expect(seen.withLock { $0.sorted() } == Array(0..<7))
+    }
+}
+
+@Suite struct ProcessTests {
+    @Test func tellsHowAChildEnded() throws {
+        blockChildSignal()
+        let exited = try forkChild { 7 }
+        guard case .exited(7) = try wait(for: exited, milliseconds: 500) else {
+            Issue.record("the status is lost")
+            return
+        }
+        let hanging = try forkChild {
+            sleep(milliseconds: 60_000)
+            return 0
+        }
+        #expect(try wait(for: hanging, milliseconds: 1) == nil)
+        kill(hanging)
+        guard case .killed(signal: 9) = try wait(for: hanging, milliseconds: 500) else {
+            Issue.record("the signal is lost")
+            return
+        }
+    }
+}

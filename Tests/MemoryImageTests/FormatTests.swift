@@ -1,0 +1,185 @@
+import Basics
+import Testing
+
+@testable import MemoryImage
+
+@Suite struct ChunkHeaderTests {
+    private static func header() -> ChunkHeader {
+        ChunkHeader(
+            imageUUID: MemoryFixture.imageUUID, sequence: 9, codecNumber: 1,
+            runs: [
+                PageRun(firstFrame: 5, count: 2, kind: .data), PageRun(firstFrame: 7, count: 9, kind: .zero),
+                PageRun(firstFrame: 1 << 39, count: 1, kind: .data),
+            ], dataPages: 3, zeroPages: 9, payloadOffset: 192, payloadByteCount: 1000, payloadChecksum: 77)
+    }
+
+    private static func chunk(_ header: ChunkHeader) -> [UInt8] {
+        let bytes = header.encoded().bytes
+        return bytes + [UInt8](repeating: 0, count: max(0, header.storedByteCount - bytes.count))
+    }
+
+    private static func decode(_ chunk: [UInt8]) throws -> ChunkHeader {
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: chunk.count, alignment: 8)
+        defer { copy.deallocate() }
+        copy.copyBytes(from: chunk)
+        return try ChunkHeader(decoding: UnsafeRawBufferPointer(copy))
+    }
+
+    @Test func readsWhatItWrites() throws {
+        let header = Self.header(), read = try Self.decode(Self.chunk(header))
+        #expect(read.imageUUID == header.imageUUID)
+        #expect(read.sequence == 9 && read.codecNumber == 1 && read.runs == header.runs)
+        #expect(read.dataPages == 3 && read.zeroPages == 9)
+        #expect(read.payloadOffset == 192 && read.payloadByteCount == 1000 && read.payloadChecksum == 77)
+        #expect(read.checksum == header.encoded().checksum)
+        #expect(read.storedByteCount == 4096)
+    }
+
+    @Test func noticesEveryFlippedByte() throws {
+        let chunk = Self.chunk(Self.header())
+        for i in 0..<ChunkHeader.byteCount(runs: 3) {
+            var damaged = chunk
+            damaged[i] ^= 0x20
+            #expect(throws: Failure.self, "byte \(i)") { try Self.decode(damaged) }
+        }
+    }
+
+    @Test func refusesEveryTruncation() throws {
+        let chunk = Self.chunk(Self.header())
+        for count in stride(from: 0, to: 1192, by: 7) {
+            #expect(throws: Failure.self, "\(count) bytes") { try Self.decode(Array(chunk.prefix(count))) }
+        }
+    }
+
+    /// Right checksums over wrong contents.
+    private nonisolated(unsafe) static let mistakes: [(inout ChunkHeader) -> Void] = [
+        { $0.dataPages = 4 }, { $0.zeroPages = 8 }, { $0.payloadOffset = 100 }, { $0.payloadByteCount = 1 << 21 },
+        { $0.runs[1].count = 0 }, { $0.runs[0].firstFrame = 1 << 40 }, { $0.runs[0].firstFrame = UInt64.max },
+        {
+            $0.runs[2].firstFrame = (1 << 40) - 1; $0.runs[2].count = 2; $0.dataPages = 4
+        },
+        {
+            $0.runs = Array(repeating: PageRun(firstFrame: 1, count: 1, kind: .zero), count: 497); $0.zeroPages = 497
+        },
+        {
+            $0.runs[0].count = 257; $0.dataPages = 258
+        },
+    ]
+
+    @Test func refusesWhatCannotBe() {
+        for (number, change) in Self.mistakes.enumerated() {
+            var header = Self.header()
+            change(&header)
+            let chunk = Self.chunk(header) + [UInt8](repeating: 0, count: 16384)
+            #expect(throws: Failure.self, "mistake \(number)") { try Self.decode(chunk) }
+        }
+    }
+
+    @Test func findsTheAddressesOfARun() {
+        #expect(PageRun(firstFrame: 2, count: 3, kind: .data).addresses == 8192..<20480)
+        #expect(PageRun(firstFrame: 1 << 40 - 1, count: 1, kind: .data).addresses != nil)
+        #expect(PageRun(firstFrame: UInt64.max, count: UInt32.max, kind: .zero).addresses == nil)
+    }
+}
+
+@Suite struct ChunkIndexTests {
+    private static let partition: Range<UInt64> = 1 << 20..<1 << 30
+    private static let index = ChunkIndex(
+        imageUUID: MemoryFixture.imageUUID,
+        entries: [
+            .init(offset: 1 << 20, byteCount: 8192, dataPages: 4, sequence: 1, headerChecksum: 3),
+            .init(offset: (1 << 30) - 4096, byteCount: 4096, dataPages: 0, sequence: 0, headerChecksum: 9),
+        ])
+
+    @Test func readsWhatItWrites() throws {
+        let read = try ChunkIndex(decoding: Self.index.encoded(), partition: Self.partition)
+        #expect(read.entries == Self.index.entries)
+        #expect(read.imageUUID == Self.index.imageUUID)
+    }
+
+    @Test func refusesEveryTruncation() {
+        let bytes = Self.index.encoded()
+        for count in bytes.indices {
+            #expect(throws: Failure.self, "\(count) bytes") {
+                try ChunkIndex(decoding: Array(bytes.prefix(count)), partition: Self.partition)
+            }
+        }
+    }
+
+    private nonisolated(unsafe) static let mistakes: [(inout ChunkIndex.Entry) -> Void] = [
+        { $0.offset = 0 }, { $0.offset += 1 }, { $0.offset = 1 << 30 }, { $0.offset = UInt64.max - 4095 },
+        { $0.byteCount = 0 }, { $0.byteCount = 4097 }, { $0.byteCount = 0xffff_f000 },
+    ]
+
+    @Test func refusesChunksThatAreNotOnThePartition() {
+        for (number, change) in Self.mistakes.enumerated() {
+            var index = Self.index
+            change(&index.entries[0])
+            #expect(throws: Failure.self, "mistake \(number)") {
+                try ChunkIndex(decoding: index.encoded(), partition: Self.partition)
+            }
+        }
+    }
+
+    @Test func refusesACountThatWouldNotFit() {
+        var bytes = Self.index.encoded()
+        bytes.put(UInt64.max, at: 24)
+        #expect(throws: Failure.self) { try ChunkIndex(decoding: bytes, partition: Self.partition) }
+    }
+}
+
+@Suite struct ImageDescriptionTests {
+    private static func example() -> ImageDescription {
+        var description = ImageDescription()
+        description.session = PartitionFile.uuid
+        description.host = "höst"
+        description.kernelRelease = "6.12"
+        description.jumpBackEntry = 0x1234_5678
+        description.hasFiveLevelPaging = true
+        description.processorCount = 4
+        description.backupRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
+        description.memoryRanges = description.backupRanges + [0x800_0000..<0x4000_0000]
+        description.firmwareMap = [
+            .init(addresses: 0..<0x9fc00, type: "System RAM"), .init(addresses: 5..<6, type: ""),
+        ]
+        description.backupSources = [1, 2, UInt64.max]
+        description.vmcoreInfo = Array("A=1\n".utf8)
+        description.reportAddress = 0x5000
+        description.reportKey = [1, 2, 3]
+        return description
+    }
+
+    @Test func readsWhatItWrites() throws {
+        #expect(try ImageDescription(decoding: Self.example().encoded()) == Self.example())
+    }
+
+    @Test func passesOverFieldsOfALaterVersion() throws {
+        var bytes = Self.example().encoded()
+        bytes.append(littleEndian: UInt32(4711))
+        bytes.append(littleEndian: UInt32(2))
+        #expect(try ImageDescription(decoding: bytes + [1, 2]) == Self.example())
+        #expect(throws: Failure.self) { try ImageDescription(decoding: bytes + [1]) }
+    }
+
+    /// A cut between two fields leaves a description with fewer fields; a cut anywhere else is refused.
+    @Test func survivesEveryTruncation() throws {
+        let bytes = Self.example().encoded()
+        var accepted = 0
+        for count in bytes.indices where (try? ImageDescription(decoding: Array(bytes.prefix(count)))) != nil {
+            accepted += 1
+        }
+        #expect(accepted == 13)
+    }
+
+    @Test(
+        arguments: [
+            [0x2000, 0x1000], [0x1001, 0x2000], [0x1000, 0x1000], [0x1000, 0x3000, 0x2000, 0x4000], [0x1000],
+        ] as [[UInt64]])
+    func refusesMalformedRanges(bounds: [UInt64]) {
+        var bytes = Array("TorporID".utf8)
+        bytes.append(littleEndian: UInt32(8))
+        bytes.append(littleEndian: UInt32(bounds.count * 8))
+        for bound in bounds { bytes.append(littleEndian: bound) }
+        #expect(throws: Failure.self) { try ImageDescription(decoding: bytes) }
+    }
+}

@@ -1,0 +1,105 @@
+import Basics
+import Testing
+
+@testable import PhysicalMemory
+
+@Suite struct FreePagesTests {
+    private static let firstFrame = KernelFixture.memory.lowerBound / pageSize
+
+    private func find(
+        _ fixture: KernelFixture, in frames: Range<UInt64> = firstFrame..<firstFrame + 1024
+    ) throws -> [Range<UInt64>] {
+        let file = TemporaryFile()
+        let free = try FreePages(fixture.kernelMemory(file.url), info: fixture.info)
+        var blocks: [Range<UInt64>] = []
+        try free.find(in: frames) { first, count in blocks.append(first..<first + count) }
+        return blocks
+    }
+
+    @Test func findsBlocksOfEveryOrderThroughTheBackupPageMap() throws {
+        var fixture = KernelFixture()
+        let first = Self.firstFrame
+        // The first 512 structures lie below N, the others above.
+        let blocks: [(UInt64, UInt64)] = [(first, 0), (first + 2, 1), (first + 64, 6), (first + 512, 9)]
+        for (frame, order) in blocks { fixture.markFree(frame, order: order) }
+        #expect(try find(fixture) == blocks.map { $0.0..<$0.0 + (1 << $0.1) })
+    }
+
+    @Test func passesOverMarksInsideAFreeBlock() throws {
+        var fixture = KernelFixture()
+        fixture.markFree(Self.firstFrame + 8, order: 3)
+        // What a page's structure held before it became part of a block stays in it.
+        fixture.markFree(Self.firstFrame + 9, order: 7)
+        #expect(try find(fixture) == [Self.firstFrame + 8..<Self.firstFrame + 16])
+    }
+
+    @Test func cutsBlocksToTheFramesAskedFor() throws {
+        var fixture = KernelFixture()
+        fixture.markFree(Self.firstFrame + 256, order: 8)
+        let frames = Self.firstFrame + 100..<Self.firstFrame + 300
+        #expect(try find(fixture, in: frames) == [Self.firstFrame + 256..<Self.firstFrame + 300])
+    }
+
+    @Test(arguments: [(1, 1), (4, 11), (0, UInt64.max), (6, 2)] as [(UInt64, UInt64)])
+    func refusesBlocksThatTheAllocatorCannotMake(offset: UInt64, order: UInt64) throws {
+        var fixture = KernelFixture()
+        fixture.markFree(Self.firstFrame + offset, order: order)
+        #expect(throws: Failure.self) { try find(fixture) }
+    }
+
+    @Test(arguments: [
+        "SYMBOL(vmemmap)", "SIZE(page)", "OFFSET(page._mapcount)", "OFFSET(page.private)", "LENGTH(zone.free_area)",
+        "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)",
+    ])
+    func namesWhatIsMissing(_ key: String) throws {
+        var fixture = KernelFixture()
+        fixture.lines.removeAll { $0.hasPrefix(key) }
+        let failure = #expect(throws: Failure.self) { try find(fixture) }
+        #expect(failure?.description.contains(key) == true)
+    }
+
+    @Test(arguments: [
+        "SIZE(page)=0", "SIZE(page)=100000", "SIZE(page)=63", "OFFSET(page._mapcount)=62", "OFFSET(page.private)=60",
+        "LENGTH(zone.free_area)=64", "OFFSET(page.private)=18446744073709551615",
+    ])
+    func refusesStructuresThatCannotBe(_ line: String) throws {
+        var fixture = KernelFixture()
+        fixture.lines.removeAll { $0.hasPrefix(String(line.prefix { $0 != "=" })) }
+        fixture.lines.append(line)
+        #expect(throws: Failure.self) { try find(fixture) }
+    }
+
+    @Test func refusesAMemoryMapThatIsNotMapped() throws {
+        var fixture = KernelFixture()
+        fixture.store(UInt64(0), at: 0x130_3000 + 0x40 * 8)
+        #expect(throws: Failure.self) { try find(fixture) }
+    }
+
+    @Test(arguments: ["SYMBOL(init_top_pgt)", "NUMBER(phys_base)", "NUMBER(pgtable_l5_enabled)"])
+    func needsToKnowThePageTables(_ key: String) throws {
+        var fixture = KernelFixture()
+        fixture.lines.removeAll { $0.hasPrefix(key) }
+        #expect(throws: Failure.self) { try find(fixture) }
+    }
+
+    @Test func doesNotReadEncryptedPageTables() throws {
+        var fixture = KernelFixture()
+        fixture.lines.append("NUMBER(sme_mask)=140737488355328")
+        #expect(throws: Failure.self) { try find(fixture) }
+    }
+
+    @Test func translatesPagesOfEverySize() throws {
+        var fixture = KernelFixture()
+        // A page of 2 MiB and one of 1 GiB beside the memory map's own tables.
+        fixture.store(UInt64(0x120_0000 | 0x81), at: 0x130_2000 + 5 * 8)
+        fixture.store(UInt64(0x4000_0000 | 0x81), at: 0x130_1000 + 7 * 8)
+        let file = TemporaryFile()
+        let memory = try fixture.kernelMemory(file.url)
+        let large = try memory.translate(KernelFixture.memoryMap + 5 << 21 + 0x12345)
+        #expect(large.physical == 0x120_0000 + 0x12345)
+        #expect(large.end == KernelFixture.memoryMap + 6 << 21)
+        let huge = try memory.translate(KernelFixture.memoryMap + 7 << 30 + 0x654_3210)
+        #expect(huge.physical == 0x4654_3210)
+        #expect(huge.end == KernelFixture.memoryMap + 8 << 30)
+    }
+}
