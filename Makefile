@@ -2,14 +2,14 @@
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
-SWIFT_FILES = Package.swift $(shell find Sources Tests -name '*.swift')
+SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
 
 BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev binutils gcc libc6-dev cpio
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup
 CHECK_PACKAGES = shellcheck
 
-.PHONY: all rootfs kernel demo test unit vm check format clean FORCE
+.PHONY: all rootfs kernel demo bench test unit vm check format clean FORCE
 all: build/init build/torpor
 
 rootfs: build/rootfs.gz
@@ -41,6 +41,13 @@ demo: all rootfs kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	$(SWIFT) build --product torpor-demo
 	.build/debug/torpor-demo
+
+# Tables, numbers and pictures in build/bench; hours, or minutes with TORPOR_BENCH_QUICK=1.
+bench: all rootfs kernel
+	@scripts/install-packages.sh $(VM_PACKAGES)
+	@scripts/install-packages.sh zstd
+	$(SWIFT) build -c release --product torpor-bench --scratch-path .build-torpor
+	.build-torpor/release/torpor-bench
 
 test: unit vm
 

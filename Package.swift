@@ -65,6 +65,9 @@ if let embeddedLibraries {
         .target(name: "Machines", path: "Tests/VM/Machines", swiftSettings: swiftSettings),
         .executableTarget(
             name: "torpor-demo", dependencies: ["Machines"], path: "Tests/VM/Demo", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "torpor-bench", dependencies: ["Machines", "Basics", "Linux", "MemoryImage"], path: "Benchmarks",
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "VMTests", dependencies: ["Machines", "Basics", "MemoryImage", "PhysicalMemory"],
             path: "Tests/VM/Cases", swiftSettings: swiftSettings),

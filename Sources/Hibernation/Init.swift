@@ -14,12 +14,14 @@ public func runInit() -> Never {
             if error.errno != ErrorNumber.busy { mountFailures.append(error) }
         }
     }
-    let log = KernelLog()
+    var log = KernelLog()
     for failure in mountFailures { log.error(failure.description) }
 
     let text = (try? readText("/proc/cmdline")) ?? ""
     let commandLine = KernelCommandLine(text)
     let settings = Settings(commandLine)
+    log.isDebugging = settings.isDebugging
+    log.debug("\(availableProcessorCount()) CPUs; command line: \(trimmed(text))")
     for problem in settings.problems { log.error(problem) }
 
     // Both words are needed: a plain kexec can leave a jump-back entry that leads nowhere.

@@ -2,15 +2,18 @@ import Basics
 import Linux
 import MemoryImage
 
-/// What a block device holds as far as a name can mean it; a hibernation partition's UUID and label are in its
-/// superblock, which libblkid does not know.
-func contentForNames(_ path: String) throws(Failure) -> BlockDeviceContent {
-    var content = (try? probeContent(path)) ?? BlockDeviceContent()
-    if let partition = try? HibernationPartition(path) {
-        content.uuid = partition.superblock.uuid.description
-        content.label = partition.superblock.label
+/// What a device holds as far as a name can mean it. UUID and label of a hibernation partition are in its superblock, which
+/// libblkid does not know; libblkid knows the partition table.
+private func content(_ path: String, asFarAs name: DeviceName) throws(Failure) -> BlockDeviceContent {
+    switch name {
+    case .partitionUUID, .partitionLabel: return try probeContent(path)
+    case .path, .uuid, .label:
+        let superblock = try HibernationPartition(path).superblock
+        var content = BlockDeviceContent()
+        content.uuid = superblock.uuid.description
+        content.label = superblock.label
+        return content
     }
-    return content
 }
 
 /// The paths of all hibernation partitions.
@@ -18,24 +21,37 @@ public func hibernationPartitions() throws(Failure) -> [String] {
     try blockDevicePaths().filter { (try? HibernationPartition($0)) != nil }
 }
 
-/// The path of the hibernation partition that is meant: the named one or, without a name, the only one there is.
-public func findHibernationPartition(_ name: DeviceName?, seconds: Int) throws(Failure) -> String {
-    if let name { return try waitForDevice(name, seconds: seconds, content: contentForNames) }
-    let deadline = monotonicMilliseconds() + UInt64(seconds) * 1000
+/// The paths of all hibernation partitions, as soon as there is one.
+/// - Parameter seconds: how long to wait for one to appear.
+func hibernationPartitions(waiting seconds: Int) throws(Failure) -> [String] {
+    let start = monotonicMilliseconds()
     while true {
         let paths = try hibernationPartitions()
-        if paths.count == 1 { return paths[0] }
-        guard paths.isEmpty else {
-            throw Failure(
-                "find", "the hibernation partition", "there are several: \(paths.joined(separator: ", "))",
-                remedy: "name one with --device or torpor.device=")
-        }
-        if monotonicMilliseconds() >= deadline {
-            throw Failure(
-                "find", "the hibernation partition", "there is none", remedy: "make one with: torpor format DEVICE")
-        }
+        if !paths.isEmpty || monotonicMilliseconds() - start >= UInt64(seconds) * 1000 { return paths }
         sleep(milliseconds: 20)
     }
+}
+
+/// The path of the hibernation partition that is meant: the named one or, without a name, the only one there is.
+public func findHibernationPartition(_ name: DeviceName?, seconds: Int) throws(Failure) -> String {
+    if let name {
+        return try waitForDevice(
+            name, seconds: seconds, content: { (path) throws(Failure) in try content(path, asFarAs: name) })
+    }
+    let paths = try hibernationPartitions(waiting: seconds)
+    guard let path = paths.first else {
+        throw Failure(
+            "find", "the hibernation partition", "there is none", remedy: "make one with: torpor format DEVICE")
+    }
+    guard paths.count == 1 else { throw severalPartitions(paths) }
+    return path
+}
+
+/// The refusal to choose between partitions.
+func severalPartitions(_ paths: [String]) -> Failure {
+    Failure(
+        "find", "the hibernation partition", "there are several: \(paths.joined(separator: ", "))",
+        remedy: "name one with --device or torpor.device=")
 }
 
 extension Superblock {

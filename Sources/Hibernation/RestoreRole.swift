@@ -76,13 +76,8 @@ struct Restore {
     let state: ChildState
 
     func run() throws(Failure) {
-        let path: String
-        do throws(Failure) {
-            path = try findHibernationPartition(settings.device, seconds: settings.waitSeconds)
-        } catch {
-            // Without a partition named, having none is no failure: this machine does not hibernate.
-            if settings.device != nil { throw error }
-            log.notice("nothing to resume: \(error.reason)")
+        guard let path = try findPartition() else {
+            log.notice("nothing to resume: there is no hibernation partition")
             return
         }
         let partition = try HibernationPartition(path, .write)
@@ -96,6 +91,21 @@ struct Restore {
             try keep(partition, error)
             throw error
         }
+    }
+
+    /// The partition that is named or, without a name, the only one with an image that waits.
+    /// - Returns: nil where none is named and there is none: this machine does not hibernate.
+    private func findPartition() throws(Failure) -> String? {
+        if let device = settings.device {
+            return try findHibernationPartition(device, seconds: settings.waitSeconds)
+        }
+        let paths = try hibernationPartitions(waiting: settings.waitSeconds)
+        let waiting = paths.filter { path in
+            guard let state = (try? HibernationPartition(path))?.superblock.state else { return false }
+            return state == .ready || state == .attempted
+        }
+        guard waiting.count < 2 else { throw severalPartitions(waiting) }
+        return waiting.first ?? paths.first
     }
 
     /// Whether there is an image to resume; an attempted one is refused, as it may be what stopped the machine.
@@ -131,6 +141,8 @@ struct Restore {
         let reader = try ImageReader(partition)
         let description = reader.description
         state.beat()
+        log.debug("entry 0x\(hexadecimal(description.jumpBackEntry)), \(reader.index.entries.count) chunks")
+        log.debug("kernel A had \(describeRanges(description.memoryRanges))")
         try ResumeChecks(description).perform()
         let allowed = description.memoryRanges.subtracting(description.backupRanges)
         log.notice(

@@ -92,6 +92,10 @@ struct Save {
             description.backupSources = try findBackupPages(core, description, entry: entry).sources
         } catch { log.error(error.description) }
 
+        let backup = describeRanges(description.backupRanges)
+        log.debug("entry 0x\(hexadecimal(entry)); \(description.backupSources.count) pages backed up of \(backup)")
+        log.debug("/proc/vmcore has \(describeRanges(core.segments.map { $0.addresses }))")
+
         let partition = try openPartition(settings, [.write, .exclusive])
         state.beat()
         try requireNoWaitingImage(partition.superblock, partition.path)
@@ -162,6 +166,9 @@ func requireNoWaitingImage(_ superblock: Superblock, _ path: String) throws(Fail
             remedy: "give that session up with: torpor discard \(path)")
     }
 }
+
+/// Ranges of physical addresses, for the log.
+func describeRanges(_ ranges: [AddressRange]) -> String { ranges.map { hexadecimal($0) }.joined(separator: " ") }
 
 /// What kernel A wrote down of its session, from the note in the ELF core header that it made.
 func describeSession(_ core: CoreFile, _ session: UUID) throws(Failure) -> ImageDescription {

@@ -11,6 +11,8 @@ public struct KernelLog: Sendable {
     private let console: CInt
     /// Lower levels are shown on the console by the kernel; /proc/sys/kernel/printk.
     private let consoleLevel: Int
+    /// Whether details are told too: `torpor.debug`.
+    public var isDebugging = false
 
     /// Opens /dev/kmsg and /dev/console for the life of the process.
     public init() {
@@ -23,6 +25,9 @@ public struct KernelLog: Sendable {
     public func error(_ text: String) { write(3, text) }
     public func notice(_ text: String) { write(5, text) }
     public func info(_ text: String) { write(6, text) }
+
+    /// A detail, told with `torpor.debug` only.
+    public func debug(_ text: @autoclosure () -> String) { if isDebugging { write(6, text()) } }
 
     private func write(_ level: Int, _ text: String) {
         let line = Array("torpor: ".utf8) + Array(text.utf8.prefix(900)) + [UInt8(ascii: "\n")]

@@ -7,40 +7,23 @@ import Testing
 extension MachineTests {
     /// Whole cycles: what kernel A had before, it has afterwards.
     @Suite(.serialized) struct Cycles {
-        /// What is in kernel A before.
-        static let before = """
-            dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
-            sha256sum /tmp/data >/tmp/sum
-            start_counting
-            sleep 0.3
-            expect format torpor format /dev/vda
-            count=$(cat /tmp/count)
-
-            """
-        /// What must be there afterwards.
-        static let after = """
-            expect data sha256sum -c /tmp/sum
-            expect counting counts_on $count
-            expect cpus both_cpus_work $(nproc)
-            expect disk disk_works /dev/vdb
-
-            """
-
         @Test func returnsAtOnceFromSavingASnapshot() throws {
             let lab = try Lab("return")
             let image = try lab.disk("hibernation")
             let a = try lab.kernelA(
                 "a", disks: [image, try lab.disk("other", 16 << 20)],
-                Cycles.before + """
-                    expect hibernate hibernate --after return
-                    \(Cycles.after)
-                    expect verify torpor verify
-                    torpor status --json >/tmp/status
-                    expect state grep -q '"state" : "snapshot"' /tmp/status
-                    # The loaded image is gone, so a second time works, and replaces the snapshot.
-                    expect again hibernate --after return --codec none
-                    \(Cycles.after)
-                    """)
+                """
+                start_session
+                expect format torpor format /dev/vda
+                expect hibernate hibernate --after return
+                expect_session /dev/vdb
+                expect verify torpor verify
+                torpor status --json >/tmp/status
+                expect state grep -q '"state" : "snapshot"' /tmp/status
+                # The loaded image is gone, so a second time works, and replaces the snapshot.
+                expect again hibernate --after return --codec none
+                expect_session /dev/vdb
+                """)
             let result = try lab.run(a)
             result.expectDone()
             // A snapshot's session went on, so it is never resumed.
@@ -55,13 +38,15 @@ extension MachineTests {
             let disks = [try lab.disk("hibernation"), try lab.disk("other", 16 << 20)]
             var a = try lab.kernelA(
                 "a", disks: disks,
-                Cycles.before + """
-                    expect hibernate hibernate
-                    say woke
-                    \(Cycles.after)
-                    torpor status --json >/tmp/status
-                    expect state grep -q '"state" : "consumed"' /tmp/status
-                    """)
+                """
+                start_session
+                expect format torpor format /dev/vda
+                expect hibernate hibernate
+                say woke
+                expect_session /dev/vdb
+                torpor status --json >/tmp/status
+                expect state grep -q '"state" : "consumed"' /tmp/status
+                """)
             change(&a)
             let saved = try lab.run(a)
             #expect(!saved.verdict.contains("woke"), "the machine did not power off")
@@ -97,17 +82,10 @@ extension MachineTests {
             var a = try lab.kernelA(
                 "a", disks: [],
                 """
-                dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
-                sha256sum /tmp/data >/tmp/sum
-                start_counting
-                sleep 0.3
+                start_session
                 expect format torpor format /dev/sda
-                count=$(cat /tmp/count)
                 expect hibernate hibernate
-                expect data sha256sum -c /tmp/sum
-                expect counting counts_on $count
-                expect cpus both_cpus_work 2
-                expect disk disk_works /dev/nvme0n1
+                expect_session /dev/nvme0n1
                 """)
             a.firmware = .uefi
             a.timeout = 240

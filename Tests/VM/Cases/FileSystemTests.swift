@@ -95,13 +95,17 @@ extension MachineTests {
         @Test func restartsAfterSavingWhenToldSo() throws {
             let lab = try Lab("reboot")
             let a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation")],
+                "a", disks: [try lab.disk("other", 16 << 20), try lab.disk("hibernation")],
                 """
-                expect format torpor format --label nap /dev/vda
+                expect "format the other" torpor format /dev/vda
+                expect format torpor format --label nap /dev/vdb
                 expect hibernate hibernate --device LABEL=nap --after reboot
                 """)
             try lab.run(a).expectConsole("reboot: Restarting system")
-            try lab.run(lab.kernelC("c", like: a, "torpor.device=LABEL=nap")).expectDone()
+            let named = try lab.run(lab.kernelC("named", like: a, "torpor.device=LABEL=other torpor.wait=1"))
+            named.expectConsole("not resuming: find LABEL=other: it has not appeared within 1 s")
+            // Not named, it is the one with the image.
+            try lab.run(lab.kernelC("c", like: a, "torpor.debug")).expectDone()
         }
     }
 }

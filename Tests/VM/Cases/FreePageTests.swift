@@ -25,7 +25,7 @@ extension MachineTests {
                 expect "every page" grep -q "pages are right" /tmp/result
                 cat /tmp/result
                 expect "free memory is zero" pattern zero 64
-                expect cpus both_cpus_work 2
+                expect cpus cpus_work 2
                 """)
             a.memory = memory
             a.commandLine = commandLine

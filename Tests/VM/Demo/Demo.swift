@@ -7,23 +7,16 @@ import Machines
 struct Demo {
     static func main() throws {
         let lab = try Lab("demo")
-        let image = try lab.disk("hibernation")
         var a = try lab.kernelA(
-            "a", disks: [image],
+            "a", disks: [try lab.disk("hibernation"), try lab.disk("other", 16 << 20)],
             """
-            dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
-            sha256sum /tmp/data >/tmp/sum
-            start_counting
-            sleep 0.5
+            start_session
             expect format torpor format /dev/vda
-            count=$(cat /tmp/count)
             echo "demo: the process has counted to $count"
             say trigger
             hibernate >/tmp/report || fail "torpor hibernate"
             say running $(tail -n 1 /tmp/report)
-            expect "64 MiB of random data are unchanged" sha256sum -c /tmp/sum
-            expect "the counting process went on from $count" counts_on $count
-            expect "both CPUs work" both_cpus_work 2
+            expect_session /dev/vdb
             """)
         a.showsConsole = true
         banner("A machine boots kernel A, which hibernates through kernel B.")

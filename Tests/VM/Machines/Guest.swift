@@ -40,16 +40,30 @@ public enum Guest {
             before=$1; sleep 0.5; first=$(cat /tmp/count); sleep 0.5; second=$(cat /tmp/count)
             [ $before -le $first ] && [ $first -lt $second ] || { echo "$before, $first, $second"; return 1; }
         }
-        both_cpus_work() {
+        cpus_work() {
             [ "$(cat /sys/devices/system/cpu/online)" = "0-$(($1 - 1))" ] || return 1
             for cpu in $(seq 0 $(($1 - 1))); do taskset $((1 << cpu)) true || return 1; done
         }
-        # Writes to a disk behind the hibernation partition's area and reads it back, around the page cache.
+        # Writes to a disk and reads it back, around the page cache.
         disk_works() {
             dd if=/dev/urandom of=/tmp/pattern bs=4096 count=16 2>/dev/null
             dd if=/tmp/pattern of=$1 bs=4096 seek=16 oflag=direct conv=notrunc 2>/dev/null || return 1
             dd if=$1 of=/tmp/pattern.read bs=4096 skip=16 count=16 iflag=direct 2>/dev/null || return 1
             cmp /tmp/pattern /tmp/pattern.read
+        }
+        # What is in kernel A before, and whether it is there afterwards.
+        start_session() {
+            dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
+            sha256sum /tmp/data >/tmp/sum
+            start_counting
+            sleep 0.3
+            count=$(cat /tmp/count)
+        }
+        expect_session() {
+            expect "64 MiB of random data are unchanged" sha256sum -c /tmp/sum
+            expect "the counting process went on from $count" counts_on $count
+            expect "all $(nproc) CPUs work" cpus_work $(nproc)
+            expect "the disk works" disk_works $1
         }
 
         """#

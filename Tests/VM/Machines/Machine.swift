@@ -65,6 +65,7 @@ public struct Machine {
 
     public struct Failed: Error, CustomStringConvertible {
         public var description: String
+        public init(description: String) { self.description = description }
     }
 
     /// Runs the machine until it powers off.

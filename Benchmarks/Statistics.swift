@@ -1,0 +1,20 @@
+/// The middle of the values, or between the two in the middle.
+func median(_ values: [Double]) -> Double {
+    guard !values.isEmpty else { return 0 }
+    let sorted = values.sorted()
+    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+}
+
+/// Torpor against a peer, pair by pair: runs that were taken in turn.
+struct Comparison: Codable {
+    var mebibytes: Int
+    var contents: Contents
+    var peer: Hibernator
+    var torporSamples: [Sample]
+    var peerSamples: [Sample]
+
+    /// The median of the pairs' ratios, Torpor's figure divided by the peer's.
+    func ratio(_ figure: (Sample) -> Double) -> Double {
+        median(zip(torporSamples, peerSamples).map { figure($0) / figure($1) })
+    }
+}
