@@ -96,8 +96,8 @@ extension MachineTests {
                     + "CONFIG_KEXEC_JUMP")
         }
 
-        /// What does not fit is found when it is written; kernel A goes on and says why.
-        @Test func comesBackWhenThePartitionIsFull() throws {
+        /// Kernel B without the device, and one that finds it full: kernel A goes on and says why.
+        @Test func comesBackWhenSavingFails() throws {
             let lab = try Lab("full")
             let a = try lab.kernelA(
                 "a", disks: [try lab.disk("hibernation", 48 << 20)],
@@ -105,6 +105,9 @@ extension MachineTests {
                 dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
                 sha256sum /tmp/data >/tmp/sum
                 expect format torpor format /dev/vda
+                refuses "no device" "find /dev/none: it has not appeared within 1 s" \\
+                    hibernate --append "torpor.device=/dev/none torpor.wait=1"
+                expect "data is there" sha256sum -c /tmp/sum
                 refuses full "the image does not fit into its 48.0 MiB; use a larger partition" hibernate
                 expect data sha256sum -c /tmp/sum
                 torpor status --json >/tmp/status

@@ -8,6 +8,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 output=${1:?usage: build.sh OUTPUT}
+case $output in /*) ;; *) output=$PWD/$output ;; esac
 
 if [ -n "${TORPOR_TEST_KERNEL:-}" ]; then
     mkdir -p "$(dirname "$output")"
