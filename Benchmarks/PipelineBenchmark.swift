@@ -102,7 +102,20 @@ struct PipelineBenchmark {
             }
             try writer.finish(ImageDescription(), state: .snapshot) { 0 }
         }
-        let unpack = try seconds { try ImageReader(HibernationPartition(packed.path)).verify() }
+        let memory = try Mapping(anonymous: byteCount)
+        for offset in stride(from: 0, to: byteCount, by: Int(pageSize)) { memory.bytes[offset] = 1 }
+        nonisolated(unsafe) let bytes = memory.bytes
+        let unpack = try seconds {
+            let reader = try ImageReader(HibernationPartition(packed.path))
+            try Workers().run { () throws(Failure) in
+                let chunks = try reader.makeChunkReader()
+                var sink = Destination(bytes: bytes)
+                while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
+            }
+        }
+        guard memory.bytes.elementsEqual(pages) else {
+            throw Machine.Failed(description: "\(codec): other pages came out than went in")
+        }
         return (pack, unpack, Int(partition.superblock.counts.storedBytes - Superblock.dataOffset))
     }
 
@@ -110,6 +123,14 @@ struct PipelineBenchmark {
         let start = Date()
         try work()
         return Date().timeIntervalSince(start)
+    }
+}
+
+/// Memory that pages are unpacked into, each at its physical address.
+private struct Destination: PageSink {
+    let bytes: UnsafeMutableRawBufferPointer
+    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        UnsafeMutableRawBufferPointer(rebasing: bytes[Int(addresses.lowerBound)..<Int(addresses.upperBound)])
     }
 }
 

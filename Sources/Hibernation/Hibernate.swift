@@ -92,16 +92,8 @@ public struct Hibernate: Sendable {
     /// Refuses a partition that cannot hold the image however well it compresses. What is in use and does not compress
     /// to less than a tenth is found when it is written, and kernel A goes on then as well.
     private func checkSize(_ superblock: Superblock, _ path: String) throws(Failure) {
-        let table = try readText("/proc/meminfo")
-        func kibibytes(_ name: String) -> UInt64 {
-            for line in table.split(separator: "\n") where line.utf8.starts(with: "\(name):".utf8) {
-                let words = line.split(separator: " ")
-                if words.count > 1, let value = parseNumber(words[1]) { return value }
-            }
-            return 0
-        }
-        let total = kibibytes("MemTotal"), free = kibibytes("MemFree")
-        let used = (total > free ? total - free : 0) * 1024
+        let total = try memoryInfo("MemTotal"), free = try memoryInfo("MemFree")
+        let used = total > free ? total - free : 0
         let needed = codec == .none ? used / 2 : used / 10
         if superblock.deviceByteCount < needed {
             throw Failure(
@@ -111,6 +103,16 @@ public struct Hibernate: Sendable {
         }
     }
 
+    /// Bytes of a line of /proc/meminfo.
+    private func memoryInfo(_ name: String) throws(Failure) -> UInt64 {
+        let table = try readText("/proc/meminfo")
+        for line in table.split(separator: "\n") where line.utf8.starts(with: "\(name):".utf8) {
+            let words = line.split(separator: " ")
+            if words.count > 1, let kibibytes = parseNumber(words[1]), kibibytes < 1 << 50 { return kibibytes * 1024 }
+        }
+        throw Failure("read", "/proc/meminfo", "it has no \(name)")
+    }
+
     private func readNamed(_ path: String, _ what: String, _ option: String) throws(Failure) -> [UInt8] {
         do throws(Failure) { return try readFile(path, limit: Hibernate.fileLimit) } catch {
             throw Failure("load \(what)", path, error.reason, remedy: "name another with \(option)")
@@ -118,7 +120,10 @@ public struct Hibernate: Sendable {
     }
 
     private func load(_ preparation: Preparation, _ page: ReportPage) throws(Failure) {
+        let available = try memoryInfo("MemAvailable")
         for _ in 0..<Hibernate.loadAttempts {
+            let lowMemory = LowMemory(below: backupEnd, available: available)
+            defer { withExtendedLifetime(lowMemory) {} }
             let address = try page.physicalAddress()
             try plan(preparation, reportAddress: address, reportKey: page.key).load(preservesContext: true)
             if try page.physicalAddress() == address { return }

@@ -90,20 +90,10 @@ final class ReportPage {
     }
 
     /// Its physical address now; the kernel may move even a locked page.
-    ///
-    /// /proc/self/pagemap has a 64-bit word for each virtual page: bit 63 says that it is in memory, bits 0–54 are its
-    /// page frame number (Documentation/admin-guide/mm/pagemap.rst).
     func physicalAddress() throws(Failure) -> UInt64 {
-        let pagemap = try File("/proc/self/pagemap")
-        let number = UInt64(UInt(bitPattern: page.bytes.baseAddress)) / pageSize
-        var word: UInt64 = 0
-        var failure: Failure?
-        withUnsafeMutableBytes(of: &word) { bytes in
-            do throws(Failure) { try pagemap.read(into: bytes, at: number * 8) } catch { failure = error }
+        guard let frame = try pageFrames(of: page.bytes).first, frame != 0 else {
+            throw Failure("find", "the report's page", "it is not in memory")
         }
-        if let failure { throw failure }
-        let frame = word & (1 << 55 - 1)
-        guard word >> 63 == 1, frame != 0 else { throw Failure("find", "the report's page", "it is not in memory") }
         return frame * pageSize
     }
 

@@ -41,3 +41,25 @@ private func map(
     }
     return UnsafeMutableRawBufferPointer(start: address, count: count)
 }
+
+/// Gives pages of our own memory back; they read as zeros afterwards.
+/// The corresponding C function is `madvise` with `MADV_DONTNEED`.
+public func giveBack(_ pages: UnsafeMutableRawBufferPointer) {
+    _ = madvise(pages.baseAddress, pages.count, MADV_DONTNEED)
+}
+
+/// The page frame numbers behind pages of our own memory; 0 for a page that is not in memory.
+///
+/// /proc/self/pagemap has a 64-bit word for each virtual page: bit 63 says that it is in memory, bits 0–54 are its page
+/// frame number, which only root sees (Documentation/admin-guide/mm/pagemap.rst).
+public func pageFrames(of pages: UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64] {
+    let pagemap = try File("/proc/self/pagemap")
+    let first = UInt64(UInt(bitPattern: pages.baseAddress)) / pageSize
+    let words = try Mapping(anonymous: max(1, pages.count / Int(pageSize) * 8))
+    let count = pages.count / Int(pageSize)
+    try pagemap.read(into: UnsafeMutableRawBufferPointer(rebasing: words.bytes[..<(count * 8)]), at: first * 8)
+    return (0..<count).map {
+        let word = words.bytes.load(fromByteOffset: $0 * 8, as: UInt64.self)
+        return word >> 63 == 1 ? word & (1 << 55 - 1) : 0
+    }
+}

@@ -1,0 +1,131 @@
+import Basics
+import Foundation
+import Linux
+import MemoryImage
+import PhysicalMemory
+
+@testable import Hibernation
+
+/// Kernel A's memory as kernel B gets it: an ELF core file with one range of 4 MiB, page tables and a memory map in it.
+struct CoreFixture {
+    static let memory: AddressRange = 0x100_0000..<0x140_0000
+    static let firstFrame = memory.lowerBound / pageSize
+    static let pageCount = memory.byteCount / pageSize
+    private static let memoryMap: UInt64 = 0xffff_ea00_0000_0000
+
+    var bytes: [UInt8]
+    var notes: [(name: String, content: [UInt8])] = []
+
+    /// Pages of zeros and of data, alone and in runs that are longer than a chunk.
+    init() {
+        bytes = [UInt8](repeating: 0, count: Int(Self.memory.byteCount))
+        for page in 0..<Int(Self.pageCount) where page < 400 || page % 3 == 0 {
+            for i in stride(from: 0, to: 4096, by: 64) {
+                bytes[page * 4096 + i] = UInt8(truncatingIfNeeded: page + i / 64) | 1
+            }
+        }
+        // Root, one table each, and a page of 2 MiB with the structures of all frames below 32 Ki.
+        put(0x130_1000 | 1, table: 0x130_0000, index: Self.memoryMap >> 39)
+        put(0x130_2000 | 1, table: 0x130_1000, index: Self.memoryMap >> 30)
+        put(0x120_0000 | 0x81, table: 0x130_2000, index: Self.memoryMap >> 21)
+        for frame in Self.firstFrame..<Self.firstFrame + Self.pageCount {
+            store(UInt32.max, at: Self.structure(frame) + 48)
+        }
+    }
+
+    private static func structure(_ frame: UInt64) -> UInt64 { 0x120_0000 + frame * 64 }
+
+    private mutating func put(_ entry: UInt64, table: UInt64, index: UInt64) {
+        store(entry, at: table + (index & 511) * 8)
+    }
+
+    mutating func store<T: FixedWidthInteger>(_ value: T, at address: UInt64) {
+        bytes.put(value, at: Int(address - Self.memory.lowerBound))
+    }
+
+    /// Marks a block as free, its first page counted from the memory's first.
+    mutating func markFree(_ page: UInt64, order: UInt64) {
+        store(UInt32(0xf000_0000), at: Self.structure(Self.firstFrame + page) + 48)
+        store(order, at: Self.structure(Self.firstFrame + page) + 40)
+    }
+
+    mutating func fill(_ page: UInt64, with byte: UInt8) {
+        for i in 0..<4096 { bytes[Int(page) * 4096 + i] = byte }
+    }
+
+    static let info = VMCoreInfo(
+        Array(
+            """
+            SYMBOL(init_top_pgt)=ffffffff81300000
+            NUMBER(phys_base)=0
+            NUMBER(pgtable_l5_enabled)=0
+            SYMBOL(vmemmap)=ffffea0000000000
+            SIZE(page)=64
+            OFFSET(page._mapcount)=48
+            OFFSET(page.private)=40
+            LENGTH(zone.free_area)=11
+            NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456
+            """.utf8))
+
+    /// Writes the core file: header, program headers, notes, and the memory from the second page of 64 KiB on.
+    func write(to path: String) throws -> CoreFile {
+        var noteBytes: [UInt8] = []
+        for note in notes {
+            noteBytes.append(littleEndian: UInt32(note.name.utf8.count + 1))
+            noteBytes.append(littleEndian: UInt32(note.content.count))
+            noteBytes.append(littleEndian: UInt32(0))
+            for part in [Array(note.name.utf8) + [0], note.content] {
+                noteBytes += part + [UInt8](repeating: 0, count: (4 - part.count % 4) % 4)
+            }
+        }
+        var core = [UInt8](repeating: 0, count: 1 << 16)
+        core.put([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1], at: 0, limit: 7)
+        core.put(UInt16(4), at: 16)
+        core.put(UInt16(62), at: 18)
+        core.put(UInt64(64), at: 32)
+        core.put(UInt16(56), at: 54)
+        core.put(UInt16(2), at: 56)
+        core.put(UInt32(4), at: 64)
+        core.put(UInt64(4096), at: 72)
+        core.put(UInt64(noteBytes.count), at: 96)
+        core.put(UInt32(1), at: 120)
+        core.put(UInt64(1 << 16), at: 128)
+        core.put(Self.memory.lowerBound, at: 144)
+        core.put(Self.memory.byteCount, at: 152)
+        core.put(noteBytes, at: 4096, limit: noteBytes.count)
+        try Data(core + bytes).write(to: URL(filePath: path))
+        return try CoreFile(path)
+    }
+}
+
+/// A folder that is gone when the test ends.
+final class TemporaryFolder {
+    private let url = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)")
+
+    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+
+    func path(_ name: String) -> String { url.appending(path: name).path }
+
+    /// A formatted hibernation partition in a file.
+    func partition(_ byteCount: Int = 16 << 20) throws -> HibernationPartition {
+        let path = path("partition")
+        try Data(count: byteCount).write(to: URL(filePath: path))
+        try HibernationPartition.format(path, label: "nap", uuid: .zero, [])
+        return try HibernationPartition(path, .write)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+}
+
+/// The fixture's memory, into which an image is put back.
+struct MemorySink: PageSink {
+    let memory: UnsafeMutableRawBufferPointer
+
+    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        guard [CoreFixture.memory].covers(addresses) else {
+            throw Failure("write", "a page", "it is not in the memory")
+        }
+        let start = Int(addresses.lowerBound - CoreFixture.memory.lowerBound)
+        return UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + Int(addresses.byteCount)])
+    }
+}

@@ -1,0 +1,155 @@
+import Basics
+import Linux
+import PhysicalMemory
+import Testing
+
+@testable import Hibernation
+@testable import MemoryImage
+
+/// From an ELF core file to an image and back into memory.
+@Suite struct SavePipelineTests {
+    private let folder: TemporaryFolder
+    private let partition: HibernationPartition
+
+    init() throws {
+        folder = try TemporaryFolder()
+        partition = try folder.partition()
+    }
+
+    private static let windows = SavePipeline.windows([CoreFixture.memory])
+
+    private func selection(_ fixture: CoreFixture, expected: UInt64) throws -> PageSelection {
+        let core = try fixture.write(to: folder.path("core"))
+        let memory = try KernelMemory(
+            core, backupRanges: [], pageMap: BackupPageMap(sources: []), info: CoreFixture.info)
+        return try PageSelection(
+            core, FreePages(memory, info: CoreFixture.info), windows: Self.windows, expected: expected)
+    }
+
+    /// Saves the memory, puts it back into memory full of something else, and returns that.
+    private func savedAndRestored(
+        _ fixture: CoreFixture, _ windows: [AddressRange] = windows, _ selection: PageSelection? = nil
+    ) throws -> [UInt8] {
+        let state = try ChildState()
+        let writer = try ImageWriter(partition, imageUUID: .zero, codec: .zstd(level: 1), expectedChunks: 4)
+        try SavePipeline(
+            fixture.write(to: folder.path("core")), writer, windows: windows, selection: selection, state: state
+        ).run()
+        try writer.finish(ImageDescription(), state: .ready) { 0 }
+        #expect(state.pages == CoreFixture.pageCount, "pages that nobody counted")
+        let reader = try ImageReader(partition)
+        let counts = partition.superblock.counts
+        #expect(counts.dataPages + counts.zeroPages == CoreFixture.pageCount)
+        var bytes = [UInt8](repeating: 0x5a, count: fixture.bytes.count)
+        try bytes.withUnsafeMutableBytes { buffer in
+            let chunks = try reader.makeChunkReader()
+            var sink = MemorySink(memory: buffer)
+            while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
+        }
+        return bytes
+    }
+
+    @Test func givesBackEveryPage() throws {
+        let fixture = CoreFixture()
+        #expect(try savedAndRestored(fixture) == fixture.bytes)
+        var zeroPages = 0
+        for page in 0..<Int(CoreFixture.pageCount) {
+            if fixture.bytes[page * 4096..<(page + 1) * 4096].allSatisfy({ $0 == 0 }) { zeroPages += 1 }
+        }
+        #expect(partition.superblock.counts.zeroPages == UInt64(zeroPages), "a page of zeros was stored")
+    }
+
+    /// Windows that end within runs, taken by whichever worker comes first.
+    @Test func givesBackEveryPageOfManyWindows() throws {
+        let fixture = CoreFixture()
+        let size: UInt64 = 37 * 4096
+        let windows = stride(from: CoreFixture.memory.lowerBound, to: CoreFixture.memory.upperBound, by: Int(size)).map
+        {
+            $0..<min($0 + size, CoreFixture.memory.upperBound)
+        }
+        #expect(try savedAndRestored(fixture, windows) == fixture.bytes)
+    }
+
+    @Test func freePagesComeBackAsZeros() throws {
+        var fixture = CoreFixture()
+        // Two blocks beside each other, one alone, one of a single page; all of them with contents.
+        for (page, order) in [(64, 6), (128, 5), (200, 3), (399, 0)] as [(UInt64, UInt64)] {
+            fixture.markFree(page, order: order)
+        }
+        let selection = try selection(fixture, expected: 105)
+        #expect(selection.freePages == 64 + 32 + 8 + 1)
+        let restored = try savedAndRestored(fixture, Self.windows, selection)
+        var expected = fixture.bytes
+        for pages in [64..<160, 200..<208, 399..<400] {
+            for i in pages.lowerBound * 4096..<pages.upperBound * 4096 { expected[i] = 0 }
+        }
+        #expect(restored == expected)
+    }
+
+    @Test func splitsAWindowWithoutAGap() throws {
+        var fixture = CoreFixture()
+        for (page, order) in [(0, 2), (64, 6), (128, 5), (1023, 0)] as [(UInt64, UInt64)] {
+            fixture.markFree(page, order: order)
+        }
+        let parts = try selection(fixture, expected: 0).split(CoreFixture.memory)
+        let first = CoreFixture.firstFrame
+        #expect(parts.map { $0.frames.lowerBound - first } == [0, 4, 64, 160, 1023])
+        #expect(parts.map { $0.frames.upperBound - first } == [4, 64, 160, 1023, 1024])
+        #expect(parts.map(\.isFree) == [true, false, true, false, true])
+    }
+
+    /// What was found is used only where kernel A counted about as many.
+    @Test(
+        arguments: [(0, true), (4096, true), (64, true), (4754, true), (4755, false), (100_000, false), (.max, false)]
+            as [(UInt64, Bool)])
+    func comparesWithKernelAsOwnCount(expected: UInt64, isUsed: Bool) throws {
+        var fixture = CoreFixture()
+        fixture.markFree(64, order: 6)
+        let failure: Failure?
+        do {
+            _ = try selection(fixture, expected: expected)
+            failure = nil
+        } catch { failure = error as? Failure }
+        #expect((failure == nil) == isUsed)
+        if let failure { #expect(failure.reason == "64 are marked, where kernel A counted \(expected)") }
+    }
+
+    /// A kernel with page_poison=1 checks what it filled its free pages with.
+    @Test func savesFreePagesThatArePoisoned() throws {
+        var fixture = CoreFixture()
+        fixture.markFree(64, order: 6)
+        fixture.fill(64, with: 0xaa)
+        let failure = #expect(throws: Failure.self) { try selection(fixture, expected: 64) }
+        #expect(failure?.description.contains("it poisons them") == true)
+        fixture.bytes[64 * 4096 + 4095] = 0xab
+        #expect(throws: Never.self) { try selection(fixture, expected: 64) }
+    }
+
+    @Test func saysThatMemoryIsMissing() throws {
+        let state = try ChildState()
+        let writer = try ImageWriter(partition, imageUUID: .zero, codec: .none, expectedChunks: 4)
+        let end = CoreFixture.memory.upperBound
+        let pipeline = SavePipeline(
+            try CoreFixture().write(to: folder.path("core")), writer, windows: [end - 4096..<end + 4096],
+            selection: nil, state: state)
+        let failure = #expect(throws: Failure.self) { try pipeline.run() }
+        #expect(failure?.description.contains("find the memory at 0x13ff000-0x1401000") == true)
+        #expect(partition.superblock.state == .saving)
+    }
+
+    @Test func saysThatThePartitionIsFull() throws {
+        var fixture = CoreFixture()
+        var random: UInt64 = 3
+        for i in stride(from: 0, to: fixture.bytes.count, by: 8) {
+            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            fixture.bytes.put(random, at: i)
+        }
+        let small = try folder.partition(4 << 20)
+        let writer = try ImageWriter(small, imageUUID: .zero, codec: .none, expectedChunks: 4)
+        let pipeline = SavePipeline(
+            try fixture.write(to: folder.path("core")), writer, windows: Self.windows, selection: nil,
+            state: try ChildState())
+        let failure = #expect(throws: Failure.self) { try pipeline.run() }
+        #expect(failure?.description.contains("the image does not fit into its 4.0 MiB") == true)
+    }
+}

@@ -1,0 +1,175 @@
+import Basics
+import Foundation
+import Linux
+import Testing
+
+@Suite struct StreamTests {
+    /// A pipe tells no size and hands out less than was asked for, as files of /proc do.
+    @Test func readsAStreamToItsEnd() throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
+        try #require(mkfifo(path, 0o600) == 0)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        // More than a pipe holds at once, and no multiple of anything.
+        let content = (0..<200_003).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        let got = Guarded<[UInt8]?>(nil)
+        runConcurrently(2) { number in
+            if number == 0 {
+                let bytes = try? readFile(path)
+                got.withLock { $0 = bytes }
+            } else if let file = FileHandle(forWritingAtPath: path) {
+                try? file.write(contentsOf: Data(content))
+                try? file.close()
+            }
+        }
+        #expect(got.withLock { $0 } == content)
+    }
+
+    @Test func tellsWhyAFileCannotBeRead() {
+        let table = [
+            ("/proc/self", "read /proc/self: Is a directory"),
+            ("/nowhere", "open /nowhere: No such file or directory"),
+            ("/dev/null/x", "open /dev/null/x: Not a directory"),
+        ]
+        for (path, sentence) in table {
+            let failure = #expect(throws: Failure.self) { try readFile(path) }
+            #expect(failure?.description == sentence)
+            #expect(failure?.errno != 0)
+        }
+    }
+
+    @Test func replacesWhatIsNotText() throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
+        try Data([0x61, 0xff, 0x62]).write(to: URL(filePath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        #expect(try readText(path) == "a\u{fffd}b")
+    }
+
+    @Test func readsAnEmptyFile() throws {
+        #expect(try readFile("/dev/null") == [])
+        #expect(try readFile("/dev/null", limit: 0) == [])
+        #expect(throws: Failure.self) { try readFile("/proc/self/status", limit: 0) }
+    }
+}
+
+@Suite struct WaitingTests {
+    private static let nothing: @Sendable (String) throws(Failure) -> BlockDeviceContent = { _ throws(Failure) in
+        throw Failure("probe", "it", "no medium")
+    }
+
+    @Test func findsAPathThatIsThere() throws {
+        let name = try #require(DeviceName("/dev/null"))
+        #expect(try waitForDevice(name, seconds: 0, content: Self.nothing) == "/dev/null")
+        #expect(try waitForDevice(name, seconds: nil, content: Self.nothing) == "/dev/null")
+    }
+
+    /// Devices on which the look fails are passed over, and nobody waits where no time is given.
+    @Test(arguments: ["/nowhere/disk", "LABEL=no such label"])
+    func saysThatADeviceIsMissing(text: String) throws {
+        let name = try #require(DeviceName(text))
+        var looks = 0
+        let failure = #expect(throws: Failure.self) {
+            try waitForDevice(name, seconds: 0, content: Self.nothing) { looks += 1 }
+        }
+        #expect(failure?.description == "find \(text): there is no such device")
+        #expect(looks == 1)
+    }
+
+    @Test(.enabled(if: (try? blockDevicePaths().isEmpty) == false))
+    func findsADeviceByWhatItHolds() throws {
+        let paths = try blockDevicePaths()
+        let wanted = try #require(paths.last)
+        let found = try waitForDevice(.label("here"), seconds: 0) { path throws(Failure) in
+            var content = BlockDeviceContent()
+            content.label = path == wanted ? "here" : "elsewhere"
+            return content
+        }
+        #expect(found == wanted)
+        #expect(paths.allSatisfy { $0.hasPrefix("/dev/") && !$0.contains("!") })
+    }
+}
+
+@Suite struct StopTests {
+    /// A worker that failed is seen by the others, which must not go on with the rest.
+    @Test func aFailureStopsTheOtherWorkers() {
+        let workers = Workers()
+        let list = WorkList(Array(0..<1_000_000))
+        let failure = #expect(throws: Failure.self) {
+            try workers.run { () throws(Failure) in
+                while !workers.isStopping, let item = list.take() {
+                    if item >= 100 { throw Failure("work on", "item", "enough") }
+                }
+            }
+        }
+        #expect(failure?.description == "work on item: enough")
+        let next = list.take() ?? 1_000_000
+        #expect(next <= 101 + 2 * availableProcessorCount(), "the workers went on after the failure")
+    }
+
+    @Test func workThatSucceedsDoesNotStop() throws {
+        let workers = Workers()
+        try workers.run { () throws(Failure) in }
+        #expect(!workers.isStopping)
+        #expect(WorkList([Int]()).take() == nil)
+    }
+
+    /// Every number has its thread: one that waits for the others would hang otherwise.
+    @Test func numbersRunAtTheSameTime() {
+        let arrived = Guarded<Int>(0)
+        runConcurrently(4) { _ in
+            arrived.withLock { $0 += 1 }
+            while arrived.withLock({ $0 }) < 4 { sched_yield() }
+        }
+        #expect(arrived.withLock { $0 } == 4)
+    }
+}
+
+@Suite struct KernelInterfaceTests {
+    /// Nothing that a hostile device node or program could be run from is mounted with those rights; <linux/mount.h>.
+    @Test func kernelFileSystemsAreRestricted() {
+        let noSuid: UInt = 2, noDev: UInt = 4, noExec: UInt = 8
+        let expected = [
+            "/proc": noSuid | noDev | noExec, "/sys": noSuid | noDev | noExec,
+            // The device nodes of /dev must work.
+            "/dev": noSuid,
+        ]
+        #expect(Mount.kernelFileSystems.map(\.target) == ["/proc", "/sys", "/dev"])
+        for mount in Mount.kernelFileSystems { #expect(mount.flags == expected[mount.target], "\(mount.target)") }
+        #expect(Mount.readOnly == 1)
+    }
+
+    @Test func saysThatAProgramIsMissing() throws {
+        let child = try forkChild {
+            do throws(Failure) { try execute("/nowhere/init") } catch {
+                return error.description == "run /nowhere/init: No such file or directory" ? 0 : 1
+            }
+        }
+        guard case .exited(0) = try end(of: child) else {
+            Issue.record("another sentence, or none")
+            return
+        }
+        #expect(isExecutable("/proc/self/exe"))
+        #expect(!isExecutable("/nowhere/init"))
+        #expect(isSymbolicLink("/proc/self/exe"))
+        #expect(!isSymbolicLink("/dev/null"))
+    }
+
+    /// Waits as long as it takes; `wait` itself may not hear of the end where other threads take signals.
+    private func end(of child: Int32) throws -> ChildStatus {
+        while true {
+            if let status = try wait(for: child, milliseconds: 20) { return status }
+        }
+    }
+
+    @Test func randomBytesDiffer() throws {
+        let one = try randomBytes(32), other = try randomBytes(32)
+        #expect(one.count == 32 && one != other)
+        #expect(try randomBytes(0) == [])
+    }
+
+    @Test func knowsThisSystem() {
+        let names = systemNames()
+        #expect(!names.host.isEmpty)
+        #expect((try? readText("/proc/sys/kernel/osrelease")).map { trimmed($0) } == names.release)
+        #expect(errorText(2) == "No such file or directory")
+    }
+}

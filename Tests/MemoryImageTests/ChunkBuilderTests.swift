@@ -1,0 +1,163 @@
+import Basics
+import Linux
+import Testing
+
+@testable import MemoryImage
+
+/// A sink that only notes what it was asked for.
+private struct AskingSink: PageSink {
+    var asked: [AddressRange] = []
+    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        asked.append(addresses)
+        return nil
+    }
+}
+
+/// How pages are put into chunks.
+@Suite struct ChunkBuilderTests {
+    private let file: PartitionFile
+    private let writer: ImageWriter
+
+    init() throws {
+        file = try PartitionFile(32 << 20)
+        writer = try ImageWriter(
+            file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none, expectedChunks: 4)
+    }
+
+    /// Pages of which each begins with its frame's number.
+    private func add(_ frames: Range<UInt64>, to builder: ChunkBuilder) throws {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: frames.count * 4096, alignment: 8)
+        defer { bytes.deallocate() }
+        bytes.initializeMemory(as: UInt8.self, repeating: 0x77)
+        for (i, frame) in frames.enumerated() { bytes.storeBytes(of: frame, toByteOffset: i * 4096, as: UInt64.self) }
+        try builder.addData(firstFrame: frames.lowerBound, UnsafeRawBufferPointer(bytes))
+    }
+
+    /// The headers of the finished image's chunks, in their order on the partition.
+    private func finished() throws -> [ChunkHeader] {
+        try writer.finish(ImageDescription(), state: .snapshot) { 0 }
+        let bytes = try file.bytes
+        let reader = try ImageReader(HibernationPartition(file.path))
+        try reader.verify()
+        return try reader.index.entries.map { entry in
+            try bytes.withUnsafeBytes {
+                try ChunkHeader(
+                    decoding: UnsafeRawBufferPointer(
+                        rebasing: $0[Int(entry.offset)..<Int(entry.offset) + Int(entry.byteCount)]))
+            }
+        }
+    }
+
+    private func expectFrames(_ frames: [Range<UInt64>]) throws {
+        let pages = try ImageReader(HibernationPartition(file.path)).collect()
+        #expect(Set(pages.keys) == Set(frames.flatMap { Array($0) }))
+        for (frame, page) in pages {
+            #expect(try page.span.bytes.integer(at: 0, as: UInt64.self) == frame)
+            #expect(page[4095] == 0x77)
+        }
+    }
+
+    @Test func splitsWhatIsMoreThanAChunkHolds() throws {
+        let builder = try writer.makeChunkBuilder()
+        try add(1000..<1700, to: builder)
+        try builder.flush()
+        let headers = try finished()
+        #expect(headers.map(\.dataPages) == [256, 256, 188])
+        #expect(headers.allSatisfy { $0.runs.count == 1 })
+        try expectFrames([1000..<1700])
+    }
+
+    @Test func fillsAChunkBeforeItBeginsAnother() throws {
+        let builder = try writer.makeChunkBuilder()
+        try add(1000..<1200, to: builder)
+        try add(3000..<3100, to: builder)
+        try builder.flush()
+        #expect(try finished().map(\.dataPages) == [256, 44])
+        try expectFrames([1000..<1200, 3000..<3100])
+    }
+
+    @Test func joinsPagesThatFollowEachOther() throws {
+        let builder = try writer.makeChunkBuilder()
+        for frame in 10..<20 as Range<UInt64> { try add(frame..<frame + 1, to: builder) }
+        try builder.addZeros(firstFrame: 20, count: 5)
+        try builder.addZeros(firstFrame: 25, count: 5)
+        // The same place again, and the one before: neither follows.
+        try add(31..<32, to: builder)
+        try add(30..<31, to: builder)
+        try builder.flush()
+        let runs = try finished().flatMap(\.runs)
+        #expect(
+            runs == [
+                PageRun(firstFrame: 10, count: 10, kind: .data), PageRun(firstFrame: 20, count: 10, kind: .zero),
+                PageRun(firstFrame: 31, count: 1, kind: .data), PageRun(firstFrame: 30, count: 1, kind: .data),
+            ])
+    }
+
+    /// More fragments than a header has room for.
+    @Test func splitsByRuns() throws {
+        let builder = try writer.makeChunkBuilder()
+        for i in 0..<600 as Range<UInt64> {
+            try builder.addZeros(firstFrame: i * 4, count: 1)
+            if i % 3 == 0 { try add(i * 4 + 2..<i * 4 + 3, to: builder) }
+        }
+        try builder.flush()
+        let headers = try finished()
+        #expect(headers.map(\.runs.count) == [496, 304])
+        #expect(headers.flatMap(\.runs).map(\.firstFrame) == headers.flatMap(\.runs).map(\.firstFrame).sorted())
+        #expect(headers.map(\.dataPages).reduce(0, +) == 200)
+    }
+
+    /// Clearing is work as well, so that chunks without data are bounded too; one run of any length stays one.
+    @Test func splitsZeros() throws {
+        let builder = try writer.makeChunkBuilder()
+        try builder.addZeros(firstFrame: 0, count: 4000)
+        try builder.addZeros(firstFrame: 5000, count: 200)
+        try builder.addZeros(firstFrame: 1 << 30, count: 1_000_000)
+        try builder.flush()
+        let headers = try finished()
+        #expect(headers.map(\.zeroPages) == [4000, 200, 1_000_000])
+        #expect(headers.allSatisfy { $0.storedByteCount == 4096 && $0.payloadByteCount == 0 })
+    }
+
+    @Test func asksForNoMoreMemoryThanPromised() throws {
+        let builder = try writer.makeChunkBuilder()
+        try builder.addZeros(firstFrame: 100, count: 3000)
+        try add(9000..<9256, to: builder)
+        try builder.flush()
+        _ = try finished()
+        let reader = try ImageReader(HibernationPartition(file.path))
+        let chunks = try reader.makeChunkReader()
+        var sink = AskingSink()
+        while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
+        #expect(sink.asked.allSatisfy { $0.byteCount <= ChunkReader.pieceByteCount && !$0.isEmpty })
+        let expected: [AddressRange] = [0x6_4000..<0xc1_c000, 0x232_8000..<0x242_8000]
+        #expect(sink.asked.normalized() == expected)
+    }
+
+    @Test func writesNothingWhereNothingWasAdded() throws {
+        let builder = try writer.makeChunkBuilder()
+        try builder.flush()
+        #expect(writer.progress.storedBytes == 0)
+        #expect(try finished().isEmpty)
+        #expect(try HibernationPartition(file.path).superblock.state == .snapshot)
+    }
+
+    /// Builders on all CPUs share the partition; none may write where another does.
+    @Test func workersWriteSideBySide() throws {
+        let writer = self.writer
+        let list = WorkList((0..<60 as Range<UInt64>).map { $0 * 50..<$0 * 50 + 40 })
+        try Workers().run { () throws(Failure) in
+            let builder = try writer.makeChunkBuilder()
+            while let frames = list.take() {
+                do {
+                    try add(frames, to: builder)
+                } catch { throw error as? Failure ?? Failure("add", "pages", "\(error)") }
+            }
+            try builder.flush()
+        }
+        #expect(writer.progress.pages == 2400)
+        let headers = try finished()
+        #expect(Set(headers.map(\.sequence)) == Set(0..<UInt64(headers.count)))
+        try expectFrames(list.items)
+    }
+}
