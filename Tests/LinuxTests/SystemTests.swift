@@ -11,17 +11,12 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: path) }
         // More than a pipe holds at once, and no multiple of anything.
         let content = (0..<200_003).map { UInt8(truncatingIfNeeded: $0 / 7) }
-        let got = Guarded<[UInt8]?>(nil)
-        runConcurrently(2) { number in
-            if number == 0 {
-                let bytes = try? readFile(path)
-                got.withLock { $0 = bytes }
-            } else if let file = FileHandle(forWritingAtPath: path) {
-                try? file.write(contentsOf: Data(content))
-                try? file.close()
-            }
+        Thread.detachNewThread {
+            guard let file = FileHandle(forWritingAtPath: path) else { return }
+            try? file.write(contentsOf: Data(content))
+            try? file.close()
         }
-        #expect(got.withLock { $0 } == content)
+        #expect(try readFile(path) == content)
     }
 
     @Test func tellsWhyAFileCannotBeRead() {
@@ -89,20 +84,17 @@ import Testing
 }
 
 @Suite struct StopTests {
-    /// A worker that failed is seen by the others, which must not go on with the rest.
-    @Test func aFailureStopsTheOtherWorkers() {
+    /// The first to come fails; the others have no other end than hearing of it.
+    @Test(.timeLimit(.minutes(5))) func aFailureStopsTheOtherWorkers() {
         let workers = Workers()
-        let list = WorkList(Array(0..<1_000_000))
+        let list = WorkList([0])
         let failure = #expect(throws: Failure.self) {
             try workers.run { () throws(Failure) in
-                while !workers.isStopping, let item = list.take() {
-                    if item >= 100 { throw Failure("work on", "item", "enough") }
-                }
+                if list.take() != nil { throw Failure("work on", "item", "enough") }
+                while !workers.isStopping { sched_yield() }
             }
         }
         #expect(failure?.description == "work on item: enough")
-        let next = list.take() ?? 1_000_000
-        #expect(next <= 101 + 2 * availableProcessorCount(), "the workers went on after the failure")
     }
 
     @Test func workThatSucceedsDoesNotStop() throws {
@@ -110,16 +102,6 @@ import Testing
         try workers.run { () throws(Failure) in }
         #expect(!workers.isStopping)
         #expect(WorkList([Int]()).take() == nil)
-    }
-
-    /// Every number has its thread: one that waits for the others would hang otherwise.
-    @Test func numbersRunAtTheSameTime() {
-        let arrived = Guarded<Int>(0)
-        runConcurrently(4) { _ in
-            arrived.withLock { $0 += 1 }
-            while arrived.withLock({ $0 }) < 4 { sched_yield() }
-        }
-        #expect(arrived.withLock { $0 } == 4)
     }
 }
 

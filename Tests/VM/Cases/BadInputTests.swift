@@ -71,7 +71,7 @@ extension MachineTests {
                 expect "nothing is changed again" md5sum -c /tmp/before
                 [ $(cat /sys/kernel/kexec_loaded) = 0 ] || fail "an image is loaded"
                 """)
-            a.timeout = 240
+            a.timeout = 600
             try lab.run(a).expectDone()
         }
 

@@ -69,7 +69,7 @@ extension MachineTests {
             let saved = try expectCycle("six-gibibytes") {
                 $0.memory = "6G"
                 $0.cpus = 4
-                $0.timeout = 240
+                $0.timeout = 600
             }
             // The jump-back entry lies near the top of memory: kernel B's command line tells where.
             let words = saved.console.matches(of: /kexec_jump_back_entry=0x([0-9a-f]{16})/)
@@ -88,7 +88,7 @@ extension MachineTests {
                 expect_session /dev/nvme0n1
                 """)
             a.firmware = .uefi
-            a.timeout = 240
+            a.timeout = 600
             a.disks = [
                 Machine.Disk(image: try lab.disk("hibernation"), bus: .ahci),
                 Machine.Disk(image: try lab.disk("other", 16 << 20), bus: .nvme),
@@ -114,7 +114,7 @@ extension MachineTests {
                 expect data md5sum -c /tmp/sum
                 """)
             a.memory = "4G"
-            a.timeout = 400
+            a.timeout = 900
             try lab.run(a).expectConsole("torpor: powering off")
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }

@@ -29,7 +29,7 @@ extension MachineTests {
                 """)
             a.memory = memory
             a.commandLine = commandLine
-            a.timeout = 300
+            a.timeout = 600
             a.alarms.append("memory corruption")
             let saved = try lab.run(a)
             saved.expectConsole("torpor: powering off")

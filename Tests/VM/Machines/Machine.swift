@@ -29,7 +29,7 @@ public struct Machine {
     /// The kernel's command line, behind what every machine has.
     public var commandLine = ""
     /// Seconds after which the machine is ended, and the test with it.
-    public var timeout = 120.0
+    public var timeout = 300.0
     /// Words that mean a kernel's failure; a test that provokes one takes it out.
     public var alarms = [
         "Kernel panic", "Oops", "BUG:", "Attempted to kill init", "general protection fault", "WARNING: CPU",
