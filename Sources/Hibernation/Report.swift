@@ -64,7 +64,7 @@ public struct Report: Equatable, Sendable {
         }
         let map = BackupPageMap(sources: description.backupSources)
         let saved = description.memoryRanges.subtracting(description.backupRanges)
-        guard description.reportAddress % pageSize == 0,
+        guard description.reportAddress % pageSize == 0, description.reportAddress < 1 << 52,
             let address = map.location(of: description.reportAddress, backupRanges: description.backupRanges),
             saved.covers(address..<address + pageSize)
         else { throw Failure("find", operand, "it is not in kernel A's saved memory") }

@@ -14,7 +14,7 @@ public struct JumpBack {
     ///   - mapEnd: physical addresses below this are mapped when kernel A goes on.
     ///   - room: memory of the running kernel, in which the segment is put.
     public init(entry jumpBackEntry: UInt64, mapEnd: UInt64, room: [AddressRange]) throws(Failure) {
-        guard jumpBackEntry < mapEnd else {
+        guard jumpBackEntry < mapEnd, mapEnd <= 128 << 40 else {
             throw Failure(
                 "prepare", "the jump to 0x\(hexadecimal(jumpBackEntry))", "kernel A has no memory at that address")
         }

@@ -81,7 +81,11 @@ public func wipeSignatures(_ file: borrowing File) throws(Failure) {
     blkid_probe_set_superblocks_flags(probe, CInt(BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_TYPE))
     blkid_probe_enable_partitions(probe, 1)
     blkid_probe_set_partitions_flags(probe, CInt(BLKID_PARTS_MAGIC))
-    while blkid_do_probe(probe) == 0 {
-        guard blkid_do_wipe(probe, 0) == 0 else { throw Failure(lastError: "wipe the signatures of", file.path) }
+    while true {
+        let answer = blkid_do_probe(probe)
+        if answer == 1 { return }
+        guard answer == 0, blkid_do_wipe(probe, 0) == 0 else {
+            throw Failure(lastError: "wipe the signatures of", file.path)
+        }
     }
 }

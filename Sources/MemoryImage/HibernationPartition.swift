@@ -29,7 +29,9 @@ public final class HibernationPartition: @unchecked Sendable {
                 }
             } catch { refusals.append(error) }
         }
-        guard let best else { throw HibernationPartition.failure(path, refusals) }
+        // A later version may have written the newer slot: what the older one says is not true any more then.
+        let isLater = refusals.contains { if case .unknownVersion = $0 { true } else { false } }
+        guard let best, !isLater else { throw HibernationPartition.failure(path, refusals) }
         superblock = best.superblock
         slot = best.slot
         let size = try DeviceGeometry(of: file).byteCount
@@ -80,7 +82,8 @@ public final class HibernationPartition: @unchecked Sendable {
                     "use a partition of at least \(describe(bytes: Superblock.minimumDeviceByteCount)), and about half "
                     + "the memory's size for a machine in use")
         }
-        try wipeSignatures(file)
+        // libblkid reads with buffers of its own, which O_DIRECT does not take; O_EXCL is held by the other descriptor.
+        try wipeSignatures(try File(path, .write))
         let area = try Mapping(anonymous: Int(Superblock.dataOffset))
         try file.write(UnsafeRawBufferPointer(area.bytes), at: 0)
         try file.flush()

@@ -85,7 +85,7 @@ public struct BackupPageMap: Equatable, Sendable {
         for range in backupRanges {
             if range.contains(address) {
                 let index = pagesBefore + (address - range.lowerBound) / pageSize
-                guard index < UInt64(sources.count) else { return nil }
+                guard index < UInt64(sources.count), sources[Int(index)] < 1 << 40 else { return nil }
                 return sources[Int(index)] * pageSize + address % pageSize
             }
             pagesBefore += range.byteCount / pageSize
