@@ -15,8 +15,8 @@ public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
             self = .path(text)
             return
         }
-        let parts = text.split(separator: "=", maxSplits: 1)
-        guard parts.count == 2 else { return nil }
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[1].isEmpty else { return nil }
         let value = String(parts[1])
         switch String(parts[0]) {
         case "UUID": self = .uuid(value)

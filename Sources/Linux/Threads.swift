@@ -25,7 +25,7 @@ public func runConcurrently(_ count: Int, _ body: @escaping (Int) -> Void) {
             body(number)
         }
     }
-    body(0)
+    if count > 0 { body(0) }
     for thread in threads { pthread_join(thread, nil) }
 }
 

@@ -47,7 +47,7 @@ public struct BackupPageMap: Equatable, Sendable {
     ) throws(Failure) -> BackupPageMap {
         let expected = Int(clamping: backupRanges.byteCount / pageSize)
         var sources: [UInt64] = []
-        sources.reserveCapacity(expected)
+        sources.reserveCapacity(min(expected, 1 << 20))
         var iterator = PageIterator(backupRanges)
         var destination: UInt64?
         var list = try readPage(page(start))
