@@ -91,6 +91,11 @@ int torpor_open_direct_flag(void)
 	return O_DIRECT;
 }
 
+int torpor_memory_file(const char *name)
+{
+	return memfd_create(name, MFD_CLOEXEC);
+}
+
 /* CPUs that this process may run on; 0 where the kernel does not tell. */
 int torpor_processor_count(void)
 {

@@ -92,7 +92,7 @@ public struct Hibernate: Sendable {
     /// Refuses a partition that cannot hold the image however well it compresses. What is in use and does not compress
     /// to less than a tenth is found when it is written, and kernel A goes on then as well.
     private func checkSize(_ superblock: Superblock, _ path: String) throws(Failure) {
-        let total = try memoryInfo("MemTotal"), free = try memoryInfo("MemFree")
+        let total = try memoryInformation("MemTotal"), free = try memoryInformation("MemFree")
         let used = total > free ? total - free : 0
         let needed = codec == .none ? used / 2 : used / 10
         if superblock.deviceByteCount < needed {
@@ -103,16 +103,6 @@ public struct Hibernate: Sendable {
         }
     }
 
-    /// Bytes of a line of /proc/meminfo.
-    private func memoryInfo(_ name: String) throws(Failure) -> UInt64 {
-        let table = try readText("/proc/meminfo")
-        for line in table.split(separator: "\n") where line.utf8.starts(with: "\(name):".utf8) {
-            let words = line.split(separator: " ")
-            if words.count > 1, let kibibytes = parseNumber(words[1]), kibibytes < 1 << 50 { return kibibytes * 1024 }
-        }
-        throw Failure("read", "/proc/meminfo", "it has no \(name)")
-    }
-
     private func readNamed(_ path: String, _ what: String, _ option: String) throws(Failure) -> [UInt8] {
         do throws(Failure) { return try readFile(path, limit: Hibernate.fileLimit) } catch {
             throw Failure("load \(what)", path, error.reason, remedy: "name another with \(option)")
@@ -120,12 +110,12 @@ public struct Hibernate: Sendable {
     }
 
     private func load(_ preparation: Preparation, _ page: ReportPage) throws(Failure) {
-        let available = try memoryInfo("MemAvailable")
         for _ in 0..<Hibernate.loadAttempts {
-            let lowMemory = LowMemory(below: backupEnd, available: available)
-            defer { withExtendedLifetime(lowMemory) {} }
             let address = try page.physicalAddress()
-            try plan(preparation, reportAddress: address, reportKey: page.key).load(preservesContext: true)
+            let plan = try plan(preparation, reportAddress: address, reportKey: page.key)
+            let lowMemory = LowMemory(below: backupEnd)
+            defer { withExtendedLifetime(lowMemory) {} }
+            try plan.load(preservesContext: true)
             if try page.physicalAddress() == address { return }
         }
         unload()
@@ -168,12 +158,7 @@ public struct Hibernate: Sendable {
 
     /// Pages that the kernel's buddy allocator has, as /proc/vmstat counts them; 0 where it does not tell.
     private func freePageCount() -> UInt64 {
-        guard let table = try? readText("/proc/vmstat") else { return 0 }
-        for line in table.split(separator: "\n") {
-            let words = line.split(separator: " ")
-            if words.count == 2, words[0].utf8.elementsEqual("nr_free_pages".utf8) { return parseNumber(words[1]) ?? 0 }
-        }
-        return 0
+        (try? readText("/proc/vmstat")).flatMap { number("nr_free_pages", in: $0) } ?? 0
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.

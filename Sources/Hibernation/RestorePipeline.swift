@@ -4,14 +4,14 @@ import MemoryImage
 import PhysicalMemory
 import Synchronization
 
-/// Puts an image's pages back to where they were: one worker per CPU, each taking chunk after chunk, which it reads,
+/// Puts an image's pages back to where they were: each worker taking chunk after chunk, which it reads,
 /// verifies and only then decodes into place.
 final class RestorePipeline: @unchecked Sendable {
     private let reader: ImageReader
     private let device: MemoryDevice
     private let allowed: [AddressRange]
     private let state: ChildState
-    private let workers = Workers()
+    private let workers: Workers
     private let dataPages = Atomic<UInt64>(0)
     private let zeroPages = Atomic<UInt64>(0)
 
@@ -21,6 +21,7 @@ final class RestorePipeline: @unchecked Sendable {
         self.device = device
         self.allowed = allowed.normalized()
         self.state = state
+        workers = Workers(count: pipelineWorkerCount(reader.partition.superblock.codec))
     }
 
     /// Restores everything; returns when all workers have ended.

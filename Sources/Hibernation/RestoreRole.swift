@@ -164,6 +164,7 @@ struct Restore {
             entry: description.jumpBackEntry, mapEnd: description.memoryRanges.last?.upperBound ?? 0,
             room: description.backupRanges
         ).load(preservesContext: false)
+        if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
         do throws(Failure) { try report.deliver(description) } catch { log.error(error.description) }
         // Durable before the jump: an image is resumed at most once.
         try partition.update { $0.state = .consumed }

@@ -3,14 +3,14 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// Streams memory from a core file into an image: one worker per CPU, each taking window after window.
+/// Streams memory from a core file into an image: each worker taking window after window.
 final class SavePipeline: @unchecked Sendable {
     private let core: CoreFile
     private let writer: ImageWriter
     private let windows: WorkList<AddressRange>
     private let selection: PageSelection?
     private let state: ChildState
-    private let workers = Workers()
+    private let workers: Workers
 
     /// Bytes of memory that a worker maps at once; a free block of the largest order divides it.
     static let windowByteCount: UInt64 = 16 << 20
@@ -26,6 +26,7 @@ final class SavePipeline: @unchecked Sendable {
         self.windows = WorkList(windows)
         self.selection = selection
         self.state = state
+        workers = Workers(count: pipelineWorkerCount(writer.codec))
     }
 
     /// The ranges cut at multiples of the window's size.
@@ -69,30 +70,10 @@ final class SavePipeline: @unchecked Sendable {
 
     private func save(_ addresses: AddressRange, _ builder: ChunkBuilder) throws(Failure) {
         let mapping = try core.map(addresses)
-        try save(UnsafeRawBufferPointer(mapping.bytes), firstFrame: addresses.lowerBound / pageSize, builder)
-    }
-
-    private func save(_ bytes: UnsafeRawBufferPointer, firstFrame: UInt64, _ builder: ChunkBuilder) throws(Failure) {
-        let size = Int(pageSize)
-        let pageCount = bytes.count / size
-        var start = 0
-        while start < pageCount {
-            if workers.isStopping { return }
-            let isRunOfZeros = isZero(UnsafeRawBufferPointer(rebasing: bytes[start * size..<(start + 1) * size]))
-            var end = start + 1
-            // A run of data is handed over in pieces of a chunk, so that progress is seen and failures are noticed.
-            while end < pageCount, isRunOfZeros || end - start < ChunkHeader.maximumDataPages,
-                isZero(UnsafeRawBufferPointer(rebasing: bytes[end * size..<(end + 1) * size])) == isRunOfZeros
-            { end += 1 }
-            let frame = firstFrame + UInt64(start)
-            if isRunOfZeros {
-                try builder.addZeros(firstFrame: frame, count: UInt32(end - start))
-            } else {
-                try builder.addData(
-                    firstFrame: frame, UnsafeRawBufferPointer(rebasing: bytes[start * size..<end * size]))
-            }
-            state.add(pages: UInt64(end - start))
-            start = end
+        let contents = UnsafeRawBufferPointer(mapping.bytes)
+        try builder.addPages(firstFrame: addresses.lowerBound / pageSize, contents) { count in
+            state.add(pages: count)
+            return !workers.isStopping
         }
     }
 }

@@ -129,6 +129,7 @@ struct Save {
         }
         state.counts = partition.superblock.counts
         state.stage = .committed
+        if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
     }
 }
 

@@ -62,13 +62,6 @@ public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
     return content
 }
 
-extension Failure {
-    /// A failure with a given error number.
-    init(_ operation: String, _ operand: String, errno: CInt) {
-        self.init(operation, operand, errorText(errno), errno: errno)
-    }
-}
-
 /// Removes every signature that libblkid finds, so that nothing takes the device for what it held before.
 /// The corresponding C function is `blkid_do_wipe`.
 public func wipeSignatures(_ file: borrowing File) throws(Failure) {

@@ -25,6 +25,12 @@ public struct File: ~Copyable {
         self.path = path
     }
 
+    /// Takes over a descriptor that is open already.
+    init(owning descriptor: CInt, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
     deinit { close(descriptor) }
 
     /// Reads exactly `buffer.count` bytes from `offset` on; the end of the file before that is a failure.

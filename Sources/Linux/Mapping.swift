@@ -42,12 +42,6 @@ private func map(
     return UnsafeMutableRawBufferPointer(start: address, count: count)
 }
 
-/// Gives pages of our own memory back; they read as zeros afterwards.
-/// The corresponding C function is `madvise` with `MADV_DONTNEED`.
-public func giveBack(_ pages: UnsafeMutableRawBufferPointer) {
-    _ = madvise(pages.baseAddress, pages.count, MADV_DONTNEED)
-}
-
 /// The page frame numbers behind pages of our own memory; 0 for a page that is not in memory.
 ///
 /// /proc/self/pagemap has a 64-bit word for each virtual page: bit 63 says that it is in memory, bits 0–54 are its page

@@ -7,6 +7,11 @@ extension Failure {
         let number = torpor_errno()
         self.init(operation, operand, errorText(number), remedy: remedy, errno: number)
     }
+
+    /// A failure with the error number that a call answered.
+    init(_ operation: String, _ operand: String, errno number: CInt) {
+        self.init(operation, operand, errorText(number), errno: number)
+    }
 }
 
 /// The C library's sentence for an error number.

@@ -95,10 +95,12 @@ public final class ChunkReader {
             let memory = try sink.memory(for: addresses)
         {
             try decompress(payload, header, into: memory, entry)
+        } else if header.codecNumber == Codec.none.number, payload.count == size {
+            try scatter(dataRuns, payload, into: &sink)
         } else if size > 0 {
             let contents = UnsafeMutableRawBufferPointer(rebasing: pages.bytes[..<size])
             try decompress(payload, header, into: contents, entry)
-            try scatter(dataRuns, contents, into: &sink)
+            try scatter(dataRuns, UnsafeRawBufferPointer(contents), into: &sink)
         }
         for run in header.runs where run.kind == .zero { try clearRun(run, in: &sink) }
         return (UInt64(header.dataPages), header.zeroPages)
@@ -114,7 +116,7 @@ public final class ChunkReader {
     }
 
     private func scatter(
-        _ runs: [PageRun], _ contents: UnsafeMutableRawBufferPointer, into sink: inout some PageSink & ~Copyable
+        _ runs: [PageRun], _ contents: UnsafeRawBufferPointer, into sink: inout some PageSink & ~Copyable
     ) throws(Failure) {
         var offset = 0
         for run in runs {

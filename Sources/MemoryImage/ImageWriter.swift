@@ -7,7 +7,7 @@ import Synchronization
 public final class ImageWriter: @unchecked Sendable {
     let partition: HibernationPartition
     let imageUUID: UUID
-    let codec: Codec
+    public let codec: Codec
     private let nextOffset: Atomic<UInt64>
     private let nextSequence = Atomic<UInt64>(0)
     private let dataPages = Atomic<UInt64>(0)
@@ -100,97 +100,5 @@ public final class ImageWriter: @unchecked Sendable {
             superblock.state = .failed
             superblock.reason = reason
         }
-    }
-}
-
-/// One worker's chunk in the making. Its buffers are allocated once.
-public final class ChunkBuilder {
-    /// Pages of zeros in one chunk, as long as they are not one run: 16 MiB.
-    private static let zeroPageLimit: UInt64 = 4096
-
-    private let writer: ImageWriter
-    private let compressor: Compressor
-    private let pages: Mapping
-    private let output: Mapping
-    private var runs: [PageRun] = []
-    private var dataPages = 0
-    private var zeroPages: UInt64 = 0
-
-    init(_ writer: ImageWriter) throws(Failure) {
-        self.writer = writer
-        compressor = try Compressor(writer.codec, capacity: ChunkHeader.maximumPayloadByteCount)
-        pages = try Mapping(anonymous: ChunkHeader.maximumPayloadByteCount)
-        output = try Mapping(anonymous: ChunkHeader.maximumByteCount)
-        runs.reserveCapacity(ChunkHeader.maximumRuns)
-    }
-
-    /// Adds pages with their contents, which follow each other in `contents`.
-    public func addData(firstFrame: UInt64, _ contents: UnsafeRawBufferPointer) throws(Failure) {
-        var frame = firstFrame
-        var rest = contents
-        while !rest.isEmpty {
-            if dataPages == ChunkHeader.maximumDataPages { try flush() }
-            let count = min(rest.count / Int(pageSize), ChunkHeader.maximumDataPages - dataPages)
-            let size = count * Int(pageSize)
-            try addRun(PageRun(firstFrame: frame, count: UInt32(count), kind: .data))
-            let place = UnsafeMutableRawBufferPointer(rebasing: pages.bytes[(dataPages * Int(pageSize))...])
-            place.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<(rest.startIndex + size)]))
-            dataPages += count
-            frame += UInt64(count)
-            rest = UnsafeRawBufferPointer(rebasing: rest[(rest.startIndex + size)...])
-        }
-    }
-
-    /// Adds pages of zeros.
-    public func addZeros(firstFrame: UInt64, count: UInt32) throws(Failure) {
-        // Clearing memory takes time too: not all of it should fall to the worker that reads this chunk.
-        if zeroPages > 0, zeroPages + UInt64(count) > ChunkBuilder.zeroPageLimit { try flush() }
-        try addRun(PageRun(firstFrame: firstFrame, count: count, kind: .zero))
-        zeroPages += UInt64(count)
-    }
-
-    private func addRun(_ run: PageRun) throws(Failure) {
-        if let last = runs.last, last.kind == run.kind, last.firstFrame + UInt64(last.count) == run.firstFrame,
-            last.count <= UInt32.max - run.count
-        {
-            runs[runs.count - 1].count += run.count
-            return
-        }
-        if runs.count == ChunkHeader.maximumRuns { try flush() }
-        runs.append(run)
-    }
-
-    /// Writes the chunk as it is, if there is anything in it.
-    public func flush() throws(Failure) {
-        if runs.isEmpty { return }
-        let payload = UnsafeRawBufferPointer(rebasing: pages.bytes[..<(dataPages * Int(pageSize))])
-        let headerByteCount = ChunkHeader.byteCount(runs: runs.count)
-        var header = ChunkHeader(
-            imageUUID: writer.imageUUID, sequence: writer.takeSequence(), codecNumber: writer.codec.number, runs: runs,
-            dataPages: dataPages, zeroPages: zeroPages, payloadOffset: (headerByteCount + 63) / 64 * 64,
-            payloadByteCount: 0, payloadChecksum: 0)
-        let room = UnsafeMutableRawBufferPointer(rebasing: output.bytes[header.payloadOffset...])
-        // Compression that saves no block is not worth undoing.
-        let limit = payload.count - min(payload.count, blockSize)
-        if limit > 0, let size = try compressor.compress(payload, into: room, limit: limit) {
-            header.payloadByteCount = size
-        } else {
-            header.codecNumber = Codec.none.number
-            header.payloadOffset = roundedUpToBlock(headerByteCount)
-            header.payloadByteCount = payload.count
-            UnsafeMutableRawBufferPointer(rebasing: output.bytes[header.payloadOffset...]).copyMemory(from: payload)
-        }
-        let end = header.payloadOffset + header.payloadByteCount
-        header.payloadChecksum = crc64(UnsafeRawBufferPointer(rebasing: output.bytes[header.payloadOffset..<end]))
-        let (bytes, checksum) = header.encoded()
-        header.checksum = checksum
-        output.bytes.copyBytes(from: bytes)
-        // Nothing of an earlier chunk is left between and behind the parts.
-        clear(UnsafeMutableRawBufferPointer(rebasing: output.bytes[bytes.count..<header.payloadOffset]))
-        clear(UnsafeMutableRawBufferPointer(rebasing: output.bytes[end..<header.storedByteCount]))
-        try writer.write(UnsafeRawBufferPointer(rebasing: output.bytes[..<header.storedByteCount]), header)
-        runs.removeAll(keepingCapacity: true)
-        dataPages = 0
-        zeroPages = 0
     }
 }

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import Linux
 import Synchronization
 import Testing
@@ -52,6 +53,57 @@ import Testing
         let seen = Guarded<[Int]>([])
         runConcurrently(7) { number in seen.withLock { $0.append(number) } }
         #expect(seen.withLock { $0.sorted() } == Array(0..<7))
+    }
+}
+
+@Suite struct KernelTableTests {
+    @Test(arguments: [
+        ("MemTotal:       1023456 kB\nMemFree:          512 kB\n", "MemFree", 512),
+        ("Name:\tinit\nVmHWM:\t    4096 kB\n", "VmHWM", 4096),
+        ("nr_free_pages 17\nnr_free_cma 3\n", "nr_free_pages", 17),
+        ("MemFreeOther: 5 kB\n", "MemFree", nil), ("MemFree: many kB\n", "MemFree", nil),
+        ("MemFree:\n", "MemFree", nil),
+        ("", "MemFree", nil),
+    ])
+    func readsNumbersByName(table: String, name: String, expected: UInt64?) {
+        #expect(number(name, in: table) == expected)
+    }
+
+    @Test func knowsThisMachine() throws {
+        let total = try memoryInformation("MemTotal")
+        #expect(try memoryInformation("MemAvailable") <= total)
+        #expect(try peakMemory() > 1 << 20)
+        #expect(throws: Failure.self) { try memoryInformation("MemNothing") }
+    }
+}
+
+@Suite(.serialized) struct HeldMemoryTests {
+    /// Files in memory that this process has open under the name.
+    private func openFiles() throws -> [String] {
+        try listDirectory("/proc/self/fd").filter {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.contains(
+                "memfd:torpor")
+                ?? false
+        }
+    }
+
+    @Test func takesPagesAndGivesThemBack() throws {
+        let size: UInt64 = 256 << 20
+        #expect(try openFiles().isEmpty)
+        do {
+            let held = try HeldMemory(byteCount: size)
+            let file = try #require(try openFiles().first)
+            var status = stat()
+            #expect(stat("/proc/self/fd/\(file)", &status) == 0)
+            #expect(UInt64(status.st_blocks) * 512 == size)
+            withExtendedLifetime(held) {}
+        }
+        #expect(try openFiles().isEmpty)
+    }
+
+    /// Asked for more, the kernel would end programs, this one among them.
+    @Test(arguments: [1 << 60, UInt64.max]) func takesNoMoreThanThereIsToSpare(byteCount: UInt64) {
+        #expect(throws: Failure.self) { _ = try HeldMemory(byteCount: byteCount) }
     }
 }
 

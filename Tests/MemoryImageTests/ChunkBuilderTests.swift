@@ -76,6 +76,20 @@ private struct AskingSink: PageSink {
         try expectFrames([1000..<1200, 3000..<3100])
     }
 
+    /// A run that fills a chunk is not gathered behind others, and comes out the same.
+    @Test func givesAWholeChunkAChunkOfItsOwn() throws {
+        let builder = try writer.makeChunkBuilder()
+        try add(1000..<1010, to: builder)
+        try add(2000..<2300, to: builder)
+        try builder.addZeros(firstFrame: 4000, count: 3)
+        try add(5000..<5256, to: builder)
+        try add(6000..<6001, to: builder)
+        try builder.flush()
+        let headers = try finished()
+        #expect(headers.map(\.dataPages) == [10, 256, 44, 256, 1])
+        #expect(headers.map(\.zeroPages) == [0, 0, 3, 0, 0])
+    }
+
     @Test func joinsPagesThatFollowEachOther() throws {
         let builder = try writer.makeChunkBuilder()
         for frame in 10..<20 as Range<UInt64> { try add(frame..<frame + 1, to: builder) }

@@ -37,12 +37,27 @@ import Testing
 
     @Test(arguments: [Codec.none, .zstd(level: 1), .xz(level: 0)])
     func leavesAloneWhatDoesNotShrink(codec: Codec) throws {
+        #expect(try pack(Self.noise(65536), codec, limit: 61440) == nil)
+        #expect(try pack(Self.noise(1 << 20), codec, limit: 1_044_480) == nil)
+    }
+
+    /// A sample decides for a whole chunk: it must see that a part is not random.
+    @Test(arguments: [Codec.zstd(level: 1), .zstd(level: -7), .xz(level: 0)], [0, 1, 2])
+    func compressesWhatIsRandomInPart(codec: Codec, part: Int) throws {
+        var bytes = Self.noise(1 << 20)
+        let start = part * 350_000
+        for i in start..<start + 300_000 { bytes[i] = UInt8(truncatingIfNeeded: i / 100) }
+        let packed = try #require(try pack(bytes, codec, limit: 1_044_480))
+        #expect(packed.count < 800_000)
+        #expect(try unpack(packed, codec, count: bytes.count) == bytes)
+    }
+
+    private static func noise(_ count: Int) -> [UInt8] {
         var state: UInt64 = 1
-        let noise = (0..<65536).map { _ in
+        return (0..<count).map { _ in
             state = state &* 6_364_136_223_846_793_005 &+ 1
             return UInt8(truncatingIfNeeded: state >> 56)
         }
-        #expect(try pack(noise, codec, limit: 61440) == nil)
     }
 
     @Test func refusesACodecThatItDoesNotKnow() {
@@ -50,7 +65,7 @@ import Testing
     }
 
     private func pack(_ input: [UInt8], _ codec: Codec, limit: Int) throws -> [UInt8]? {
-        let compressor = try Compressor(codec, capacity: input.count)
+        let compressor = try Compressor(codec)
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: input.count, alignment: 8)
         let source = UnsafeMutableRawBufferPointer.allocate(byteCount: input.count, alignment: 8)
         defer {

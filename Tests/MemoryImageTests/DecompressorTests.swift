@@ -9,7 +9,7 @@ import Testing
     private static let guardByteCount = 4096
 
     private func pack(_ codec: Codec) throws -> [UInt8] {
-        let compressor = try Compressor(codec, capacity: Self.text.count)
+        let compressor = try Compressor(codec)
         var output = [UInt8](repeating: 0, count: Self.text.count)
         let size = try Self.text.withUnsafeBytes { input in
             try output.withUnsafeMutableBytes { try compressor.compress(input, into: $0, limit: Self.text.count) }

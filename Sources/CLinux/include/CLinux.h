@@ -61,6 +61,7 @@ int torpor_is_block_device(mode_t mode);
 
 /* These need _GNU_SOURCE, which would change structures of headers that Swift has modules of. */
 int torpor_open_direct_flag(void);
+int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
 
 /* MAP_FAILED is a cast. */

@@ -1,0 +1,23 @@
+import Basics
+import CLinux
+
+/// Pages that are kept from everybody else until this goes out of scope. They are neither cleared nor mapped, so taking
+/// them costs little (mm/shmem.c, `shmem_fallocate`).
+public struct HeldMemory: ~Copyable {
+    private let file: File
+
+    /// Takes pages as the kernel gives them, no more than half of what programs can have: the kernel itself knows no limit
+    /// here, and ends programs to get as many.
+    /// The corresponding C functions are `memfd_create` and `posix_fallocate`.
+    /// - Throws: where there are not as many; none are kept then.
+    public init(byteCount: UInt64) throws(Failure) {
+        let operand = "\(describe(bytes: byteCount)) of memory"
+        guard try memoryInformation("MemAvailable") / 2 > byteCount, let size = off_t(exactly: byteCount) else {
+            throw Failure("take", operand, "there is not as much to spare")
+        }
+        let file = File(owning: try retrying("take", operand) { torpor_memory_file("torpor") }, path: "memory")
+        let error = posix_fallocate(file.descriptor, 0, size)
+        if error != 0 { throw Failure("take", operand, errno: error) }
+        self.file = file
+    }
+}

@@ -1,0 +1,24 @@
+import Basics
+
+/// The number in the line of a table that begins with a name, as /proc/meminfo (`MemFree:  123 kB`) and /proc/vmstat
+/// (`nr_free_pages 123`) have it; nil where there is none.
+public func number(_ name: String, in table: String) -> UInt64? {
+    for line in table.split(separator: "\n") where line.utf8.starts(with: name.utf8) {
+        let words = line.split(whereSeparator: { $0 == " " || $0 == ":" || $0 == "\t" })
+        if words.count > 1, words[0].utf8.elementsEqual(name.utf8) { return parseNumber(words[1]) }
+    }
+    return nil
+}
+
+/// Bytes that a line of /proc/meminfo tells.
+public func memoryInformation(_ name: String) throws(Failure) -> UInt64 { try byteCount(name, in: "/proc/meminfo") }
+
+/// The most bytes of memory that this process has had at once, mapped devices not counted (`VmHWM`).
+public func peakMemory() throws(Failure) -> UInt64 { try byteCount("VmHWM", in: "/proc/self/status") }
+
+private func byteCount(_ name: String, in path: String) throws(Failure) -> UInt64 {
+    guard let kibibytes = number(name, in: try readText(path)), kibibytes < 1 << 50 else {
+        throw Failure("read", path, "it has no \(name)")
+    }
+    return kibibytes * 1024
+}
