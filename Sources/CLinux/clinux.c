@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <cpuid.h>
+#include <linux/dm-ioctl.h>
+#include <linux/watchdog.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -39,6 +42,11 @@ int torpor_flush_buffers(int fd)
 int torpor_controlling_terminal(int fd)
 {
 	return ioctl(fd, TIOCSCTTY, 1);
+}
+
+int torpor_watchdog_timeout(int fd, int *seconds)
+{
+	return ioctl(fd, WDIOC_SETTIMEOUT, seconds);
 }
 
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags)
@@ -94,6 +102,64 @@ int torpor_open_direct_flag(void)
 int torpor_memory_file(const char *name)
 {
 	return memfd_create(name, MFD_CLOEXEC);
+}
+
+long torpor_dm_table(unsigned int major, unsigned int minor, char *text, size_t size)
+{
+	const size_t room = 256 * 1024;
+	struct dm_ioctl *request = calloc(1, room);
+	long length = -1;
+	int control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+
+	if (!request || control < 0)
+		goto out;
+	request->version[0] = DM_VERSION_MAJOR;
+	request->data_size = room;
+	request->data_start = sizeof(*request);
+	request->dev = makedev(major, minor);
+	request->flags = DM_STATUS_TABLE_FLAG | DM_SECURE_DATA_FLAG;
+	if (ioctl(control, DM_TABLE_STATUS, request) < 0)
+		goto out;
+	if (request->flags & DM_BUFFER_FULL_FLAG) {
+		errno = ENOSPC;
+		goto out;
+	}
+	length = 0;
+	/* Offsets are of what the kernel has just written, counted from data_start. */
+	size_t next = 0;
+	for (uint32_t i = 0; i < request->target_count; i++) {
+		struct dm_target_spec *target = (void *)((char *)request + request->data_start + next);
+		int count = snprintf(text + length, size - length, "%llu %llu %.16s %s\n",
+				     (unsigned long long)target->sector_start, (unsigned long long)target->length,
+				     target->target_type, (char *)(target + 1));
+
+		if (count < 0 || (size_t)count >= size - length) {
+			errno = ENOSPC;
+			length = -1;
+			goto out;
+		}
+		length += count;
+		next = target->next;
+	}
+out:
+	if (control >= 0) {
+		int error = errno;
+
+		close(control);
+		errno = error;
+	}
+	if (request) {
+		/* A table of dm-crypt holds its key. */
+		explicit_bzero(request, room);
+		free(request);
+	}
+	return length;
+}
+
+void torpor_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
+{
+	if (!__get_cpuid_count(leaf, subleaf, &registers[0], &registers[1], &registers[2], &registers[3]))
+		registers[0] = registers[1] = registers[2] = registers[3] = 0;
 }
 
 /* CPUs that this process may run on; 0 where the kernel does not tell. */

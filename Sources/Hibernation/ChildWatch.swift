@@ -13,6 +13,8 @@ struct ChildWatch {
     let verb: String
     /// Seconds without a sign of life after which the child is ended.
     let patienceSeconds: Int
+    /// Is told every second that this kernel runs.
+    var watchdog: Watchdog?
 
     /// - Parameter work: runs in the child; throws what made it give up.
     /// - Returns: nil where the work was done, else the reason why it was not.
@@ -34,6 +36,8 @@ struct ChildWatch {
             case .exited(0): return nil
             case .exited(1) where !state.text.isEmpty: return state.text
             case .exited(let status): return "the process \(verb) ended with status \(status)"
+            case .killed(signal: 9):
+                return killReason ?? "the process \(verb) was ended by signal 9, as it is when memory runs out"
             case .killed(let signal): return killReason ?? "the process \(verb) was ended by signal \(signal)"
             }
         } catch { return error.description }
@@ -41,12 +45,16 @@ struct ChildWatch {
 
     private var killReason: String? { state.text.isEmpty ? nil : state.text }
 
+    /// Seconds that a child may take to end once it was killed: one that waits for a device does not before that answers.
+    private static let graceSeconds = 10
+
     private func waitForEnd(of child: Int32) throws(Failure) -> ChildStatus {
         var heartbeat = state.heartbeat
         var lastBeat = monotonicMilliseconds()
         var progress = Progress(verb: verb)
         while true {
             if let status = try wait(for: child, milliseconds: 1000) { return status }
+            watchdog?.keepAlive()
             if let line = progress.line(pages: state.pages, of: state.totalPages) { log.info(line) }
             let now = monotonicMilliseconds()
             if state.heartbeat != heartbeat {
@@ -55,7 +63,7 @@ struct ChildWatch {
             } else if now - lastBeat > UInt64(patienceSeconds) * 1000 {
                 state.text = "no progress \(verb) for \(patienceSeconds) s"
                 kill(child)
-                lastBeat = now
+                return try wait(for: child, milliseconds: ChildWatch.graceSeconds * 1000) ?? .killed(signal: 9)
             }
         }
     }
@@ -72,19 +80,19 @@ struct ChildOutcome {
 
 /// Runs a part of a role in a child.
 func runInChild(
-    _ verb: String, _ settings: Settings, _ log: KernelLog, _ work: (ChildState) throws(Failure) -> Void
+    _ verb: String, _ settings: Settings, _ log: KernelLog, watchdog: Watchdog? = nil,
+    _ work: (ChildState) throws(Failure) -> Void
 ) -> ChildOutcome {
     let state: ChildState
     do throws(Failure) { state = try ChildState() } catch {
         return ChildOutcome(reason: error.description, isCommitted: false, counts: Superblock.Counts())
     }
-    let watch = ChildWatch(state: state, log: log, verb: verb, patienceSeconds: settings.waitSeconds + hangSeconds)
+    let watch = ChildWatch(
+        state: state, log: log, verb: verb, patienceSeconds: settings.waitSeconds + settings.patienceSeconds,
+        watchdog: watchdog)
     let reason = watch.run { () throws(Failure) in try work(state) }
     return ChildOutcome(reason: reason, isCommitted: state.stage == .committed, counts: state.counts)
 }
-
-/// Seconds without a sign of life after which a child is taken for hung.
-private let hangSeconds = 120
 
 /// Progress as a line with the rate and the time left.
 struct Progress {

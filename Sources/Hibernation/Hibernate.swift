@@ -15,6 +15,8 @@ public struct Hibernate: Sendable {
     public var backupEnd: UInt64 = 128 << 20
     /// More words for kernel B's command line.
     public var extraWords = ""
+    /// Whether to hibernate although some file system cannot be watched for use by others.
+    public var isUnwatchedAllowed = false
 
     public init(device: DeviceName?, kernelPath: String, initrdPath: String) {
         self.device = device
@@ -45,7 +47,7 @@ public struct Hibernate: Sendable {
         let initrd = try readNamed(initrdPath, "initrd", "--initrd")
         return Preparation(
             path: path, partition: partition, kernel: kernel, initrd: initrd,
-            a: try KernelA(backupEnd: backupEnd, session: session))
+            a: try KernelA(backupEnd: backupEnd, session: session, isUnwatchedAllowed: isUnwatchedAllowed))
     }
 
     /// Whether this system can hibernate, as far as that can be told without loading anything.
@@ -128,6 +130,8 @@ public struct Hibernate: Sendable {
         var description = a.description
         description.reportAddress = reportAddress
         description.reportKey = reportKey
+        description.partitionUUID = preparation.partition.uuid
+        description.partitionGeneration = preparation.partition.generation
         return try LoadPlan(
             KernelB(
                 kernel: preparation.kernel, initrd: preparation.initrd,
@@ -146,13 +150,17 @@ public struct Hibernate: Sendable {
         var words = [
             "torpor.session=\(session.description)", "torpor.device=\(device.description)",
             "torpor.after=\(after.rawValue)", "torpor.codec=\(codec.description)", "printk.devkmsg=on",
+            // A kernel B that dies restarts the machine; without this it would stand still.
+            "panic=10",
         ]
         let own = KernelCommandLine(try readText("/proc/cmdline"))
         for name in ["console", "earlyprintk", "loglevel"] {
             for value in own.values(name) { words.append("\(name)=\(value)") }
         }
-        for word in ["quiet", "no5lvl"] where own.contains(word) { words.append(word) }
+        if own.contains("no5lvl") { words.append("no5lvl") }
         if !extraWords.isEmpty { words.append(extraWords) }
+        // What the kernel itself has to say takes a serial console most of a second; /init is seen all the same.
+        if !KernelCommandLine(extraWords).contains("torpor.debug") { words.append("quiet") }
         return words.joined(separator: " ")
     }
 

@@ -17,7 +17,7 @@ struct KernelA {
     /// N is a multiple of this, as the kernel marks memory up to the next such boundary busy (`e820__reserve_resources_late`).
     static let backupAlignment: UInt64 = 64 << 20
 
-    init(backupEnd: UInt64, session: UUID) throws(Failure) {
+    init(backupEnd: UInt64, session: UUID, isUnwatchedAllowed: Bool) throws(Failure) {
         let entries = try parseIOMemory(readText("/proc/iomem"))
         let memory = systemMemory(entries)
         try KernelA.check(backupEnd: backupEnd, memory)
@@ -26,7 +26,10 @@ struct KernelA {
         description.session = session
         (description.host, description.kernelRelease) = systemNames()
         description.hasFiveLevelPaging = Hibernation.hasFiveLevelPaging(cpuInfo: try readText("/proc/cpuinfo"))
-        description.processorCount = UInt32(availableProcessorCount())
+        description.processorCount = UInt32(clamping: try onlineProcessorCount())
+        description.processorFeatures = processorFeatures()
+        description.acpiChecksum = try acpiTablesChecksum()
+        description.watchedAreas = try findWatchedAreas(isUnwatchedAllowed: isUnwatchedAllowed)
         description.memoryRanges = memory
         description.backupRanges = memory.intersection([0..<backupEnd])
         guard let map = try readFirmwareMemoryMap() else {

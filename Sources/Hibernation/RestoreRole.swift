@@ -144,6 +144,7 @@ struct Restore {
         log.debug("entry 0x\(hexadecimal(description.jumpBackEntry)), \(reader.index.entries.count) chunks")
         log.debug("kernel A had \(describeRanges(description.memoryRanges))")
         try ResumeChecks(description).perform()
+        for area in description.watchedAreas { try area.expectUnchanged(seconds: settings.waitSeconds, state) }
         let allowed = description.memoryRanges.subtracting(description.backupRanges)
         log.notice(
             "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))"

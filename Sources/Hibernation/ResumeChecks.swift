@@ -18,6 +18,8 @@ struct ResumeChecks {
                 remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
         }
         try checkFirmwareMap(map)
+        try checkProcessors(count: try onlineProcessorCount(), processorFeatures())
+        try checkACPITables(try acpiTablesChecksum())
         try checkEntry()
         let hasFiveLevels = hasFiveLevelPaging(cpuInfo: try readText("/proc/cpuinfo"))
         guard hasFiveLevels == description.hasFiveLevelPaging else {
@@ -52,6 +54,26 @@ struct ResumeChecks {
             throw Failure(
                 "resume", "kernel A",
                 "the machine's memory map has changed: it has \(map.count) ranges, where it had \(saved.count)")
+        }
+    }
+
+    /// Kernel A goes on with the CPUs and the features that it found when it booted.
+    func checkProcessors(count: Int, _ features: [UInt64]) throws(Failure) {
+        guard count >= Int(description.processorCount) else {
+            throw Failure(
+                "resume", "kernel A", "it ran on \(description.processorCount) CPUs, this kernel runs on \(count)",
+                remedy: "boot with all CPUs, without nosmp and maxcpus=")
+        }
+        if let difference = processorDifference(description.processorFeatures, features) {
+            throw Failure("resume", "kernel A", "the processor has changed: \(difference)")
+        }
+    }
+
+    func checkACPITables(_ checksum: UInt64) throws(Failure) {
+        guard checksum == description.acpiChecksum else {
+            throw Failure(
+                "resume", "kernel A", "the firmware's ACPI tables have changed",
+                remedy: "undo changes of the hardware and the firmware's settings")
         }
     }
 

@@ -19,7 +19,13 @@ struct SaveRole {
         // The way home is prepared first, while there is memory and nothing has happened.
         let wayHome = runInChild("preparing the way back", settings, log) { (_) throws(Failure) in try loadWayHome() }
         if let reason = wayHome.reason { log.error("no way back into kernel A: \(reason)") }
-        let failure = save()
+        // Nobody but the machine itself can end a kernel that hangs. Its session is lost then, as it is when a person
+        // switches the machine off.
+        var watchdog = Watchdog(seconds: SaveRole.watchdogSeconds)
+        if let watchdog { log.debug("the watchdog restarts the machine after \(watchdog.seconds) s without a word") }
+        let failure = save(watchdog)
+        watchdog?.disarm()
+        watchdog = nil
         if let failure {
             log.error("the memory was not saved: \(failure)")
         } else if settings.after != .return {
@@ -28,15 +34,29 @@ struct SaveRole {
         }
         let report = runInChild("reporting", settings, log) { (_) throws(Failure) in try deliverReport(failure) }
         if let reason = report.reason { log.error("no report for kernel A: \(reason)") }
-        log.notice("jumping back into kernel A")
-        do throws(Failure) { try jumpToLoadedImage() } catch { log.error(error.description) }
+        jumpBack()
+    }
+
+    private static let watchdogSeconds = 60
+
+    /// Minutes for which the jump is tried again: the kernel refuses it while a process waits for a device that does not
+    /// answer (kernel/kexec_core.c, `kernel_kexec`; kernel/power/process.c, `freeze_processes`).
+    private static let jumpMinutes: UInt64 = 10
+
+    private func jumpBack() -> Never {
+        let start = monotonicMilliseconds()
+        repeat {
+            log.notice("jumping back into kernel A")
+            do throws(Failure) { try jumpToLoadedImage() } catch { log.error(error.description) }
+            sleep(milliseconds: 2000)
+        } while monotonicMilliseconds() - start < SaveRole.jumpMinutes * 60_000
         // Nothing is left to try: with the image complete, the next boot resumes it.
         endMachine(log)
     }
 
     /// - Returns: why the memory was not saved; nil where it was.
-    private func save() -> String? {
-        let outcome = runInChild("saving", settings, log) { (state) throws(Failure) in
+    private func save(_ watchdog: Watchdog?) -> String? {
+        let outcome = runInChild("saving", settings, log, watchdog: watchdog) { (state) throws(Failure) in
             try Save(settings: settings, log: log, entry: entry, session: session, state: state).run()
         }
         guard outcome.isCommitted else { return outcome.reason ?? "the process saving ended before its work was done" }
@@ -99,6 +119,11 @@ struct Save {
         let partition = try openPartition(settings, [.write, .exclusive])
         state.beat()
         try requireNoWaitingImage(partition.superblock, partition.path)
+        try requireUnchanged(partition.superblock, description, partition.path)
+        for number in description.watchedAreas.indices {
+            description.watchedAreas[number] = try description.watchedAreas[number].fingerprinted(
+                seconds: settings.waitSeconds, state)
+        }
         let ranges = description.memoryRanges.subtracting(description.backupRanges)
         let pages = ranges.byteCount / pageSize
         let windows = SavePipeline.windows(ranges)
@@ -165,6 +190,14 @@ func requireNoWaitingImage(_ superblock: Superblock, _ path: String) throws(Fail
         throw Failure(
             "write", path, "it holds \(superblock.stateDescription)",
             remedy: "give that session up with: torpor discard \(path)")
+    }
+}
+
+/// Kernel A looked at the partition: a superblock that somebody wrote since is not what it checked.
+func requireUnchanged(_ superblock: Superblock, _ description: ImageDescription, _ path: String) throws(Failure) {
+    guard superblock.uuid == description.partitionUUID else { return }
+    if superblock.generation != description.partitionGeneration {
+        throw Failure("write", path, "it has changed since kernel A looked at it", remedy: "try again")
     }
 }
 

@@ -28,6 +28,8 @@ public struct Settings: Sendable {
     public var codec = Codec.standard
     /// Seconds to wait for the device to appear.
     public var waitSeconds: Int
+    /// Seconds without a sign of life, besides those it may wait for a device, after which a role's work is given up.
+    public var patienceSeconds = 120
     public var fallback: Fallback
     public var isDebugging: Bool
     public var isResumeForbidden: Bool
@@ -74,13 +76,8 @@ public struct Settings: Sendable {
         if let text = commandLine.value("torpor.codec") {
             do throws(Failure) { codec = try Codec(parsing: text) } catch { problems.append(error.description) }
         }
-        if let text = commandLine.value("torpor.wait") {
-            if let value = parseNumber(text), value <= 86400 {
-                waitSeconds = Int(value)
-            } else {
-                problems.append("torpor.wait=\(text) is no number of seconds up to 86400")
-            }
-        }
+        waitSeconds = seconds("torpor.wait", commandLine) ?? waitSeconds
+        patienceSeconds = seconds("torpor.patience", commandLine) ?? patienceSeconds
         if let text = commandLine.value("torpor.fallback") {
             if let value = Fallback(rawValue: text) {
                 fallback = value
@@ -88,5 +85,13 @@ public struct Settings: Sendable {
                 problems.append("torpor.fallback=\(text) is not root, poweroff, reboot or shell")
             }
         }
+    }
+
+    /// The seconds that a word tells; nil where it does not stand there or cannot be understood.
+    private mutating func seconds(_ word: String, _ commandLine: KernelCommandLine) -> Int? {
+        guard let text = commandLine.value(word) else { return nil }
+        if let value = parseNumber(text), value <= 86400 { return Int(value) }
+        problems.append("\(word)=\(text) is no number of seconds up to 86400")
+        return nil
     }
 }

@@ -54,6 +54,20 @@ private func lowercased(_ text: String) -> [UInt8] {
     text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
 }
 
+/// The paths of all devices that `name` means now.
+/// - Parameter content: what a device holds; devices on which it fails (an empty CD drive) are passed over.
+public func devices(
+    named name: DeviceName, content: (String) throws(Failure) -> BlockDeviceContent
+) throws(Failure) -> [String] {
+    if case .path(let path) = name { return exists(path) ? [path] : [] }
+    var paths: [String] = []
+    for path in try blockDevicePaths() {
+        guard let found = try? content(path) else { continue }
+        if name.matches(path: path, found) { paths.append(path) }
+    }
+    return paths
+}
+
 /// The path of the device that `name` means, as soon as there is one.
 ///
 /// - Parameters:
@@ -68,14 +82,7 @@ public func waitForDevice(
     let start = monotonicMilliseconds()
     while true {
         whileWaiting()
-        if case .path(let path) = name {
-            if exists(path) { return path }
-        } else {
-            for path in try blockDevicePaths() {
-                guard let found = try? content(path) else { continue }
-                if name.matches(path: path, found) { return path }
-            }
-        }
+        if let path = try devices(named: name, content: content).first { return path }
         if let seconds, monotonicMilliseconds() - start >= UInt64(seconds) * 1000 {
             throw Failure(
                 "find", name.description,

@@ -15,9 +15,10 @@ public struct KernelLog: Sendable {
     public var isDebugging = false
 
     /// Opens /dev/kmsg and /dev/console for the life of the process.
-    public init() {
+    /// - Parameter showsAll: whether the console is to show what the kernel keeps from it.
+    public init(showsAll: Bool = true) {
         log = torpor_open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0)
-        console = torpor_open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0)
+        console = showsAll ? torpor_open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0) : -1
         let levels = (try? readText("/proc/sys/kernel/printk"))?.split { $0 == " " || $0 == "\t" }
         consoleLevel = levels?.first.flatMap { parseNumber($0) }.flatMap { Int(exactly: $0) } ?? 0
     }

@@ -26,6 +26,10 @@ public struct ImageDescription: Equatable, Sendable {
     public var hasFiveLevelPaging = false
     /// CPUs that kernel A had online.
     public var processorCount: UInt32 = 0
+    /// What the processor can do, as `processorFeatures()` tells it; empty where that is not known.
+    public var processorFeatures: [UInt64] = []
+    /// The CRC-64 of the firmware's ACPI tables; 0 where there are none.
+    public var acpiChecksum: UInt64 = 0
     /// System RAM below N that kernel A swaps out for kernels B and C: whole pages, ascending.
     public var backupRanges: [AddressRange] = []
     /// All System RAM of kernel A: whole pages, ascending.
@@ -40,12 +44,18 @@ public struct ImageDescription: Equatable, Sendable {
     public var reportAddress: UInt64 = 0
     /// What that page begins with.
     public var reportKey: [UInt8] = []
+    /// The hibernation partition as kernel A found it: its UUID, and the generation of its superblock.
+    public var partitionUUID = UUID.zero
+    public var partitionGeneration: UInt64 = 0
+    /// What nobody may have used between the save and the resume.
+    public var watchedAreas: [WatchedArea] = []
 
     public init() {}
 
     private enum Tag: UInt32 {
         case session = 1, host, kernelRelease, jumpBackEntry, hasFiveLevelPaging, processorCount
         case backupRanges, memoryRanges, firmwareMap, backupSources, vmcoreInfo, reportAddress, reportKey
+        case processorFeatures, acpiChecksum, watchedArea, partition
     }
 
     static let magic = Array("TorporID".utf8)
@@ -86,6 +96,12 @@ public struct ImageDescription: Equatable, Sendable {
         add(.vmcoreInfo, vmcoreInfo)
         add(.reportAddress, numbers: [reportAddress])
         add(.reportKey, reportKey)
+        add(.processorFeatures, numbers: processorFeatures)
+        add(.acpiChecksum, numbers: [acpiChecksum])
+        var partition = partitionUUID.bytes
+        partition.append(littleEndian: partitionGeneration)
+        add(.partition, partition)
+        for area in watchedAreas { add(.watchedArea, area.encoded()) }
         return bytes
     }
 
@@ -123,6 +139,13 @@ public struct ImageDescription: Equatable, Sendable {
         case .vmcoreInfo: vmcoreInfo = value
         case .reportAddress: reportAddress = try number()
         case .reportKey: reportKey = value
+        case .processorFeatures: processorFeatures = try ImageDescription.numbers(value)
+        case .acpiChecksum: acpiChecksum = try number()
+        case .partition:
+            let fields = value.span.bytes
+            partitionUUID = UUID(bytes: try fields.copy(at: 0, count: 16)) ?? .zero
+            partitionGeneration = try fields.integer(at: 16)
+        case .watchedArea: watchedAreas.append(try WatchedArea(decoding: value))
         }
     }
 
@@ -139,7 +162,7 @@ public struct ImageDescription: Equatable, Sendable {
         return result
     }
 
-    /// Ranges must be of whole pages, ascending and apart, so that nobody after this has to ask.
+    /// Ranges must be of whole pages, ascending and disjoint, so that nobody after this has to ask.
     private static func ranges(_ value: [UInt8], _ field: String) throws(Failure) -> [AddressRange] {
         let bounds = try numbers(value)
         guard bounds.count % 2 == 0 else { throw malformed(field) }

@@ -33,6 +33,9 @@ struct KernelBOptions: ParsableArguments {
     @Option(help: "More words for the second kernel's command line.")
     var append = ""
 
+    @Flag(help: "Hibernate even if it could not be seen whether another system uses a file system meanwhile.")
+    var allowUnwatched = false
+
     static func size(_ text: String) throws -> UInt64 {
         guard let bytes = parseSize(text) else { throw ValidationError("\(text) is no size such as 128M.") }
         return bytes
@@ -45,6 +48,7 @@ struct KernelBOptions: ParsableArguments {
         plan.codec = codec
         plan.backupEnd = backupEnd
         plan.extraWords = append
+        plan.isUnwatchedAllowed = allowUnwatched
         return plan
     }
 }
@@ -61,58 +65,19 @@ struct HibernateCommand: ParsableCommand {
 
     func run() throws {
         let report = try kernelB.plan(after: after).run { line in if !output.json { print(line) } }
-        if output.json { try print(json: ReportOutput(report)) }
+        let answer = ReportOutput(report)
+        KernelLog(showsAll: false).notice(answer.sentence(output.size))
+        answer.keep()
+        if output.json { try print(json: answer) }
         switch report.outcome {
         case .snapshot, .resumed:
-            if !output.json { print(sentence(report)) }
+            if !output.json { print(answer.sentence(output.size)) }
         case .failed:
-            throw Failure("hibernate", "", report.text.isEmpty ? "kernel B gave no reason" : report.text)
+            throw Failure("hibernate", "", answer.reason ?? "kernel B gave no reason")
         case .none:
             throw Failure(
                 "hibernate", "", "neither kernel B nor kernel C left a report",
                 remedy: "look at the console, and at: torpor status")
         }
-    }
-
-    private func sentence(_ report: Report) -> String {
-        let counts = report.counts
-        let verb = report.outcome == .snapshot ? "snapshot" : "resumed"
-        var text = "\(verb): \(output.size(counts.dataPages * pageSize)) of data in \(output.size(counts.storedBytes))"
-        text += ", saved in \(describe(milliseconds: counts.milliseconds))"
-        if report.outcome == .resumed { text += ", restored in \(describe(milliseconds: report.restoreMilliseconds))" }
-        return text
-    }
-}
-
-/// A report as JSON.
-struct ReportOutput: Encodable {
-    let outcome: String
-    let reason: String?
-    let image: CountsOutput
-    let restoreMilliseconds: UInt64
-
-    init(_ report: Report) {
-        switch report.outcome {
-        case .none: outcome = "none"
-        case .failed: outcome = "failed"
-        case .snapshot: outcome = "snapshot"
-        case .resumed: outcome = "resumed"
-        }
-        reason = report.text.isEmpty ? nil : report.text
-        image = CountsOutput(report.counts)
-        restoreMilliseconds = report.restoreMilliseconds
-    }
-}
-
-/// What an image holds, as JSON; sizes in bytes.
-struct CountsOutput: Encodable {
-    let chunks, dataPages, zeroPages, storedBytes, saveMilliseconds: UInt64
-
-    init(_ counts: Superblock.Counts) {
-        chunks = counts.chunks
-        dataPages = counts.dataPages
-        zeroPages = counts.zeroPages
-        storedBytes = counts.storedBytes
-        saveMilliseconds = counts.milliseconds
     }
 }

@@ -18,13 +18,20 @@ struct StatusCommand: ParsableCommand {
         let paths =
             try devices.isEmpty ? hibernationPartitions() : devices.map { try findHibernationPartition($0, seconds: 0) }
         let partitions = try paths.map { try PartitionOutput(HibernationPartition($0)) }
+        let report = ReportOutput.kept()
         if output.json {
-            try print(json: partitions)
-        } else if partitions.isEmpty {
-            print("there is no hibernation partition; make one with: torpor format DEVICE")
-        } else {
-            for partition in partitions { show(partition) }
+            try print(json: Status(partitions: partitions, lastReport: report))
+            return
         }
+        if partitions.isEmpty { print("there is no hibernation partition; make one with: torpor format DEVICE") }
+        for partition in partitions { show(partition) }
+        if let report { print("last time: \(report.sentence(output.size)) (\(report.time))") }
+    }
+
+    private struct Status: Encodable {
+        let partitions: [PartitionOutput]
+        /// How this system's last hibernation went; nil before the first.
+        let lastReport: ReportOutput?
     }
 
     private func show(_ partition: PartitionOutput) {

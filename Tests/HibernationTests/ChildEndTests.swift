@@ -24,7 +24,7 @@ import Testing
             // It ends by itself, with a status that means nothing to us, before its work is done.
             ("the process working ended with status 3", { _ in _exit(3) }),
             ("the process working ended with status 1", { _ in _exit(1) }),
-            ("the process working was ended by signal 9", { _ in kill(processID()) }),
+            ("the process working was ended by signal 9, as it is when memory runs out", { _ in kill(processID()) }),
             // What it wrote before it was ended tells more than the signal.
             (
                 "out of memory",

@@ -39,7 +39,7 @@ import Testing
         let thrown = try run { (_) throws(Failure) in throw Failure("write", "/dev/x", "the disk is gone") }
         #expect(thrown.reason == "write /dev/x: the disk is gone")
         let trapped = try run { _ in kill(processID()) }
-        #expect(trapped.reason == "the process working was ended by signal 9")
+        #expect(trapped.reason == "the process working was ended by signal 9, as it is when memory runs out")
         let after = try run { state in
             state.stage = .committed
             kill(processID())

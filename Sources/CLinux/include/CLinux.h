@@ -42,6 +42,7 @@ int torpor_block_size(int fd, uint64_t *bytes);
 int torpor_logical_sector_size(int fd, int *bytes);
 int torpor_flush_buffers(int fd);
 int torpor_controlling_terminal(int fd);
+int torpor_watchdog_timeout(int fd, int *seconds);
 
 /* kexec_load(2) has no wrapper. */
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags);
@@ -63,6 +64,15 @@ int torpor_is_block_device(mode_t mode);
 int torpor_open_direct_flag(void);
 int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
+
+/*
+ * The table of a device-mapper device, a line for each target, "START LENGTH TYPE PARAMETERS", in sectors of 512 bytes
+ * (DM_TABLE_STATUS). Returns the text's length, or -1.
+ */
+long torpor_dm_table(unsigned int major, unsigned int minor, char *text, size_t size);
+
+/* CPUID is an instruction; zeros where the processor has no such leaf. */
+void torpor_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
 
 /* MAP_FAILED is a cast. */
 int torpor_is_map_failed(const void *address);

@@ -132,6 +132,13 @@ public enum Tool {
     /// Runs a program and returns what it printed on both outputs; throws where its status is not the expected one.
     @discardableResult
     public static func run(_ program: String, _ arguments: String..., status: Int32 = 0) throws -> String {
+        try run([program] + arguments, status: status)
+    }
+
+    /// Runs a command, the first word of which is the program's path.
+    @discardableResult
+    public static func run(_ command: [String], status: Int32 = 0) throws -> String {
+        let program = command[0], arguments = Array(command.dropFirst())
         let process = Process()
         process.executableURL = URL(filePath: program)
         process.arguments = arguments

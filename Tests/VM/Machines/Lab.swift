@@ -53,7 +53,7 @@ public final class Lab {
         var c = machine
         c.name = name
         c.initrd = Products.rootfs
-        c.commandLine = "mem=128M \(commandLine)"
+        c.commandLine = "quiet mem=128M \(commandLine)"
         return c
     }
 

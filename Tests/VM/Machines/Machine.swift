@@ -9,6 +9,10 @@ public struct Machine {
     public struct Disk {
         public var image: URL
         public var bus: Bus
+        /// Errors that the disk answers with, as rules of QEMU's blkdebug driver (docs/devel/blkdebug.rst).
+        public var errors = ""
+        /// Bytes that the disk writes in a second at most; 0 for no limit.
+        public var bytesPerSecond = 0
 
         public init(image: URL, bus: Bus = .virtio) {
             self.image = image
@@ -24,6 +28,8 @@ public struct Machine {
     public var cpuFeatures = ""
     public var firmware = Firmware.bios
     public var disks: [Disk] = []
+    /// More of QEMU's devices.
+    public var devices: [String] = []
     public var kernel = Products.kernel
     public var initrd: URL
     /// The kernel's command line, behind what every machine has.
@@ -39,6 +45,8 @@ public struct Machine {
     public var dirtyMemory: URL?
     /// Shows the console on the terminal as well.
     public var showsConsole = false
+    /// Where the guest's memory is written, as an ELF core, when the guest says `dump`; the machine ends then.
+    public var dump: URL?
 
     public init(name: String, disks: [Disk], initrd: URL) {
         self.name = name
@@ -80,7 +88,9 @@ public struct Machine {
         let errors = folder.appending(path: "\(name).qemu.log")
         try Data().write(to: errors)
         qemu.standardError = try FileHandle(forWritingTo: errors)
-        qemu.standardInput = FileHandle.nullDevice
+        let monitor = Pipe()
+        qemu.standardInput = dump == nil ? FileHandle.nullDevice : monitor.fileHandleForReading
+        var isDumped = dump == nil
         let start = Date()
         try qemu.run()
         var times: [Double] = []
@@ -88,6 +98,10 @@ public struct Machine {
             Thread.sleep(forTimeInterval: 0.05)
             let count = try Data(contentsOf: verdict).count { $0 == UInt8(ascii: "\n") }
             while times.count < count { times.append(Date().timeIntervalSince(start)) }
+            if !isDumped, let dump, String(decoding: try Data(contentsOf: verdict), as: UTF8.self).contains("dump\n") {
+                try monitor.fileHandleForWriting.write(contentsOf: Data("dump-guest-memory \(dump.path)\nquit\n".utf8))
+                isDumped = true
+            }
         }
         let seconds = Date().timeIntervalSince(start)
         let isLate = qemu.isRunning
@@ -123,6 +137,7 @@ public struct Machine {
             "-kernel", kernel.path, "-initrd", initrd.path,
             "-append", "console=ttyS0 panic=-1 \(commandLine)",
         ]
+        if dump != nil { arguments += ["-monitor", "stdio", "-device", "vmcoreinfo"] }
         if firmware == .uefi {
             let variables = folder.appending(path: "efi-variables.fd")
             if !FileManager.default.fileExists(atPath: variables.path) {
@@ -133,13 +148,24 @@ public struct Machine {
                 "-drive", "if=pflash,format=raw,file=\(variables.path)",
             ]
         }
+        for device in devices { arguments += ["-device", device] }
         if let dirtyMemory {
             arguments += ["-device", "loader,file=\(dirtyMemory.path),addr=0x10000000,force-raw=on"]
         }
         if disks.contains(where: { $0.bus == .ahci }) && firmware == .bios { arguments += ["-device", "ahci,id=ahci"] }
         for (number, disk) in disks.enumerated() {
-            // The page cache of this machine outlives the guest's power-off, so nothing need wait for its disk.
-            arguments += ["-drive", "id=disk\(number),if=none,format=raw,cache=unsafe,file=\(disk.image.path)"]
+            var file = disk.image.path
+            // The page cache of this machine outlives the guest's power-off, so nothing need wait for its disk; but only
+            // a disk that is asked to flush can fail at it.
+            var options = "cache=unsafe"
+            if !disk.errors.isEmpty {
+                let rules = folder.appending(path: "\(name).disk\(number).blkdebug")
+                try Data(disk.errors.utf8).write(to: rules)
+                file = "blkdebug:\(rules.path):\(file)"
+                options = "cache=writeback,werror=report,rerror=report"
+            }
+            if disk.bytesPerSecond > 0 { options += ",throttling.bps-write=\(disk.bytesPerSecond)" }
+            arguments += ["-drive", "id=disk\(number),if=none,format=raw,\(options),file=\(file)"]
             switch disk.bus {
             case .virtio: arguments += ["-device", "virtio-blk-pci,drive=disk\(number)"]
             case .nvme: arguments += ["-device", "nvme,drive=disk\(number),serial=disk\(number)"]

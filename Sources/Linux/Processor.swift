@@ -1,0 +1,67 @@
+import Basics
+import CLinux
+
+/// What the processor can do, as CPUID tells it; bits that the kernel or the moment decides are left out.
+///
+/// Elements are two registers each, the first in the low half: vendor (EBX, EDX), vendor and signature (ECX, EAX of leaf
+/// 1); then sets of features: leaf 1 (ECX, EDX), leaf 7 (EBX, ECX), leaf 7 (EDX, EAX of subleaf 1), leaf 0x80000001 (ECX,
+/// EDX), leaf 0xd (EAX of subleaves 0 and 1). Intel SDM, volume 2, CPUID.
+public func processorFeatures() -> [UInt64] {
+    func pair(_ low: UInt32, _ high: UInt32) -> UInt64 { UInt64(high) << 32 | UInt64(low) }
+    let vendor = cpuid(0), basic = cpuid(1), extended = cpuid(7), more = cpuid(7, 1)
+    let amd = cpuid(0x8000_0001), state = cpuid(0xd), compact = cpuid(0xd, 1)
+    let osxsave: UInt32 = 1 << 27, ospke: UInt32 = 1 << 4
+    return [
+        pair(vendor.ebx, vendor.edx), pair(vendor.ecx, basic.eax), pair(basic.ecx & ~osxsave, basic.edx),
+        pair(extended.ebx, extended.ecx & ~ospke), pair(extended.edx, more.eax), pair(amd.ecx, amd.edx),
+        pair(state.eax, compact.eax),
+    ]
+}
+
+/// Elements of `processorFeatures()` that must be equal; the others are sets.
+private let identityCount = 2
+
+/// Why a kernel that runs with the processor `old` cannot go on with the processor `new`; nil where it can.
+public func processorDifference(_ old: [UInt64], _ new: [UInt64]) -> String? {
+    guard old.count == new.count else { return "it is described in another way" }
+    for (number, (before, now)) in zip(old, new).enumerated() {
+        if number < identityCount {
+            if before != now { return "it is another one" }
+        } else if before & ~now != 0 {
+            return "it lacks features (CPUID word \(number): 0x\(hexadecimal(before & ~now)))"
+        }
+    }
+    return nil
+}
+
+private func cpuid(
+    _ leaf: UInt32, _ subleaf: UInt32 = 0
+) -> (eax: UInt32, ebx: UInt32, ecx: UInt32, edx: UInt32) {
+    var registers: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
+    withUnsafeMutableBytes(of: &registers) { bytes in
+        torpor_cpuid(leaf, subleaf, bytes.baseAddress?.assumingMemoryBound(to: UInt32.self))
+    }
+    return (registers.0, registers.1, registers.2, registers.3)
+}
+
+/// CPUs that are online, whoever may run on them (/sys/devices/system/cpu/online).
+public func onlineProcessorCount() throws(Failure) -> Int {
+    let path = "/sys/devices/system/cpu/online"
+    guard let count = processorCount(inList: trimmed(try readText(path))) else {
+        throw Failure("read", path, "it is malformed")
+    }
+    return count
+}
+
+/// CPUs in a list such as `0-3,6` (Documentation/admin-guide/cputopology.rst); nil where it is malformed.
+func processorCount(inList text: String) -> Int? {
+    var count: UInt64 = 0
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+        let bounds = part.split(separator: "-", omittingEmptySubsequences: false)
+        guard bounds.count <= 2, let first = parseNumber(bounds[0]), let last = parseNumber(bounds[bounds.count - 1]),
+            first <= last, last < 1 << 16
+        else { return nil }
+        count += last - first + 1
+    }
+    return Int(clamping: count)
+}

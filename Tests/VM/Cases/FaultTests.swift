@@ -1,0 +1,96 @@
+import Foundation
+import Machines
+import MemoryImage
+import Testing
+
+extension MachineTests {
+    /// Kernel B comes back into kernel A, whatever fails, and `torpor hibernate` says what it was.
+    @Suite(.serialized) struct Faults {
+        /// A machine whose hibernation fails with a reason; its session has to be there afterwards.
+        private func expectReturn(
+            _ name: String, _ reason: String, arguments: String = "", state: Superblock.State? = nil,
+            _ change: (inout Machine) -> Void
+        ) throws -> Machine.Result {
+            let lab = try Lab("fault-\(name)")
+            let disk = try lab.disk("hibernation", 512 << 20)
+            try HibernationPartition.format(disk.path, label: "", uuid: .zero, [])
+            var a = try lab.kernelA(
+                "a", disks: [disk],
+                """
+                dd if=/dev/urandom of=/tmp/data bs=1M count=32 2>/dev/null
+                sha256sum /tmp/data >/tmp/sum
+                refuses hibernate "\(reason)" hibernate \(arguments)
+                expect "the data are unchanged" sha256sum -c /tmp/sum
+                expect "all $(nproc) CPUs work" cpus_work $(nproc)
+                torpor status --json >/tmp/status
+                expect "status tells" grep -q '"outcome" : "failed"' /tmp/status
+                expect "the kernel's log tells" sh -c 'dmesg | grep -q "torpor: not hibernated: "'
+                """)
+            a.memory = "512M"
+            change(&a)
+            let result = try lab.run(a)
+            result.expectDone()
+            if let state { #expect(try HibernationPartition(disk.path).superblock.state == state) }
+            return result
+        }
+
+        /// Errors of the disk beyond the superblocks, so that kernel A finds nothing wrong with it.
+        @Test func comesBackFromAWriteError() throws {
+            _ = try expectReturn("write", "write /dev/vda: Input/output error", state: .failed) { machine in
+                machine.disks[0].errors = Self.errors(.write, megabytes: 2..<512)
+            }
+        }
+
+        @Test func comesBackFromAFlushError() throws {
+            _ = try expectReturn("flush", "flush /dev/vda: Input/output error") { machine in
+                machine.disks[0].errors =
+                    "[inject-error]\nevent = \"none\"\niotype = \"flush\"\nerrno = \"5\"\nonce = \"off\"\n"
+            }
+        }
+
+        private enum Request: String { case read, write }
+
+        private static func errors(_ request: Request, megabytes: Range<Int>) -> String {
+            // A rule is about one sector; a request fails that touches it.
+            megabytes.map {
+                "[inject-error]\nevent = \"none\"\niotype = \"\(request.rawValue)\"\nerrno = \"5\"\nsector = \"\($0 * 2048)\"\n"
+            }
+            .joined(separator: "\n")
+        }
+
+        /// The process that saves is ended by the kernel when kernel B's memory is used up.
+        @Test func comesBackWhenMemoryRunsOut() throws {
+            let result = try expectReturn(
+                "memory", "ended by signal 9, as it is when memory runs out", arguments: "--codec xz:9 --append mem=32M"
+            ) {
+                machine in machine.alarms.removeAll { $0 == "Oops" }
+            }
+            #expect(result.console.contains("torpor: the memory was not saved: "))
+        }
+
+        /// A disk that takes minutes for a chunk: the work is given up, and the jump waits until the disk has answered.
+        @Test func comesBackFromADiskThatHangs() throws {
+            let result = try expectReturn(
+                "hang", "no progress saving for 4 s", arguments: "--append 'torpor.patience=2 torpor.wait=2'"
+            ) { machine in machine.disks[0].bytesPerSecond = 60_000 }
+            result.expectConsole("torpor: jumping back into kernel A")
+        }
+
+        /// The watchdog guards kernel B, and lets go before the jump.
+        @Test func watchdogGuardsKernelB() throws {
+            let lab = try Lab("watchdog")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 512 << 20)],
+                """
+                expect format torpor format /dev/vda
+                expect hibernate hibernate --after return --append torpor.debug
+                """)
+            a.memory = "512M"
+            a.devices = ["i6300esb"]
+            let result = try lab.run(a)
+            result.expectDone()
+            result.expectConsole("the watchdog restarts the machine after 60 s without a word")
+            #expect(!result.console.contains("not stopping watchdog"))
+        }
+    }
+}

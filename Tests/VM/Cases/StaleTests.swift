@@ -1,0 +1,121 @@
+import Foundation
+import Machines
+import MemoryImage
+import Testing
+
+extension MachineTests {
+    /// Images that no longer fit the machine or what is on its disks. Each is refused by a copy of the same machine, and
+    /// the session is resumed from the untouched one in the end.
+    @Suite(.serialized) struct Stale {
+        /// The disks: hibernation, ext4, ext4 inside a device-mapper device, swap.
+        private func saved(_ lab: Lab) throws -> Machine {
+            let plain = try lab.disk("plain", 64 << 20), mapped = try lab.disk("mapped", 64 << 20)
+            let swap = try lab.disk("swap", 64 << 20)
+            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", plain.path)
+            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-E", "offset=1048576", mapped.path, "32m")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 512 << 20), plain, mapped, swap],
+                files: try Guest.program("/sbin/dmsetup"),
+                Self.map + """
+                    expect format torpor format /dev/vda
+                    mkdir /ro
+                    expect mount mount -t ext4 /dev/vdb /mnt
+                    expect "mount read-only" mount -t ext4 -o ro /dev/dm-0 /ro
+                    mkswap /dev/vdd >/dev/null 2>&1
+                    expect swapon swapon /dev/vdd
+                    expect hibernate hibernate
+                    echo after >/mnt/after
+                    expect "the file system goes on" umount /mnt
+                    """)
+            a.memory = "512M"
+            let result = try lab.run(a)
+            #expect(result.verdicts("FAILED") == [])
+            result.expectConsole("torpor: powering off")
+            return a
+        }
+
+        private static let map = "dmsetup create mapped --table '0 65536 linear /dev/vdc 2048' || fail dmsetup\n"
+
+        /// Runs another system on copies of a machine's disks.
+        private func used(_ lab: Lab, _ a: Machine, _ name: String, _ script: String) throws -> Machine {
+            var other = try lab.kernelA(
+                name, disks: [], files: try Guest.program("/sbin/dmsetup"), script)
+            other.disks = a.disks
+            for number in a.disks.indices {
+                other.disks[number].image = try lab.copy(a.disks[number].image, "\(name)-\(number)")
+            }
+            other.memory = a.memory
+            try lab.run(other).expectDone()
+            return other
+        }
+
+        private func refusal(_ lab: Lab, _ a: Machine, _ name: String, disks: [Machine.Disk]? = nil) throws
+            -> Machine.Result
+        {
+            var c = lab.kernelC(name, like: a)
+            if let disks { c.disks = disks }
+            let result = try lab.run(c)
+            #expect(!result.console.contains("jumping into kernel A"), "\(name) was resumed")
+            result.expectConsole("torpor: not resuming:")
+            #expect(try HibernationPartition(c.disks[0].image.path).superblock.state == .ready, "\(name)")
+            return result
+        }
+
+        @Test func refusesWhatWasUsedSince() throws {
+            let lab = try Lab("stale")
+            let a = try saved(lab)
+            for (name, script, text) in [
+                (
+                    "plain", "mount -t ext4 /dev/vdb /mnt && touch /mnt/x && umount /mnt || fail mount",
+                    "the ext4 on /mnt was used since"
+                ),
+                // Nothing is written but what mounting writes.
+                (
+                    "mounted", "mount -t ext4 /dev/vdb /mnt && umount /mnt || fail mount",
+                    "the ext4 on /mnt was used since"
+                ),
+                (
+                    "mapped",
+                    Self.map + "mount -t ext4 /dev/dm-0 /mnt && touch /mnt/x && umount /mnt || fail mount",
+                    "the ext4 on /ro was used since"
+                ),
+                (
+                    "swap", "mkswap /dev/vdd >/dev/null 2>&1 || fail mkswap",
+                    "watch the swap space /dev/vdd: its device UUID="
+                ),
+            ] {
+                let other = try used(lab, a, "use-\(name)", script)
+                try refusal(lab, a, name, disks: other.disks).expectConsole(text)
+            }
+            // A read-only look, and a journal that is not replayed, change nothing.
+            let looked = try used(lab, a, "look", "mount -t ext4 -o ro,noload /dev/vdb /mnt && ls /mnt || fail mount")
+            try lab.run(lab.kernelC("looked", like: looked)).expectDone()
+            try lab.run(lab.kernelC("right", like: a)).expectDone()
+        }
+
+        @Test func refusesAnotherMachine() throws {
+            let lab = try Lab("other-machine")
+            let a = try saved(lab)
+            var disks = a.disks
+            disks[1].image = try lab.disk("another", 64 << 20)
+            let missing = try refusal(lab, a, "missing", disks: disks)
+            missing.expectConsole("watch the ext4 on /mnt: its device UUID=")
+            missing.expectConsole("is missing")
+            disks[1].image = try lab.copy(a.disks[1].image, "larger")
+            let file = try FileHandle(forWritingTo: disks[1].image)
+            try file.truncate(atOffset: 65 << 20)
+            try file.close()
+            try refusal(lab, a, "larger", disks: disks).expectConsole("has 68157440 bytes, and had 67108864")
+
+            var other = a
+            other.cpuFeatures = "avx2=off"
+            try refusal(lab, other, "features").expectConsole("the processor has changed: it lacks features")
+            other = a
+            other.cpus = 1
+            try refusal(lab, other, "fewer-cpus").expectConsole("it ran on 2 CPUs, this kernel runs on 1")
+            other.cpus = 3
+            try refusal(lab, other, "more-cpus").expectConsole("the firmware's ACPI tables have changed")
+            try lab.run(lab.kernelC("right", like: a)).expectDone()
+        }
+    }
+}
