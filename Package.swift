@@ -66,7 +66,8 @@ if let embeddedLibraries {
         .executableTarget(
             name: "torpor-demo", dependencies: ["Machines"], path: "Tests/VM/Demo", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "torpor-bench", dependencies: ["Machines", "Basics", "Linux", "MemoryImage"], path: "Benchmarks",
+            name: "torpor-bench", dependencies: ["Machines", "Basics", "Linux", "MemoryImage", "PhysicalMemory"],
+            path: "Benchmarks",
             swiftSettings: swiftSettings),
         .testTarget(
             name: "VMTests", dependencies: ["Machines", "Basics", "MemoryImage", "PhysicalMemory"],

@@ -4,116 +4,149 @@ import Linux
 import Machines
 import MemoryImage
 
-/// A real guest's pages, packed and unpacked on this machine's CPUs without a guest, and by zstd's own program.
+/// A real guest's memory, packed and unpacked on this machine's CPUs without a guest: by Torpor, by makedumpfile, by
+/// zstd's own program and by cp.
 struct PipelineBenchmark {
     /// One way of packing, and what it took; times in seconds.
     struct Row: Codable {
         var name: String
-        var packSeconds: [Double]
-        var unpackSeconds: [Double]
-        var storedBytes: Int
+        var packSeconds: [Double] = []
+        /// Empty where there is no way back.
+        var unpackSeconds: [Double] = []
+        var storedBytes = 0
     }
 
     /// Where files are kept in memory, so that no disk is measured.
     private static let folder = URL(filePath: "/dev/shm")
-    private let pages: [UInt8]
+    private let core: GuestCore
     private let packed = folder.appending(path: "torpor-bench.img")
     private let raw = folder.appending(path: "torpor-bench.raw")
-    private let compressed = folder.appending(path: "torpor-bench.zst")
+    private let other = folder.appending(path: "torpor-bench.other")
+    private let unpacked = folder.appending(path: "torpor-bench.unpacked")
 
     static let codecs: [Codec] = [
         .none, .zstd(level: -7), .zstd(level: -3), .zstd(level: -1), .zstd(level: 1), .zstd(level: 3), .zstd(level: 6),
         .xz(level: 0),
     ]
+    private static let zstdLevels = ["-1", "-3", "--fast=3", "--fast=7"]
+    /// makedumpfile's options for what Debian builds it with: nothing, LZO, zlib; on one thread and on all.
+    private static let dumpOptions: [[String]] = {
+        let threads = ["--num-threads", "\(ProcessInfo.processInfo.activeProcessorCount)"]
+        return [[], ["-l"], ["-c"]].flatMap { [$0, $0 + threads] }
+    }()
 
-    var byteCount: Int { pages.count }
+    /// Bytes of the pages that are not zero: what MB/s are counted in.
+    var byteCount: Int { core.dataByteCount }
 
-    /// - Parameter image: a hibernation partition with an image of a guest.
-    init(image: URL) throws {
-        var sink = Pages()
-        let reader = try ImageReader(HibernationPartition(image.path))
-        let chunks = try reader.makeChunkReader()
-        while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
-        sink.finish()
-        pages = sink.bytes
-        try Data(pages).write(to: raw)
+    init(_ core: GuestCore) throws {
+        self.core = core
+        try core.writeData(to: raw)
     }
 
-    func removeFiles() { for file in [packed, raw, compressed] { try? FileManager.default.removeItem(at: file) } }
+    func removeFiles() {
+        for file in [packed, raw, other, unpacked] { try? FileManager.default.removeItem(at: file) }
+    }
 
-    /// Runs all ways in turn, as often as told.
+    /// Runs all ways in turn, as often as told; a slow one once.
     func run(times: Int, _ tell: (String) -> Void) throws -> [Row] {
-        var rows = Self.codecs.map { Row(name: "torpor \($0)", packSeconds: [], unpackSeconds: [], storedBytes: 0) }
-        let levels = ["-1", "-3", "--fast=3"]
-        rows += levels.map { Row(name: "zstd -T0 \($0)", packSeconds: [], unpackSeconds: [], storedBytes: 0) }
-        rows.append(Row(name: "cp", packSeconds: [], unpackSeconds: [], storedBytes: 0))
+        let ways = ways
+        var rows = ways.map { Row(name: $0.name) }
         for _ in 0..<times {
-            for (number, codec) in Self.codecs.enumerated() {
-                if case .xz = codec, !rows[number].packSeconds.isEmpty { continue }
-                let (pack, unpack, stored) = try torpor(codec)
-                rows[number].packSeconds.append(pack)
-                rows[number].unpackSeconds.append(unpack)
-                rows[number].storedBytes = stored
+            for (number, way) in ways.enumerated() {
+                if let first = rows[number].packSeconds.first, first > 10 { continue }
+                try? FileManager.default.removeItem(at: other)
+                let result = try way.run()
+                rows[number].packSeconds.append(result.pack)
+                if let unpack = result.unpack { rows[number].unpackSeconds.append(unpack) }
+                rows[number].storedBytes = result.stored
             }
-            for (number, level) in levels.enumerated() {
-                let row = Self.codecs.count + number
-                rows[row].packSeconds.append(
-                    try seconds { try Tool.run("/usr/bin/zstd", "-qf", "-T0", level, raw.path, "-o", compressed.path) })
-                rows[row].unpackSeconds.append(
-                    try seconds { try Tool.run("/usr/bin/zstd", "-dqf", compressed.path, "-o", packed.path) })
-                rows[row].storedBytes = try Data(contentsOf: compressed, options: .alwaysMapped).count
-            }
-            rows[rows.count - 1].packSeconds.append(try seconds { try Tool.run("/bin/cp", raw.path, packed.path) })
-            rows[rows.count - 1].unpackSeconds.append(try seconds { try Tool.run("/bin/cp", raw.path, packed.path) })
-            rows[rows.count - 1].storedBytes = byteCount
         }
         for row in rows { tell("bench: \(row.name): \(describe(row))") }
         return rows
     }
 
-    private func describe(_ row: Row) -> String {
-        String(
-            format: "%.0f MB/s packed, %.0f MB/s unpacked, %.1f MB", Double(byteCount) / median(row.packSeconds) / 1e6,
-            Double(byteCount) / median(row.unpackSeconds) / 1e6, Double(row.storedBytes) / 1e6)
+    private typealias Result = (pack: Double, unpack: Double?, stored: Int)
+
+    private var ways: [(name: String, run: () throws -> Result)] {
+        var ways: [(name: String, run: () throws -> Result)] = Self.codecs.map { codec in
+            ("torpor \(codec)", { try torpor(codec) })
+        }
+        ways += Self.zstdLevels.map { level in
+            (
+                "zstd -T0 \(level)",
+                {
+                    try files(
+                        pack: ["/usr/bin/zstd", "-qf", "-T0", level, raw.path, "-o", other.path],
+                        unpack: ["/usr/bin/zstd", "-dqf", other.path, "-o", unpacked.path])
+                }
+            )
+        }
+        ways += Self.dumpOptions.map { options in
+            (
+                (["makedumpfile -d 1"] + options).joined(separator: " "),
+                {
+                    try files(
+                        pack: ["/usr/bin/makedumpfile", "--message-level", "0", "-d", "1"] + options
+                            + [core.file.path, other.path], unpack: nil)
+                }
+            )
+        }
+        ways.append(
+            (
+                "cp",
+                {
+                    try files(pack: ["/bin/cp", raw.path, other.path], unpack: ["/bin/cp", other.path, unpacked.path])
+                }
+            ))
+        return ways
     }
 
-    private func torpor(_ codec: Codec) throws -> (pack: Double, unpack: Double, stored: Int) {
+    private func describe(_ row: Row) -> String {
+        func speed(_ seconds: [Double]) -> String {
+            seconds.isEmpty ? "-" : String(format: "%.0f MB/s", Double(byteCount) / median(seconds) / 1e6)
+        }
+        let size = String(format: "%.1f MB", Double(row.storedBytes) / 1e6)
+        return "\(speed(row.packSeconds)) packed, \(speed(row.unpackSeconds)) unpacked, \(size)"
+    }
+
+    private func files(pack: [String], unpack: [String]?) throws -> Result {
+        let packSeconds = try seconds { try Tool.run(pack) }
+        let stored = try Data(contentsOf: other, options: .alwaysMapped).count
+        let unpackSeconds = try unpack.map { command in try seconds { try Tool.run(command) } }
+        return (packSeconds, unpackSeconds, stored)
+    }
+
+    private func torpor(_ codec: Codec) throws -> Result {
         try? FileManager.default.removeItem(at: packed)
         try Data().write(to: packed)
         let file = try FileHandle(forWritingTo: packed)
-        try file.truncate(atOffset: UInt64(byteCount) + 64 << 20)
+        try file.truncate(atOffset: UInt64(core.byteCount) + 64 << 20)
         try file.close()
         try HibernationPartition.format(packed.path, label: "", uuid: .zero, [])
         let partition = try HibernationPartition(packed.path, .write)
+        let workerCount = availableProcessorCount() * 2
         let pack = try seconds {
             let writer = try ImageWriter(partition, imageUUID: .zero, codec: codec, expectedChunks: 1024)
-            // Windows as kernel B takes them.
-            let windows = WorkList(Array(stride(from: 0, to: byteCount, by: 16 << 20)))
-            try pages.withUnsafeBytes { bytes in
-                nonisolated(unsafe) let bytes = bytes
-                try Workers().run { () throws(Failure) in
-                    let builder = try writer.makeChunkBuilder()
-                    while let start = windows.take() {
-                        let window = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 16 << 20, bytes.count)])
-                        try builder.addData(firstFrame: UInt64(start) / pageSize, window)
-                    }
-                    try builder.flush()
+            let windows = WorkList(core.windows)
+            try Workers(count: workerCount).run { () throws(Failure) in
+                let builder = try writer.makeChunkBuilder()
+                while let window = windows.take() {
+                    try builder.addPages(firstFrame: window.firstFrame, window.bytes) { _ in true }
                 }
+                try builder.flush()
             }
             try writer.finish(ImageDescription(), state: .snapshot) { 0 }
         }
-        let memory = try Mapping(anonymous: byteCount)
-        for offset in stride(from: 0, to: byteCount, by: Int(pageSize)) { memory.bytes[offset] = 1 }
-        nonisolated(unsafe) let bytes = memory.bytes
+        let memory = try Destination(core)
         let unpack = try seconds {
             let reader = try ImageReader(HibernationPartition(packed.path))
-            try Workers().run { () throws(Failure) in
+            try Workers(count: workerCount).run { () throws(Failure) in
                 let chunks = try reader.makeChunkReader()
-                var sink = Destination(bytes: bytes)
+                var sink = memory.sink
                 while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
             }
         }
-        guard memory.bytes.elementsEqual(pages) else {
+        guard memory.holdsTheSame(as: core) else {
             throw Machine.Failed(description: "\(codec): other pages came out than went in")
         }
         return (pack, unpack, Int(partition.superblock.counts.storedBytes - Superblock.dataOffset))
@@ -126,31 +159,39 @@ struct PipelineBenchmark {
     }
 }
 
-/// Memory that pages are unpacked into, each at its physical address.
-private struct Destination: PageSink {
-    let bytes: UnsafeMutableRawBufferPointer
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
-        UnsafeMutableRawBufferPointer(rebasing: bytes[Int(addresses.lowerBound)..<Int(addresses.upperBound)])
-    }
-}
+/// Memory that pages are unpacked into, each at its physical address. It is there before, and not zero, as memory may be
+/// after power-on, where the guest's was not zero; elsewhere it is as untouched.
+private struct Destination: ~Copyable {
+    private let memory: Mapping
+    let sink: Sink
 
-/// The pages of an image that are not zero, one behind the other.
-private struct Pages: PageSink {
-    private(set) var bytes: [UInt8] = []
-    private var pending: UnsafeMutableRawBufferPointer?
-
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
-        finish()
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(addresses.byteCount), alignment: 4096)
-        buffer.initializeMemory(as: UInt8.self, repeating: 0)
-        pending = buffer
-        return buffer
+    struct Sink: PageSink, Sendable {
+        nonisolated(unsafe) let bytes: UnsafeMutableRawBufferPointer
+        mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+            UnsafeMutableRawBufferPointer(rebasing: bytes[Int(addresses.lowerBound)..<Int(addresses.upperBound)])
+        }
     }
 
-    mutating func finish() {
-        guard let buffer = pending else { return }
-        if !isZero(UnsafeRawBufferPointer(buffer)) { bytes.append(contentsOf: buffer) }
-        buffer.deallocate()
-        pending = nil
+    init(_ core: GuestCore) throws {
+        let end = core.segments.map { Int($0.firstFrame * pageSize) + $0.bytes.count }.max() ?? 0
+        memory = try Mapping(anonymous: end)
+        for segment in core.segments {
+            let start = Int(segment.firstFrame * pageSize)
+            for offset in stride(from: 0, to: segment.bytes.count, by: Int(pageSize))
+            where !isZero(UnsafeRawBufferPointer(rebasing: segment.bytes[offset..<offset + Int(pageSize)])) {
+                memory.bytes[start + offset] = 1
+            }
+        }
+        sink = Sink(bytes: memory.bytes)
+    }
+
+    func holdsTheSame(as core: GuestCore) -> Bool {
+        core.segments.allSatisfy { segment in
+            let start = Int(segment.firstFrame * pageSize)
+            guard let one = memory.bytes.baseAddress?.advanced(by: start), let other = segment.bytes.baseAddress else {
+                return false
+            }
+            return memcmp(one, other, segment.bytes.count) == 0
+        }
     }
 }

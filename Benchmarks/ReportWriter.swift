@@ -3,15 +3,19 @@ import Foundation
 /// Writes what was measured: tables, numbers, pictures.
 struct ReportWriter {
     let folder: URL
-    let comparisons: [Comparison]
-    let pipeline: [PipelineBenchmark.Row]
+    var comparisons: [Comparison] = []
+    var pipeline: [PipelineBenchmark.Row] = []
     /// Bytes of the pages that were packed.
-    let pipelineByteCount: Int
+    var pipelineByteCount = 0
+    var growth: [GrowthBenchmark.Row] = []
+
+    init(folder: URL) { self.folder = folder }
 
     private struct Everything: Encodable {
         let machine: [Comparison]
         let pipeline: [PipelineBenchmark.Row]
         let pipelineByteCount: Int
+        let growth: [GrowthBenchmark.Row]
     }
 
     private static let figures: [(name: String, unit: String, scale: Double, value: @Sendable (Sample) -> Double)] = [
@@ -24,9 +28,13 @@ struct ReportWriter {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         try encoder.encode(
-            Everything(machine: comparisons, pipeline: pipeline, pipelineByteCount: pipelineByteCount)
+            Everything(machine: comparisons, pipeline: pipeline, pipelineByteCount: pipelineByteCount, growth: growth)
         ).write(to: folder.appending(path: "report.json"))
-        try Data((machineTable + pipelineTable).utf8).write(to: folder.appending(path: "report.md"))
+        var tables: [String] = []
+        if !comparisons.isEmpty { tables.append(machineTable) }
+        if !pipeline.isEmpty { tables.append(pipelineTable) }
+        if !growth.isEmpty { tables.append(growthTable) }
+        try Data(tables.joined(separator: "\n").utf8).write(to: folder.appending(path: "report.md"))
         for (number, figure) in Self.figures.enumerated() {
             try Data(plot(figure.name, figure.value).utf8).write(to: folder.appending(path: "ratio-\(number + 1).svg"))
         }
@@ -61,12 +69,12 @@ struct ReportWriter {
     private var pipelineTable: String {
         let bytes = Double(pipelineByteCount)
         var text = """
-
             # Packing and unpacking
 
-            The pages of a guest with 300 MiB mixed that are not zero, \(pipelineByteCount >> 20) MiB, on
-            \(ProcessInfo.processInfo.activeProcessorCount) CPUs of this machine, files in memory. The last two columns are what a save
-            and a resume take together at the disk's speed, where the slower of codec and disk counts.
+            A guest of 1 GiB with 300 MiB mixed, dumped by QEMU; MB/s are of its pages that are not zero, \(pipelineByteCount >> 20) MiB,
+            on \(ProcessInfo.processInfo.activeProcessorCount) CPUs of this machine, files in memory. Torpor and makedumpfile take the whole
+            memory, zstd and cp a file of the pages that are not zero. The last two columns are what a save and a resume
+            take together at the disk's speed, where the slower of codec and disk counts.
 
             | | packed | unpacked | size | at 500 MB/s | at 3 GB/s |
             |---|---:|---:|---:|---:|---:|
@@ -74,10 +82,34 @@ struct ReportWriter {
             """
         for row in pipeline {
             let pack = median(row.packSeconds), unpack = median(row.unpackSeconds), stored = Double(row.storedBytes)
+            text += String(format: "| %@ | %.0f MB/s ", row.name, bytes / pack / 1e6)
+            if row.unpackSeconds.isEmpty {
+                text += String(format: "| – | %.1f MB | – | – |\n", stored / 1e6)
+                continue
+            }
             func both(_ speed: Double) -> Double { max(pack, stored / speed) + max(unpack, stored / speed) }
             text += String(
-                format: "| %@ | %.0f MB/s | %.0f MB/s | %.1f MB | %.2f s | %.2f s |\n", row.name, bytes / pack / 1e6,
-                bytes / unpack / 1e6, stored / 1e6, both(500e6), both(3e9))
+                format: "| %.0f MB/s | %.1f MB | %.2f s | %.2f s |\n", bytes / unpack / 1e6, stored / 1e6,
+                both(500e6), both(3e9))
+        }
+        return text
+    }
+
+    private var growthTable: String {
+        var text = """
+            # Growth
+
+            Guests half of whose memory is in use, 2 CPUs by software emulation. Peak memory is what /init's process had at once.
+
+            | memory | pages saved/s | stored pages/s | pages restored/s | peak saving | peak restoring |
+            |---|---:|---:|---:|---:|---:|
+
+            """
+        for row in growth {
+            text += String(
+                format: "| %d MiB | %.0f | %.0f | %.0f | %.1f MiB | %.1f MiB |\n", row.mebibytes,
+                Double(row.pages) / row.saveSeconds, Double(row.dataPages) / row.saveSeconds,
+                Double(row.pages) / row.restoreSeconds, row.savePeak, row.restorePeak)
         }
         return text
     }

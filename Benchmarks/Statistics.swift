@@ -10,8 +10,14 @@ struct Comparison: Codable {
     var mebibytes: Int
     var contents: Contents
     var peer: Hibernator
-    var torporSamples: [Sample]
-    var peerSamples: [Sample]
+    var torporSamples: [Sample] = []
+    var peerSamples: [Sample] = []
+
+    init(_ mebibytes: Int, _ contents: Contents, _ peer: Hibernator) {
+        self.mebibytes = mebibytes
+        self.contents = contents
+        self.peer = peer
+    }
 
     /// The median of the pairs' ratios, Torpor's figure divided by the peer's.
     func ratio(_ figure: (Sample) -> Double) -> Double {

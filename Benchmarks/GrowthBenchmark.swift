@@ -1,0 +1,59 @@
+import Foundation
+import Machines
+
+/// How a save and a resume grow with the memory, half of which is in use.
+struct GrowthBenchmark {
+    let lab: Lab
+    let contents: ContentsDisk
+
+    /// What one size took.
+    struct Row: Codable {
+        var mebibytes: Int
+        /// Pages of the whole memory, and of those that were stored.
+        var pages = 0
+        var dataPages = 0
+        var saveSeconds = 0.0
+        var restoreSeconds = 0.0
+        /// The most memory that /init had at once in kernel B and in kernel C, in mebibytes.
+        var savePeak = 0.0
+        var restorePeak = 0.0
+    }
+
+    private struct Report: Decodable {
+        struct Image: Decodable {
+            let dataPages, zeroPages, saveMilliseconds: Int
+        }
+        let image: Image
+        let restoreMilliseconds: Int
+    }
+
+    func run(mebibytes memory: Int) throws -> Row {
+        let disk = try lab.disk("disk", UInt64(memory) << 20)
+        let fill = "left=\(memory / 2)\n" + Contents.fillFromDisk
+        var a = try lab.kernelA(
+            "a", disks: [disk, contents.image],
+            fill + """
+                expect format torpor format /dev/vda
+                hibernate --json --append torpor.debug >/tmp/report || fail "torpor hibernate: $(cat /tmp/report)"
+                say "report $(cat /tmp/report | tr -d '\\n')"
+                """)
+        a.memory = "\(memory)M"
+        a.timeout = 900
+        let saved = try lab.run(a)
+        let resumed = try lab.run(lab.kernelC("c", like: a, "torpor.debug"))
+        guard let text = resumed.verdicts("report").first, let savePeak = peak(saved), let restorePeak = peak(resumed)
+        else {
+            throw Machine.Failed(description: "the guest did not come back; the consoles are in \(lab.folder.path)")
+        }
+        let report = try JSONDecoder().decode(Report.self, from: Data(text.utf8))
+        return Row(
+            mebibytes: memory, pages: report.image.dataPages + report.image.zeroPages,
+            dataPages: report.image.dataPages, saveSeconds: Double(report.image.saveMilliseconds) / 1000,
+            restoreSeconds: Double(report.restoreMilliseconds) / 1000, savePeak: savePeak, restorePeak: restorePeak)
+    }
+
+    /// What the console says of /init's memory.
+    private func peak(_ result: Machine.Result) -> Double? {
+        result.console.firstMatch(of: /torpor: peak memory ([0-9.]+) MiB/).flatMap { Double($0.1) }
+    }
+}

@@ -1,0 +1,103 @@
+import Basics
+import Foundation
+import Linux
+import Machines
+import MemoryImage
+import PhysicalMemory
+
+/// The memory of a real guest, as an ELF core that QEMU's `dump-guest-memory` wrote, and in this process's memory.
+final class GuestCore {
+    /// Pages that follow each other in the guest's physical memory and here.
+    struct Segment: Sendable {
+        var firstFrame: UInt64
+        nonisolated(unsafe) var bytes: UnsafeRawBufferPointer
+    }
+
+    let file: URL
+    let segments: [Segment]
+    private let memory: Mapping
+    /// Bytes of all pages.
+    let byteCount: Int
+    /// Bytes of the pages that are not zero.
+    let dataByteCount: Int
+
+    /// Runs a guest until its memory has these contents, and dumps it.
+    init(_ lab: Lab, _ contents: Contents, from disk: ContentsDisk, mebibytes: Int) throws {
+        // In memory, so that no disk is measured.
+        file = URL(filePath: "/dev/shm/torpor-bench.core")
+        var guest = try lab.kernelA(
+            "core", disks: [try lab.disk("none", 1 << 20), disk.image],
+            contents.script(memory: mebibytes) + "say dump\nsleep 300\n")
+        guest.memory = "\(mebibytes)M"
+        guest.dump = file
+        _ = try lab.run(guest)
+
+        let core = try File(file.path)
+        let header = try Self.read(core, count: ELFCore.headerByteCount, at: 0)
+        let table = try ELFCore(
+            table: try Self.read(core, count: try ELFCore.tableByteCount(header: header), at: 0))
+        // The firmware's memory is in the dump too.
+        let ranges = table.segments.filter { $0.addresses.byteCount >= 1 << 20 }
+        let memory = try Mapping(anonymous: ranges.reduce(0) { $0 + Int($1.addresses.byteCount) })
+        var segments: [Segment] = []
+        var start = 0
+        for range in ranges {
+            let bytes = UnsafeMutableRawBufferPointer(
+                rebasing: memory.bytes[start..<start + Int(range.addresses.byteCount)])
+            try core.read(into: bytes, at: range.fileOffset)
+            segments.append(
+                Segment(firstFrame: range.addresses.lowerBound / pageSize, bytes: UnsafeRawBufferPointer(bytes)))
+            start += bytes.count
+        }
+        byteCount = start
+        self.segments = segments
+        let page = Int(pageSize)
+        dataByteCount =
+            stride(from: 0, to: start, by: page).count {
+                !isZero(UnsafeRawBufferPointer(rebasing: memory.bytes[$0..<$0 + page]))
+            } * page
+        self.memory = memory
+    }
+
+    deinit { try? FileManager.default.removeItem(at: file) }
+
+    /// Writes the pages that are not zero, one behind the other.
+    func writeData(to file: URL) throws {
+        try Data().write(to: file)
+        let handle = try FileHandle(forWritingTo: file)
+        let page = Int(pageSize)
+        for segment in segments {
+            var data = Data()
+            for start in stride(from: 0, to: segment.bytes.count, by: page) {
+                let bytes = UnsafeRawBufferPointer(rebasing: segment.bytes[start..<start + page])
+                if !isZero(bytes) { data.append(contentsOf: bytes) }
+                if data.count >= 16 << 20 {
+                    try handle.write(contentsOf: data)
+                    data.removeAll(keepingCapacity: true)
+                }
+            }
+            try handle.write(contentsOf: data)
+        }
+        try handle.close()
+    }
+
+    /// Windows as kernel B takes them.
+    var windows: [Segment] {
+        let size = 16 << 20
+        return segments.flatMap { segment in
+            stride(from: 0, to: segment.bytes.count, by: size).map { start in
+                Segment(
+                    firstFrame: segment.firstFrame + UInt64(start) / pageSize,
+                    bytes: UnsafeRawBufferPointer(
+                        rebasing: segment.bytes[start..<min(start + size, segment.bytes.count)]))
+            }
+        }
+    }
+
+    private static func read(_ file: borrowing File, count: Int, at offset: UInt64) throws -> [UInt8] {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 8)
+        defer { bytes.deallocate() }
+        try file.read(into: bytes, at: offset)
+        return Array(bytes)
+    }
+}
