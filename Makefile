@@ -45,7 +45,7 @@ demo: all rootfs kernel
 # Tables, numbers and pictures in build/bench; hours, or minutes with TORPOR_BENCH_QUICK=1.
 bench: all rootfs kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	@scripts/install-packages.sh zstd makedumpfile
+	@scripts/install-packages.sh zstd lz4 makedumpfile
 	$(SWIFT) build -c release --product torpor-bench --scratch-path .build-torpor
 	.build-torpor/release/torpor-bench
 

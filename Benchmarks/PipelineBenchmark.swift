@@ -5,7 +5,7 @@ import Machines
 import MemoryImage
 
 /// A real guest's memory, packed and unpacked on this machine's CPUs without a guest: by Torpor, by makedumpfile, by
-/// zstd's own program and by cp.
+/// the programs of zstd and lz4, and by cp.
 struct PipelineBenchmark {
     /// One way of packing, and what it took; times in seconds.
     struct Row: Codable {
@@ -81,6 +81,15 @@ struct PipelineBenchmark {
                 }
             )
         }
+        ways.append(
+            (
+                "lz4 -1 (one thread)",
+                {
+                    try files(
+                        pack: ["/usr/bin/lz4", "-qf", "-1", raw.path, other.path],
+                        unpack: ["/usr/bin/lz4", "-dqf", other.path, unpacked.path])
+                }
+            ))
         ways += Self.dumpOptions.map { options in
             (
                 (["makedumpfile -d 1"] + options).joined(separator: " "),

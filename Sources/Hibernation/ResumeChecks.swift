@@ -18,8 +18,6 @@ struct ResumeChecks {
                 remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
         }
         try checkFirmwareMap(map)
-        try checkProcessors(count: try onlineProcessorCount(), processorFeatures())
-        try checkACPITables(try acpiTablesChecksum())
         try checkEntry()
         let hasFiveLevels = hasFiveLevelPaging(cpuInfo: try readText("/proc/cpuinfo"))
         guard hasFiveLevels == description.hasFiveLevelPaging else {
@@ -29,6 +27,8 @@ struct ResumeChecks {
                     + "runs with \(hasFiveLevels ? 5 : 4)",
                 remedy: description.hasFiveLevelPaging ? "boot without no5lvl" : "boot with no5lvl")
         }
+        try checkProcessors(count: try onlineProcessorCount(), processorFeatures())
+        try checkACPITables(try acpiTablesChecksum())
     }
 
     /// This kernel's memory must be within the backup ranges: everything else is kernel A's.
