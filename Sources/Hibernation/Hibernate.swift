@@ -158,9 +158,9 @@ public struct Hibernate: Sendable {
             for value in own.values(name) { words.append("\(name)=\(value)") }
         }
         if own.contains("no5lvl") { words.append("no5lvl") }
-        if !extraWords.isEmpty { words.append(extraWords) }
         // What the kernel itself has to say takes a serial console most of a second; /init is seen all the same.
         if !KernelCommandLine(extraWords).contains("torpor.debug") { words.append("quiet") }
+        if !extraWords.isEmpty { words.append(extraWords) }
         return words.joined(separator: " ")
     }
 

@@ -19,7 +19,11 @@ struct CoreHeader {
     private let notes: [UInt8]
     private let memory: [AddressRange]
 
-    init(notes: [CoreNote], memory: [AddressRange]) {
+    /// - Throws: where there are more ranges than the ELF header counts; 0xffff means that they are counted elsewhere.
+    init(notes: [CoreNote], memory: [AddressRange]) throws(Failure) {
+        guard memory.count < 0xfffe else {
+            throw Failure("describe", "kernel A's memory", "it has \(memory.count) ranges, more than an ELF file does")
+        }
         var bytes: [UInt8] = []
         for note in notes {
             // The name's NUL counts; name and content each end at a multiple of 4 bytes.

@@ -16,20 +16,22 @@ struct IdentityMap {
     let root4: UInt64
 
     /// Pages that the tables for `[0, end)` take.
-    static func pageCount(end: UInt64) -> UInt64 {
+    /// - Throws: where `end` lies beyond what a root for 4 levels maps in its lower half, 128 TiB.
+    static func pageCount(end: UInt64) throws(Failure) -> UInt64 {
+        guard end > 0, end <= 128 << 40 else {
+            throw Failure("map", "memory up to 0x\(hexadecimal(end))", "it is beyond 128 TiB")
+        }
         let gibibytes = (end + gibibyte - 1) / gibibyte
         return 2 + (gibibytes + 511) / 512 + gibibytes
     }
 
     /// Tables that map `[0, end)`, to be placed at physical address `address`.
-    /// - Throws: where `end` lies beyond what a root for 4 levels maps in its lower half, 128 TiB.
+    /// - Throws: as `pageCount(end:)` does.
     init(end: UInt64, address: UInt64) throws(Failure) {
-        guard end > 0, end <= 128 << 40 else {
-            throw Failure("map", "memory up to 0x\(hexadecimal(end))", "it is beyond 128 TiB")
-        }
+        let pageCount = try IdentityMap.pageCount(end: end)
         let gibibytes = Int((end + IdentityMap.gibibyte - 1) / IdentityMap.gibibyte)
         let upperTables = (gibibytes + IdentityMap.entriesPerTable - 1) / IdentityMap.entriesPerTable
-        var bytes = [UInt8](repeating: 0, count: Int(IdentityMap.pageCount(end: end) * pageSize))
+        var bytes = [UInt8](repeating: 0, count: Int(pageCount * pageSize))
         func pageAddress(_ number: Int) -> UInt64 { address + UInt64(number) * pageSize }
         func put(_ value: UInt64, page: Int, entry: Int) { bytes.put(value, at: page * Int(pageSize) + entry * 8) }
 

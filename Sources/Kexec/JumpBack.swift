@@ -14,14 +14,15 @@ public struct JumpBack {
     ///   - mapEnd: physical addresses below this are mapped when kernel A goes on.
     ///   - room: memory of the running kernel, in which the segment is put.
     public init(entry jumpBackEntry: UInt64, mapEnd: UInt64, room: [AddressRange]) throws(Failure) {
-        guard jumpBackEntry < mapEnd, mapEnd <= 128 << 40 else {
+        guard jumpBackEntry < mapEnd else {
             throw Failure(
                 "prepare", "the jump to 0x\(hexadecimal(jumpBackEntry))", "kernel A has no memory at that address")
         }
-        let tablePages = IdentityMap.pageCount(end: mapEnd)
+        let tablePages = try IdentityMap.pageCount(end: mapEnd)
         let size = (tablePages + 1) * pageSize
         // The first MiB is left alone: the running kernel's real-mode trampoline is there.
-        guard let place = room.first(where: { $0.lowerBound >= 1 << 20 && $0.byteCount >= size }) else {
+        let high = room.intersection([1 << 20..<UInt64.max])
+        guard let place = high.first(where: { $0.byteCount >= size }) else {
             throw Failure("prepare", "the jump back", "no range of memory has room for \(describe(bytes: size))")
         }
         let map = try IdentityMap(end: mapEnd, address: place.lowerBound)

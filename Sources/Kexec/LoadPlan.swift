@@ -58,7 +58,7 @@ public struct LoadPlan: Sendable {
         var free = b.backupRanges
         let kernelAddress = try LoadPlan.placeKernel(b.kernel, &free)
         let loadedAbove: UInt64 = 1 << 20
-        let core = CoreHeader(notes: b.notes, memory: b.savedRanges)
+        let core = try CoreHeader(notes: b.notes, memory: b.savedRanges)
         let stub = try LoadPlan.place(4096, "the load stub", above: loadedAbove, &free)
         let bootParameters = try LoadPlan.place(BootParameters.byteCount, "boot_params", above: loadedAbove, &free)
         let commandLine = try LoadPlan.place(
@@ -75,10 +75,10 @@ public struct LoadPlan: Sendable {
                 remedy: "use a larger --backup-end, or Torpor's own rootfs.gz as --initrd")
         }
 
-        let digitsName = "kexec_jump_back_entry=0x"
-        var text = b.commandLine + " nokaslr elfcorehdr=0x\(hexadecimal(coreHeader.lowerBound)) \(digitsName)"
+        // In front of what the administrator added: a quote or `--` there would swallow it.
+        var text = "nokaslr elfcorehdr=0x\(hexadecimal(coreHeader.lowerBound)) kexec_jump_back_entry=0x"
         let digits = commandLine.lowerBound + UInt64(text.utf8.count)
-        text += String(repeating: "0", count: 16)
+        text += String(repeating: "0", count: 16) + " " + b.commandLine
         guard text.utf8.count <= b.kernel.commandLineLimit else {
             throw Failure(
                 "load", "kernel B's command line",

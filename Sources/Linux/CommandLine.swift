@@ -1,5 +1,6 @@
 /// The words of a kernel command line, as kernel/params.c splits them: at white space outside double quotes; the quotes
-/// around a value are not part of it.
+/// around a value are not part of it. What stands behind `--` is for init, and is none of them
+/// (Documentation/admin-guide/kernel-parameters.rst).
 public struct KernelCommandLine: Sendable {
     public let words: [String]
 
@@ -23,7 +24,7 @@ public struct KernelCommandLine: Sendable {
             }
         }
         if isWord { words.append(String(decoding: word, as: UTF8.self)) }
-        self.words = words
+        self.words = Array(words.prefix { $0 != "--" })
     }
 
     /// Whether a word stands there by itself.

@@ -61,9 +61,12 @@ public final class ChunkBuilder {
     /// Adds pages with their contents, which follow each other in `contents`: whole pages, valid until this returns.
     public func addData(firstFrame: UInt64, _ contents: UnsafeRawBufferPointer) throws(Failure) {
         let page = Int(pageSize)
+        guard contents.count % page == 0 else {
+            throw Failure("add", "\(contents.count) bytes to a chunk", "they are no whole pages")
+        }
         var frame = firstFrame
         var rest = contents
-        while rest.count >= page {
+        while !rest.isEmpty {
             let isWholeChunk = rest.count >= ChunkHeader.maximumPayloadByteCount
             if dataPages == ChunkHeader.maximumDataPages || isWholeChunk && dataPages > 0 { try flush() }
             let count = min(rest.count / page, ChunkHeader.maximumDataPages - dataPages)
@@ -82,6 +85,7 @@ public final class ChunkBuilder {
 
     /// Adds pages of zeros.
     public func addZeros(firstFrame: UInt64, count: UInt32) throws(Failure) {
+        if count == 0 { return }
         // Clearing memory takes time too: not all of it should fall to the worker that reads this chunk.
         if zeroPages > 0, zeroPages + UInt64(count) > ChunkBuilder.zeroPageLimit { try flush() }
         try addRun(PageRun(firstFrame: firstFrame, count: count, kind: .zero))

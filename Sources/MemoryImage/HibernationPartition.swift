@@ -18,6 +18,8 @@ public final class HibernationPartition: @unchecked Sendable {
         self.path = path
         file = try openDirect(path, options)
         block = try Mapping(anonymous: Superblock.byteCount)
+        let size = try DeviceGeometry(of: file).byteCount
+        guard size >= Superblock.minimumDeviceByteCount else { throw HibernationPartition.failure(path, []) }
         var best: (superblock: Superblock, slot: Int)?
         var refusals: [Superblock.Refusal] = []
         for (number, offset) in Superblock.slotOffsets.enumerated() {
@@ -34,7 +36,6 @@ public final class HibernationPartition: @unchecked Sendable {
         guard let best, !isLater else { throw HibernationPartition.failure(path, refusals) }
         superblock = best.superblock
         slot = best.slot
-        let size = try DeviceGeometry(of: file).byteCount
         guard size >= superblock.deviceByteCount else {
             throw Failure(
                 "open", path,

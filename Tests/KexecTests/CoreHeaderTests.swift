@@ -11,7 +11,7 @@ import Testing
         let name = String(repeating: "n", count: nameLength)
         let content = [UInt8](repeating: 0xff, count: contentLength)
         let memory: [AddressRange] = [0x1000..<0x2000, 0x1_0000_0000..<0x2_0000_0000]
-        let header = CoreHeader(
+        let header = try CoreHeader(
             notes: [CoreNote(name: name, content: content), CoreNote(name: "Torpor", content: [1, 2, 3])],
             memory: memory)
         let bytes = header.encoded(at: 0x123_4000)
@@ -23,6 +23,13 @@ import Testing
         #expect(core.notes.map { Int($0.byteCount) } == [notes.count])
         #expect(try ELFCore.note(named: name, in: notes) == content)
         #expect(try ELFCore.note(named: "Torpor", in: notes) == [1, 2, 3])
+    }
+}
+
+@Suite struct CoreHeaderLimitTests {
+    @Test(arguments: [(0xfffd, true), (0xfffe, false), (70000, false)]) func countsRanges(count: Int, isAllowed: Bool) {
+        let memory = (0..<UInt64(count)).map { $0 * 8192..<$0 * 8192 + 4096 }
+        #expect(((try? CoreHeader(notes: [], memory: memory)) != nil) == isAllowed)
     }
 }
 

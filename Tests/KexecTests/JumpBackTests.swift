@@ -28,7 +28,8 @@ import Testing
         let end = gibibytes * Self.gibibyte - 4096
         let base: UInt64 = 0x40_0000
         let map = try IdentityMap(end: end, address: base)
-        #expect(UInt64(map.bytes.count) == IdentityMap.pageCount(end: end) * 4096)
+        let pageCount = try IdentityMap.pageCount(end: end)
+        #expect(UInt64(map.bytes.count) == pageCount * 4096)
         let samples = [0, 0x1234, 0x1f_ffff, 0x20_0000, Self.gibibyte - 1, end / 2, end - 1]
         for address in samples { #expect(try walk(map, at: base, levels: levels, address) == address) }
         #expect(try walk(map, at: base, levels: levels, gibibytes * Self.gibibyte) == nil)
@@ -56,6 +57,13 @@ import Testing
         let stack: UInt64 = try jump.bytes.field(at: parameters + 16)
         #expect(stack >= jump.entry + UInt64(jump.bytes.count) % 4096 && stack + 8 <= jump.destination.upperBound)
         #expect(try jump.bytes.field(at: parameters + 24) == UInt64(0x1_8000_0123))
+    }
+
+    /// A range of room that begins in the first MiB is used from there on.
+    @Test func usesWhatLiesAboveLowMemory() throws {
+        let jump = try JumpBack(entry: 0x9000, mapEnd: 1 << 30, room: [0x1000..<0x20_0000])
+        #expect(jump.destination.lowerBound == 1 << 20)
+        #expect(throws: Failure.self) { try JumpBack(entry: 0x9000, mapEnd: 1 << 30, room: [0x1000..<0x10_2000]) }
     }
 
     @Test func refusesWhatCannotWork() {

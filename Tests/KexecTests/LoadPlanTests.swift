@@ -54,9 +54,9 @@ import Testing
         let line = try piece(plan, "command line")
         let text = String(decoding: line.bytes.dropLast(), as: UTF8.self)
         #expect(line.bytes.last == 0)
-        #expect(text.hasPrefix("quiet nokaslr elfcorehdr=0x"))
-        #expect(text.hasSuffix(" kexec_jump_back_entry=0x0000000000000000"))
-        let digits = line.address + UInt64(text.utf8.count - 16)
+        #expect(text.hasPrefix("nokaslr elfcorehdr=0x"))
+        #expect(text.hasSuffix(" kexec_jump_back_entry=0x0000000000000000 quiet"))
+        let digits = line.address + UInt64(text.utf8.count - 16 - " quiet".utf8.count)
         // The stub's parameters, its last four words: digits, boot_params, entry, stack.
         let stub = try piece(plan, "load stub")
         let parameters = stub.bytes.count - 32

@@ -5,6 +5,7 @@ import Testing
     @Test(arguments: [
         ("", []), ("  a  b\tc\n", ["a", "b", "c"]), ("x=\"a b\" y", ["x=a b", "y"]), ("\"x=a b\" y", ["x=a b", "y"]),
         ("a=\"\" b", ["a=", "b"]), ("open=\"never closed", ["open=never closed"]), ("\"\"", [""]),
+        ("a -- b c", ["a"]), ("a --b c", ["a", "--b", "c"]), ("--", []),
     ])
     func splitsAsTheKernelDoes(text: String, words: [String]) { #expect(KernelCommandLine(text).words == words) }
 

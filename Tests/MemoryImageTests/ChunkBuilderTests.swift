@@ -148,6 +148,15 @@ private struct AskingSink: PageSink {
         #expect(sink.asked.normalized() == expected)
     }
 
+    @Test(arguments: [1, 4095, 4097, 1_048_577]) func refusesPartsOfPages(count: Int) throws {
+        let builder = try writer.makeChunkBuilder()
+        let bytes = [UInt8](repeating: 1, count: count)
+        #expect(throws: Failure.self) { try bytes.withUnsafeBytes { try builder.addData(firstFrame: 1, $0) } }
+        try builder.addZeros(firstFrame: 5, count: 0)
+        try builder.flush()
+        #expect(try finished().isEmpty)
+    }
+
     @Test func writesNothingWhereNothingWasAdded() throws {
         let builder = try writer.makeChunkBuilder()
         try builder.flush()

@@ -10,6 +10,13 @@ import Testing
         return Superblock.slotOffsets.map { Array(bytes[Int($0)..<Int($0) + Superblock.byteCount]) }
     }
 
+    /// However small, a device that is no hibernation partition is told from one that is damaged.
+    @Test(arguments: [0, 512, 4096, 65536, 69632, 4 << 20]) func refusesAnythingElse(byteCount: UInt64) throws {
+        let file = try PartitionFile(byteCount)
+        let failure = #expect(throws: Failure.self) { try HibernationPartition(file.path) }
+        #expect(failure?.reason == "it is not a hibernation partition")
+    }
+
     @Test func onlyTheSlotThatDoesNotCountIsWritten() throws {
         let file = try PartitionFile(4 << 20)
         let partition = try file.formatted()
