@@ -9,7 +9,7 @@ BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev binutils gcc libc6-dev cpi
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup
 CHECK_PACKAGES = shellcheck
 
-.PHONY: all rootfs kernel demo bench test unit vm check format clean FORCE
+.PHONY: all rootfs kernel demo bench fuzz test unit vm check format clean FORCE
 all: build/init build/torpor
 
 rootfs: build/rootfs.gz
@@ -49,6 +49,12 @@ bench: all rootfs kernel
 	$(SWIFT) build -c release --product torpor-bench --scratch-path .build-torpor
 	.build-torpor/release/torpor-bench
 
+# Every parser of what anybody may have written, with libFuzzer and the sanitizers, FUZZ_SECONDS each (60).
+fuzz:
+	@scripts/install-packages.sh $(BUILD_PACKAGES)
+	TORPOR_FUZZ=1 $(SWIFT) build -c release --product torpor-fuzz --scratch-path .build-fuzz
+	scripts/fuzz.sh .build-fuzz/release/torpor-fuzz
+
 test: unit vm
 
 unit:
@@ -70,4 +76,4 @@ format:
 	@$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)
 
 clean:
-	rm -rf build .build .build-init .build-torpor
+	rm -rf build .build .build-init .build-torpor .build-fuzz

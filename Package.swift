@@ -4,6 +4,8 @@ import PackageDescription
 // TORPOR_EMBEDDED_LIBRARIES, set by the Makefile to the directory of the toolchain's embedded libraries, makes /init: the
 // rooms below as Embedded Swift, static. Without it, `torpor` and the tests are built from the same sources.
 let embeddedLibraries = Context.environment["TORPOR_EMBEDDED_LIBRARIES"]
+// TORPOR_FUZZ makes the fuzzer: all rooms with libFuzzer's instrumentation and the sanitizers for C.
+let isFuzzing = Context.environment["TORPOR_FUZZ"] != nil
 
 let swiftSettings: [SwiftSetting] =
     [.treatAllWarnings(as: .error)]
@@ -12,8 +14,10 @@ let swiftSettings: [SwiftSetting] =
         : [
             .enableExperimentalFeature("Embedded"),
             .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"]),
-        ])
-let cSettings: [CSetting] = [.treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra")]
+        ]) + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])] : [])
+let cSettings: [CSetting] =
+    [.treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra")]
+    + (isFuzzing ? [.unsafeFlags(["-fsanitize=address,undefined,fuzzer-no-link"])] : [])
 
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
@@ -78,6 +82,21 @@ if let embeddedLibraries {
             .testTarget(
                 name: "\(name)Tests", dependencies: name == "Basics" ? ["Basics"] : [.target(name: name), "Basics"],
                 swiftSettings: swiftSettings))
+    }
+    targets += [
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec", "Hibernation"],
+            path: "Tests/Fuzz/Targets", swiftSettings: swiftSettings),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: swiftSettings),
+    ]
+    if isFuzzing {
+        targets.append(
+            .executableTarget(
+                name: "torpor-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Fuzzer",
+                swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])],
+                linkerSettings: [.unsafeFlags(["-use-ld=lld", "-sanitize=fuzzer,address"])]))
     }
     products.append(.executable(name: "torpor", targets: ["torpor"]))
 }

@@ -73,10 +73,15 @@ public final class ChunkReader {
     ) throws(Failure) -> (data: UInt64, zero: UInt64) {
         let bytes = UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<Int(entry.byteCount)])
         try reader.partition.file.read(into: bytes, at: entry.offset)
+        return try unpack(UnsafeRawBufferPointer(bytes), entry, into: &sink)
+    }
+
+    /// Verifies a chunk's bytes, then hands its pages to the sink.
+    func unpack(
+        _ bytes: UnsafeRawBufferPointer, _ entry: ChunkIndex.Entry, into sink: inout some PageSink & ~Copyable
+    ) throws(Failure) -> (data: UInt64, zero: UInt64) {
         let header: ChunkHeader
-        do throws(Failure) { header = try ChunkHeader(decoding: UnsafeRawBufferPointer(bytes)) } catch {
-            throw damaged(entry, error.reason)
-        }
+        do throws(Failure) { header = try ChunkHeader(decoding: bytes) } catch { throw damaged(entry, error.reason) }
         guard header.imageUUID == reader.index.imageUUID else { throw damaged(entry, "it belongs to another image") }
         guard header.checksum == entry.headerChecksum, header.sequence == entry.sequence,
             header.dataPages == Int(entry.dataPages), header.storedByteCount == Int(entry.byteCount)

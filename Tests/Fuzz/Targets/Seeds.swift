@@ -1,0 +1,171 @@
+import Basics
+
+@testable import Hibernation
+@testable import Kexec
+@testable import MemoryImage
+@testable import PhysicalMemory
+
+extension FuzzTarget {
+    /// What a fuzzer begins with: inputs that are right.
+    public var seeds: [[UInt8]] {
+        switch name {
+        case "superblock": [Seeds.superblock.encoded()]
+        case "index": [Seeds.index.encoded()]
+        case "description": [Array(Seeds.description.encoded().dropFirst(ImageDescription.magic.count))]
+        case "chunk", "chunk-raw": [Codec.none, .zstd(level: 1), .xz(level: 0)].compactMap { Seeds.chunk($0) }
+        case "payload":
+            [Codec.none, .zstd(level: 1), .xz(level: 0)].compactMap { codec in
+                Seeds.payload(codec).map { [UInt8(codec.number), 4] + $0 }
+            }
+        case "report": [Seeds.report.encoded()]
+        case "elf": [Seeds.core]
+        case "vmcoreinfo": [Array(Seeds.vmcoreInfo.utf8)]
+        case "page-map": [Seeds.pageMap]
+        case "bzimage": [Seeds.kernel]
+        default: Seeds.texts[name].map { $0.map { Array($0.utf8) } } ?? []
+        }
+    }
+}
+
+private enum Seeds {
+    static let pages = (0..<4 * 4096).map { UInt8(truncatingIfNeeded: $0 / 64) }
+
+    static var superblock: Superblock {
+        var superblock = Superblock(uuid: .zero, label: "nap", deviceByteCount: 1 << 30)
+        superblock.state = .ready
+        superblock.codec = .zstd(level: -3)
+        superblock.reason = "none"
+        return superblock
+    }
+
+    static var index: ChunkIndex {
+        ChunkIndex(
+            imageUUID: .zero,
+            entries: (0..<3).map {
+                ChunkIndex.Entry(
+                    offset: 1 << 20 + $0 * 8192, byteCount: 8192, dataPages: 4, sequence: $0, headerChecksum: $0)
+            })
+    }
+
+    static var description: ImageDescription {
+        var description = ImageDescription()
+        description.host = "host"
+        description.kernelRelease = "6.12"
+        description.jumpBackEntry = 0x3fac_0123
+        description.backupRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
+        description.memoryRanges = description.backupRanges + [0x800_0000..<0x4000_0000]
+        description.firmwareMap = [
+            ImageDescription.FirmwareRange(addresses: 0..<0x9fc00, type: "System RAM")
+        ]
+        description.backupSources = [0x9000, 0x9001]
+        description.vmcoreInfo = Array(vmcoreInfo.utf8)
+        description.reportKey = [UInt8](repeating: 7, count: 32)
+        description.watchedAreas = [
+            WatchedArea(user: "the ext4 on /", device: "UUID=1", deviceByteCount: 1 << 30, bytes: 0..<8 << 20)
+        ]
+        return description
+    }
+
+    static func payload(_ codec: Codec) -> [UInt8]? {
+        if codec == .none { return pages }
+        let output = UnsafeMutableRawBufferPointer.allocate(byteCount: pages.count, alignment: 8)
+        defer { output.deallocate() }
+        let size = pages.withUnsafeBytes { input in
+            try? Compressor(codec).compress(input, into: output, limit: pages.count)
+        }
+        return size.map { Array(output[..<$0]) }
+    }
+
+    static func chunk(_ codec: Codec) -> [UInt8]? {
+        guard let payload = payload(codec) else { return nil }
+        var header = ChunkHeader(
+            imageUUID: .zero, sequence: 1, codecNumber: codec.number,
+            runs: [
+                PageRun(firstFrame: 0x4_0000, count: 3, kind: .data),
+                PageRun(firstFrame: 0x4_0010, count: 9, kind: .zero),
+                PageRun(firstFrame: 0x4_0008, count: 1, kind: .data),
+            ], dataPages: 4, zeroPages: 9, payloadOffset: 192, payloadByteCount: payload.count, payloadChecksum: 0)
+        header.payloadChecksum = crc64(payload)
+        var bytes = header.encoded().bytes
+        bytes += [UInt8](repeating: 0, count: header.payloadOffset - bytes.count) + payload
+        return bytes + [UInt8](repeating: 0, count: header.storedByteCount - bytes.count)
+    }
+
+    static var report: Report {
+        var report = Report()
+        report.outcome = .failed
+        report.text = "the disk is full"
+        return report
+    }
+
+    static let vmcoreInfo = """
+        OSRELEASE=6.12.0
+        SYMBOL(init_top_pgt)=ffffffff81300000
+        NUMBER(phys_base)=-16777216
+        SIZE(page)=64
+        SYMBOL(vmemmap)=ffffea0000000000
+
+        """
+
+    static var core: [UInt8] {
+        let header = try? CoreHeader(
+            notes: [CoreNote(name: VMCoreInfo.noteName, content: Array(vmcoreInfo.utf8))],
+            memory: [0x800_0000..<0x4000_0000])
+        return header?.encoded(at: 0) ?? []
+    }
+
+    /// A control page, and a list of 136 pages on the page behind it, at 1 GiB.
+    static var pageMap: [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 8192)
+        bytes.put(UInt64(1 << 30 | 2), at: 0x830)
+        var entries: [UInt64] = [0x1000 | 1]
+        for page in 0..<8 as Range<UInt64> { entries.append((0x5000_0000 + page * 4096) | 8) }
+        entries.append(0x10_0000 | 1)
+        for page in 8..<136 as Range<UInt64> { entries.append((0x5000_0000 + page * 4096) | 8) }
+        entries.append(4)
+        for (i, entry) in entries.enumerated() { bytes.put(entry, at: 4096 + i * 8) }
+        return bytes
+    }
+
+    static var kernel: [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 8 * 512)
+        bytes.put(UInt8(4), at: 0x1f1)
+        bytes.put(UInt16(0xaa55), at: 0x1fe)
+        bytes.put(UInt8(0x6c), at: 0x201)
+        bytes.put(Array("HdrS".utf8), at: 0x202, limit: 4)
+        bytes.put(UInt16(0x020f), at: 0x206)
+        bytes.put(UInt32(0x20_0000), at: 0x230)
+        bytes.put(UInt8(1), at: 0x234)
+        bytes.put(UInt16(0x7f), at: 0x236)
+        bytes.put(UInt32(2047), at: 0x238)
+        bytes.put(UInt64(0x100_0000), at: 0x258)
+        bytes.put(UInt32(20 << 20), at: 0x260)
+        return bytes
+    }
+
+    static let texts = [
+        "command-line": [
+            "root=/dev/sda2 ro torpor.device=UUID=01234567-89ab-4cde-8f01-23456789abcd torpor.codec=zstd:-7 quiet",
+            "kexec_jump_back_entry=0x3fac0123 torpor.session=01234567-89ab-4cde-8f01-23456789abcd torpor.after=return",
+            "a=\"b c\" torpor.wait=30 torpor.patience=5 torpor.fallback=shell noresume torpor.debug -- single",
+        ],
+        "iomem": [
+            """
+            00000000-00000fff : Reserved
+            00001000-0009fbff : System RAM
+            00100000-3ffd9fff : System RAM
+              01000000-019fffff : Kernel code
+            fffc0000-ffffffff : Reserved
+
+            """
+        ],
+        "ranges": ["\u{2}\u{2}12345678abcd12345678abcd12345678abcd12345678abcd"],
+        "tables": [
+            "0 2048 linear 8:1 2048\n2048 4096 crypt aes-xts-plain64 :64:logon:k 0 8:2 4096\n",
+            "22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw\n30 22 0:35 /@ /a\\040b rw - btrfs /dev/sdb1 rw\n",
+            "Filename Type Size Used Priority\n/dev/sdb1 partition 1000 0 -2\n", "0-3,6", "MemFree:  512 kB\n",
+            "128MiB",
+            "01234567-89ab-4cde-8f01-23456789abcd", "flags\t\t: fpu la57\n",
+        ],
+    ]
+}

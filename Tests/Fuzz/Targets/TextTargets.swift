@@ -1,0 +1,66 @@
+import Basics
+
+@testable import Hibernation
+@testable import Linux
+@testable import MemoryImage
+@testable import PhysicalMemory
+
+/// Texts of /proc, /sys and the kernel command line.
+let textTargets: [FuzzTarget] = [
+    FuzzTarget("command-line") { bytes in
+        let line = KernelCommandLine(String(decoding: bytes, as: UTF8.self))
+        let settings = Settings(line)
+        require(settings.waitSeconds <= 86400 && settings.patienceSeconds <= 86400, "times are bounded")
+        require(settings.jumpBackEntry != 0, "an entry is not 0")
+        require(!line.words.contains("--"), "what is for init is not ours")
+        if let device = settings.device {
+            require(DeviceName(device.description) == device, "a device's name is read as it is written")
+        }
+        if let codec = try? Codec(parsing: settings.codec.description) {
+            require(codec == settings.codec, "a codec is read as it is written")
+        } else {
+            require(false, "a codec can be read")
+        }
+    },
+    FuzzTarget("iomem") { bytes in
+        attempt { () throws(Failure) in
+            let entries = try parseIOMemory(String(decoding: bytes, as: UTF8.self))
+            let memory = systemMemory(entries)
+            require(memory == memory.normalized(), "memory is in order")
+            require(memory.allSatisfy { $0.lowerBound % pageSize == 0 && $0.upperBound % pageSize == 0 }, "whole pages")
+            let low = memory.intersection([0..<128 << 20]), high = memory.subtracting([0..<128 << 20])
+            require(low.intersection(high).isEmpty, "parts are apart")
+            require((low + high).normalized() == memory, "parts make the whole")
+        }
+    },
+    FuzzTarget("ranges") { bytes in
+        var input = InputReader(bytes)
+        func ranges(_ count: Int) -> [AddressRange] {
+            (0..<count).map { _ in
+                let start = input.number(UInt64.self), length = UInt64(input.number(UInt32.self))
+                return start..<(start > UInt64.max - length ? UInt64.max : start + length)
+            }
+        }
+        let one = ranges(Int(input.number(UInt8.self) % 8)), other = ranges(Int(input.number(UInt8.self) % 8))
+        let both = one.intersection(other), rest = one.subtracting(other)
+        require((both + rest).normalized() == one.normalized(), "parts make the whole")
+        require(both.intersection(rest).isEmpty, "parts are apart")
+        for range in one { require(one.covers(range), "a whole covers its parts") }
+    },
+    FuzzTarget("tables") { bytes in
+        let text = String(decoding: bytes, as: UTF8.self)
+        let extent = BlockDeviceExtent(device: DeviceNumber(major: 8, minor: 1), bytes: 4096..<8 << 20)
+        attempt { () throws(Failure) in
+            for found in try extents(below: extent, deviceMapperTable: text) {
+                require(found.bytes.count <= extent.bytes.count, "an extent does not grow")
+            }
+        }
+        _ = mountedDevices(text) { _ in extent.device }
+        _ = swapDevices(text) { _ in extent.device }
+        _ = processorCount(inList: text)
+        _ = number("MemFree", in: text)
+        _ = hasFiveLevelPaging(cpuInfo: text)
+        _ = parseSize(text)
+        if let uuid = UUID(text) { require(UUID(uuid.description) == uuid, "a UUID is read as it is written") }
+    },
+]
