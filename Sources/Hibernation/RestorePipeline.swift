@@ -12,47 +12,55 @@ final class RestorePipeline: @unchecked Sendable {
     private let allowed: [AddressRange]
     private let state: ChildState
     private let workers: Workers
-    private let dataPages = Atomic<UInt64>(0)
-    private let zeroPages = Atomic<UInt64>(0)
+    private let tally = Guarded(PageTally())
+    /// Bytes that workers may still ask for: an image that lists pages again and again ends there.
+    private let room: Atomic<UInt64>
 
     /// - Parameter allowed: the addresses that may be written, as whole pages: kernel A's saved memory.
     init(_ reader: ImageReader, _ device: MemoryDevice, allowed: [AddressRange], state: ChildState) {
         self.reader = reader
         self.device = device
         self.allowed = allowed.normalized()
+        room = Atomic(self.allowed.byteCount)
         self.state = state
         workers = Workers(count: pipelineWorkerCount(reader.partition.superblock.codec))
     }
 
     /// Restores everything; returns when all workers have ended.
-    /// - Throws: at the first chunk that is damaged or belongs elsewhere, and where the counts are not the image's.
+    /// - Throws: at the first chunk that is damaged or belongs elsewhere, and where the pages are not kernel A's, each once.
     func run() throws(Failure) {
         try workers.run { () throws(Failure) in try self.work() }
         let counts = reader.partition.superblock.counts
-        let restored = (dataPages.load(ordering: .relaxed), zeroPages.load(ordering: .relaxed))
-        guard restored == (counts.dataPages, counts.zeroPages),
-            restored.0 + restored.1 == allowed.byteCount / pageSize
+        let restored = tally.withLock { $0 }
+        guard restored.data == counts.dataPages, restored.zero == counts.zeroPages,
+            room.load(ordering: .relaxed) == 0, restored.sum == PageTally.sum(of: allowed)
         else {
             throw Failure(
                 "restore", reader.partition.path,
-                "its \(restored.0) pages of data and \(restored.1) of zeros are not kernel A's memory")
+                "its \(restored.data) pages of data and \(restored.zero) of zeros are not kernel A's memory")
         }
     }
 
+    /// Lets workers write where kernel A's memory was, and no more than there was.
     private struct Sink: PageSink, ~Copyable {
+        let pipeline: RestorePipeline
         var window: MemoryWindow
+
         mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
-            try window.memory(for: addresses)
+            let (_, left) = pipeline.room.wrappingSubtract(addresses.byteCount, ordering: .relaxed)
+            guard left <= pipeline.allowed.byteCount else {
+                throw Failure("restore", "kernel A's memory", "the image holds more pages than it has")
+            }
+            return try window.memory(for: addresses)
         }
     }
 
     private func work() throws(Failure) {
         let chunks = try reader.makeChunkReader()
-        var sink = Sink(window: MemoryWindow(device, allowed: allowed))
+        var sink = Sink(pipeline: self, window: MemoryWindow(device, allowed: allowed))
         while !workers.isStopping, let entry = reader.takeEntry() {
             let pages = try chunks.read(entry, into: &sink)
-            dataPages.add(pages.data, ordering: .relaxed)
-            zeroPages.add(pages.zero, ordering: .relaxed)
+            tally.withLock { $0 = $0 + pages }
             state.add(pages: pages.data + pages.zero)
         }
     }

@@ -67,10 +67,10 @@ public final class ChunkReader {
     }
 
     /// Reads a chunk, verifies all of it, then hands its pages to the sink.
-    /// - Returns: the pages of each kind.
+    /// - Returns: the pages that it holds.
     public func read(
         _ entry: ChunkIndex.Entry, into sink: inout some PageSink & ~Copyable
-    ) throws(Failure) -> (data: UInt64, zero: UInt64) {
+    ) throws(Failure) -> PageTally {
         let bytes = UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<Int(entry.byteCount)])
         try reader.partition.file.read(into: bytes, at: entry.offset)
         return try unpack(UnsafeRawBufferPointer(bytes), entry, into: &sink)
@@ -79,7 +79,7 @@ public final class ChunkReader {
     /// Verifies a chunk's bytes, then hands its pages to the sink.
     func unpack(
         _ bytes: UnsafeRawBufferPointer, _ entry: ChunkIndex.Entry, into sink: inout some PageSink & ~Copyable
-    ) throws(Failure) -> (data: UInt64, zero: UInt64) {
+    ) throws(Failure) -> PageTally {
         let header: ChunkHeader
         do throws(Failure) { header = try ChunkHeader(decoding: bytes) } catch { throw damaged(entry, error.reason) }
         guard header.imageUUID == reader.index.imageUUID else { throw damaged(entry, "it belongs to another image") }
@@ -108,7 +108,10 @@ public final class ChunkReader {
             try scatter(dataRuns, UnsafeRawBufferPointer(contents), into: &sink)
         }
         for run in header.runs where run.kind == .zero { try clearRun(run, in: &sink) }
-        return (UInt64(header.dataPages), header.zeroPages)
+        // After the sink has taken them all, so that nothing is counted that nobody would take.
+        var tally = PageTally()
+        for run in header.runs { tally.add(run) }
+        return tally
     }
 
     private func decompress(

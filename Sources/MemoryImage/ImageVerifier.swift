@@ -11,21 +11,23 @@ extension ImageReader {
     /// - Throws: at the first chunk that is damaged, and where the counts are not the superblock's.
     public func verify() throws(Failure) {
         let workers = Workers()
-        let pages = Guarded<(data: UInt64, zero: UInt64)>((0, 0))
+        let tally = Guarded(PageTally())
         try workers.run { () throws(Failure) in
             let chunks = try self.makeChunkReader()
             var sink = NoSink()
             while !workers.isStopping, let entry = self.takeEntry() {
-                let count = try chunks.read(entry, into: &sink)
-                pages.withLock {
-                    $0.data += count.data
-                    $0.zero += count.zero
-                }
+                let pages = try chunks.read(entry, into: &sink)
+                tally.withLock { $0 = $0 + pages }
             }
         }
         let counts = partition.superblock.counts
-        guard pages.withLock({ $0 }) == (counts.dataPages, counts.zeroPages) else {
+        let found = tally.withLock { $0 }
+        guard found.data == counts.dataPages, found.zero == counts.zeroPages else {
             throw Failure("verify", partition.path, "its pages are not as many as its superblock says")
+        }
+        let memory = description.memoryRanges.subtracting(description.backupRanges)
+        guard memory.isEmpty || found.sum == PageTally.sum(of: memory) else {
+            throw Failure("verify", partition.path, "its pages are not those of kernel A's memory")
         }
     }
 }

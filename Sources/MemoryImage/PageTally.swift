@@ -1,0 +1,45 @@
+import Basics
+
+/// Pages of an image, counted by kind, and which ones they are: the sum tells each page once from some twice and others not
+/// at all.
+public struct PageTally: Equatable, Sendable {
+    public var data: UInt64 = 0
+    public var zero: UInt64 = 0
+    /// The sum of the pages' scrambled frame numbers, modulo 2^64.
+    public var sum: UInt64 = 0
+
+    public init() {}
+
+    public static func + (one: PageTally, other: PageTally) -> PageTally {
+        var result = one
+        result.data &+= other.data
+        result.zero &+= other.zero
+        result.sum &+= other.sum
+        return result
+    }
+
+    /// The sum for all pages of the ranges.
+    public static func sum(of ranges: [AddressRange]) -> UInt64 {
+        ranges.reduce(0) { $0 &+ sum(of: $1.lowerBound / pageSize..<$1.upperBound / pageSize) }
+    }
+
+    static func sum(of frames: Range<UInt64>) -> UInt64 {
+        var sum: UInt64 = 0
+        for frame in frames { sum &+= scrambled(frame) }
+        return sum
+    }
+
+    mutating func add(_ run: PageRun) {
+        if run.kind == .data { data &+= UInt64(run.count) } else { zero &+= UInt64(run.count) }
+        guard let addresses = run.addresses else { return }
+        sum &+= PageTally.sum(of: addresses.lowerBound / pageSize..<addresses.upperBound / pageSize)
+    }
+
+    /// The finalizer of SplitMix64: numbers that differ little come out as different as any.
+    private static func scrambled(_ number: UInt64) -> UInt64 {
+        var value = number &+ 0x9e37_79b9_7f4a_7c15
+        value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
+        return value ^ value >> 31
+    }
+}

@@ -1,0 +1,194 @@
+import Basics
+import Foundation
+import Linux
+import Testing
+
+@testable import MemoryImage
+
+/// Images that were changed by accident or on purpose, read as kernel C reads them: each is refused, or every page comes
+/// out as it went in; and nothing is ever written where the image's memory is not.
+///
+/// With TORPOR_TORTURE set there are 10,000 of them.
+@Suite struct MutatedImageTests {
+    private static let isTorture = ProcessInfo.processInfo.environment["TORPOR_TORTURE"] != nil
+    private let file: PartitionFile
+    private let fixture = MemoryFixture(pageCount: 300)
+    private let superblock: Superblock
+    private let index: ChunkIndex
+    private let original: [UInt8]
+
+    enum Kind: String, CaseIterable {
+        case flippedBit, zeroedBlock, swappedBlocks, olderChunk, cutDevice
+        /// With the checksums made right afterwards.
+        case forgedSuperblock, forgedIndex, forgedHeader, forgedDescription
+    }
+
+    enum Outcome: String { case refused, unchanged, forged }
+
+    init() throws {
+        file = try PartitionFile(8 << 20)
+        let partition = try file.formatted()
+        // What an older, larger image leaves lies between and behind the chunks of this one.
+        try MemoryFixture(pageCount: 500, seed: 9).write(
+            to: partition, .none, image: Basics.UUID("bbbbbbbb-89ab-4cde-8f01-23456789abcd") ?? .zero)
+        try partition.discardImage()
+        try fixture.write(to: partition, .zstd(level: 1))
+        superblock = partition.superblock
+        index = try ImageReader(HibernationPartition(file.path)).index
+        original = try file.bytes
+    }
+
+    @Test func isRefusedOrComesOutAsItWentIn() throws {
+        var random = Random(state: 7)
+        var table: [String: Int] = [:]
+        let handle = try #require(FileHandle(forUpdatingAtPath: file.path))
+        for number in 0..<(Self.isTorture ? 10_000 : 450) {
+            let kind = Kind.allCases[number % Kind.allCases.count]
+            let changes = mutation(kind, &random)
+            for change in changes { try write(change, to: handle) }
+            if kind == .cutDevice { try handle.truncate(atOffset: random.below(UInt64(original.count))) }
+            let outcome = try outcome(kind, number)
+            table["\(kind.rawValue), \(outcome.rawValue)", default: 0] += 1
+            if kind == .cutDevice {
+                try handle.truncate(atOffset: 0)
+                try write((0, original), to: handle)
+            } else {
+                for (offset, bytes) in changes.reversed() {
+                    try write((offset, Array(original[offset..<offset + bytes.count])), to: handle)
+                }
+            }
+        }
+        #expect(try outcome(.flippedBit, -1) == .unchanged, "the image is whole in the end")
+        for (line, count) in table.sorted(by: { $0.key < $1.key }) { print("mutated: \(line): \(count)") }
+        // A mutation that nobody ever notices would test nothing.
+        for kind in Kind.allCases { #expect(table["\(kind.rawValue), refused", default: 0] > 0, "\(kind)") }
+    }
+
+    private func outcome(_ kind: Kind, _ number: Int) throws -> Outcome {
+        do {
+            let partition = try HibernationPartition(file.path)
+            guard partition.superblock.state == .ready else { return .refused }
+            let reader = try ImageReader(partition)
+            let chunks = try reader.makeChunkReader()
+            var sink = BoundedSink(allowed: Set(fixture.frames))
+            var tally = PageTally()
+            while let entry = reader.takeEntry() { tally = tally + (try chunks.read(entry, into: &sink)) }
+            sink.collecting.finish()
+            var expected = PageTally()
+            expected.data = partition.superblock.counts.dataPages
+            expected.zero = partition.superblock.counts.zeroPages
+            expected.sum = fixture.frames.reduce(0) { $0 &+ PageTally.sum(of: $1..<$1 + 1) }
+            guard tally == expected else { return .refused }
+            if sink.collecting.pages == fixture.pages { return .unchanged }
+            // Contents that somebody signs for with right checksums are theirs.
+            #expect(kind == .forgedHeader || kind == .forgedIndex, "mutation \(number) (\(kind)) changed pages unseen")
+            return .forged
+        } catch {
+            #expect(!error.reason.isEmpty)
+            return .refused
+        }
+    }
+
+    private typealias Change = (offset: Int, bytes: [UInt8])
+
+    private func mutation(_ kind: Kind, _ random: inout Random) -> [Change] {
+        let used = Int(superblock.counts.storedBytes)
+        func block() -> Int { Int(random.below(UInt64(used / 4096))) * 4096 }
+        func copied(_ from: Int, _ count: Int = 4096) -> [UInt8] { Array(original[from..<from + count]) }
+        switch kind {
+        case .flippedBit:
+            let offset = Int(random.below(UInt64(used)))
+            return [(offset, [original[offset] ^ 1 << UInt8(random.below(8))])]
+        case .zeroedBlock: return [(block(), [UInt8](repeating: 0, count: 4096))]
+        case .swappedBlocks:
+            let (one, other) = (block(), block())
+            return [(one, copied(other)), (other, copied(one))]
+        case .olderChunk:
+            // The older image's first chunks lie behind this one.
+            let entry = index.entries[Int(random.below(UInt64(index.entries.count)))]
+            let older = (used + 4095) / 4096 * 4096 + Int(random.below(64)) * 4096
+            return [
+                (Int(entry.offset), copied(min(older, original.count - Int(entry.byteCount)), Int(entry.byteCount)))
+            ]
+        case .cutDevice: return []
+        case .forgedSuperblock:
+            var changes: [Change] = []
+            for offset in Superblock.slotOffsets {
+                var slot = copied(Int(offset))
+                slot[Int(random.below(256))] = UInt8(truncatingIfNeeded: random.next())
+                slot.put(crc64(slot, count: 4088), at: 4088)
+                changes.append((Int(offset), slot))
+            }
+            return changes
+        case .forgedDescription:
+            return forged(superblock.descriptionExtent, slotField: 160, &random) { bytes, random in
+                bytes[Int(random.below(UInt64(bytes.count)))] = UInt8(truncatingIfNeeded: random.next())
+            }
+        case .forgedIndex:
+            return forged(superblock.indexExtent, slotField: 184, &random) { bytes, random in
+                bytes[Int(random.below(UInt64(bytes.count)))] = UInt8(truncatingIfNeeded: random.next())
+            }
+        case .forgedHeader:
+            let number = Int(random.below(UInt64(index.entries.count)))
+            let entry = index.entries[number]
+            var chunk = copied(Int(entry.offset), Int(entry.byteCount))
+            let size = chunk.withUnsafeBytes { Int($0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)) }
+            chunk[24 + Int(random.below(UInt64(size - 24)))] = UInt8(truncatingIfNeeded: random.next())
+            chunk.put(UInt64(0), at: 112)
+            let sum = crc64(chunk, count: size)
+            chunk.put(sum, at: 112)
+            return [(Int(entry.offset), chunk)]
+                + forged(superblock.indexExtent, slotField: 184, &random) { bytes, _ in
+                    bytes.put(sum, at: ChunkIndex.fixedByteCount + number * ChunkIndex.entryByteCount + 24)
+                }
+        }
+    }
+
+    /// A changed part of the image, with the checksum that the superblock has of it made right.
+    private func forged(
+        _ extent: Superblock.Extent, slotField: Int, _ random: inout Random,
+        _ change: (inout [UInt8], inout Random) -> Void
+    ) -> [Change] {
+        let start = Int(extent.offset)
+        var bytes = Array(original[start..<start + Int(extent.byteCount)])
+        change(&bytes, &random)
+        let slot = Superblock.slotOffsets[Int((superblock.generation - 1) % 2)]
+        var block = Array(original[Int(slot)..<Int(slot) + 4096])
+        block.put(crc64(bytes), at: slotField)
+        block.put(crc64(block, count: 4088), at: 4088)
+        return [(start, bytes), (Int(slot), block)]
+    }
+
+    private func write(_ change: Change, to handle: FileHandle) throws {
+        try handle.seek(toOffset: UInt64(change.offset))
+        try handle.write(contentsOf: Data(change.bytes))
+    }
+}
+
+/// A sink for pages of the fixture's memory, and no more of them than there are.
+private struct BoundedSink: PageSink {
+    let allowed: Set<UInt64>
+    var collecting = CollectingSink()
+    private var taken = 0
+
+    init(allowed: Set<UInt64>) { self.allowed = allowed }
+
+    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        let frames = addresses.lowerBound / pageSize..<addresses.upperBound / pageSize
+        taken += frames.count
+        guard taken <= allowed.count, frames.allSatisfy({ allowed.contains($0) }) else {
+            throw Failure("write", "memory at \(hexadecimal(addresses))", "it is not memory that was saved")
+        }
+        return try collecting.memory(for: addresses)
+    }
+}
+
+/// Numbers that are the same in every run.
+private struct Random {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state >> 24
+    }
+    mutating func below(_ limit: UInt64) -> UInt64 { limit == 0 ? 0 : next() % limit }
+}
