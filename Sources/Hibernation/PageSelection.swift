@@ -22,6 +22,9 @@ struct PageSelection: Sendable {
     ///   - expected: free pages that kernel A noted before the jump.
     /// - Throws: why all pages have to be saved.
     init(_ core: CoreFile, _ free: FreePages, windows: [AddressRange], expected: UInt64) throws(Failure) {
+        guard SavePipeline.windowByteCount / pageSize % free.alignment == 0 else {
+            throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(free.alignment) pages")
+        }
         let tally = Guarded<(free: UInt64, samples: Int, poisoned: Int)>((0, 0, 0))
         let list = WorkList(windows)
         let workers = Workers()

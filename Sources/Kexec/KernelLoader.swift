@@ -8,14 +8,8 @@ extension LoadPlan {
     /// - Throws: what the kernel answers, with the reason as far as errno tells one from the other.
     public func load(preservesContext: Bool) throws(Failure) {
         var kexecSegments: [KexecSegment] = []
-        // The segments' contents lie one behind the other here, each as far as its last piece reaches.
-        let contentRanges = segments.map { segment in
-            segment
-                .lowerBound..<(pieces.map { $0.addresses.upperBound }.filter {
-                    segment.lowerBound < $0 && $0 <= segment.upperBound
-                }
-                .max() ?? segment.lowerBound)
-        }
+        // The segments' contents lie one behind the other here.
+        let contentRanges = segments.map { contentRange(of: $0) }
         let content = try Mapping(anonymous: max(1, Int(contentRanges.byteCount)))
         var offset = 0
         for (segment, range) in zip(segments, contentRanges) {
@@ -44,6 +38,13 @@ extension LoadPlan {
             default: throw error
             }
         }
+    }
+
+    /// The part of a segment that has contents: from its beginning as far as its last piece reaches.
+    private func contentRange(of segment: AddressRange) -> AddressRange {
+        let ends = pieces.map { $0.addresses.upperBound }
+        let last = ends.filter { segment.lowerBound < $0 && $0 <= segment.upperBound }.max()
+        return segment.lowerBound..<(last ?? segment.lowerBound)
     }
 }
 
