@@ -4,6 +4,9 @@ public typealias AddressRange = Range<UInt64>
 /// Bytes in a page; x86_64 has no other base page size.
 public let pageSize: UInt64 = 4096
 
+/// Ranges of memory that a machine has at most, here: as many as the core header that names them may have.
+public let maximumMemoryRanges = 4095
+
 extension Range where Bound == UInt64 {
     /// Bytes in the range.
     public var byteCount: UInt64 { upperBound - lowerBound }
@@ -50,9 +53,13 @@ extension Array where Element == AddressRange {
     public func subtracting(_ others: [AddressRange]) -> [AddressRange] {
         let holes = others.normalized()
         var result: [AddressRange] = []
+        // A hole that ends before a range ends before all that follow as well.
+        var next = 0
         for range in normalized() {
             var start = range.lowerBound
-            for hole in holes where hole.upperBound > range.lowerBound && hole.lowerBound < range.upperBound {
+            while next < holes.count, holes[next].upperBound <= range.lowerBound { next += 1 }
+            for hole in holes[next...] {
+                if hole.lowerBound >= range.upperBound { break }
                 if start < hole.lowerBound { result.append(start..<hole.lowerBound) }
                 start = Swift.max(start, hole.upperBound)
             }

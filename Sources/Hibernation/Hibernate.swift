@@ -137,7 +137,7 @@ public struct Hibernate: Sendable {
                 kernel: preparation.kernel, initrd: preparation.initrd,
                 commandLine: try commandLine(.uuid(preparation.partition.uuid.description), description.session),
                 backupRanges: description.backupRanges,
-                savedRanges: description.memoryRanges.subtracting(description.backupRanges),
+                savedRanges: description.savedRanges,
                 reservedEntries: a.reservedEntries,
                 notes: [
                     CoreNote(name: VMCoreInfo.noteName, content: a.vmcoreInfo),

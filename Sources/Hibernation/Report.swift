@@ -63,7 +63,7 @@ public struct Report: Equatable, Sendable {
             throw Failure("find", operand, "kernel A named none")
         }
         let map = BackupPageMap(sources: description.backupSources)
-        let saved = description.memoryRanges.subtracting(description.backupRanges)
+        let saved = description.savedRanges
         guard description.reportAddress % pageSize == 0, description.reportAddress < 1 << 52,
             let address = map.location(of: description.reportAddress, backupRanges: description.backupRanges),
             saved.covers(address..<address + pageSize)

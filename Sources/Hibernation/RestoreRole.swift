@@ -145,7 +145,7 @@ struct Restore {
         log.debug("kernel A had \(describeRanges(description.memoryRanges))")
         try ResumeChecks(description).perform()
         for area in description.watchedAreas { try area.expectUnchanged(seconds: settings.waitSeconds, state) }
-        let allowed = description.memoryRanges.subtracting(description.backupRanges)
+        let allowed = description.savedRanges
         log.notice(
             "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))"
         )

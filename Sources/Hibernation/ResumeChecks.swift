@@ -78,7 +78,7 @@ struct ResumeChecks {
     }
 
     private func checkEntry() throws(Failure) {
-        let saved = description.memoryRanges.subtracting(description.backupRanges)
+        let saved = description.savedRanges
         let entry = description.jumpBackEntry
         guard saved.contains(where: { $0.contains(entry) }) else {
             throw Failure("resume", "kernel A", "its entry 0x\(hexadecimal(entry)) is not in its saved memory")

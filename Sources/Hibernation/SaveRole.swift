@@ -124,7 +124,7 @@ struct Save {
             description.watchedAreas[number] = try description.watchedAreas[number].fingerprinted(
                 seconds: settings.waitSeconds, state)
         }
-        let ranges = description.memoryRanges.subtracting(description.backupRanges)
+        let ranges = description.savedRanges
         let pages = ranges.byteCount / pageSize
         let windows = SavePipeline.windows(ranges)
         let selection = selectPages(core, description, windows)
@@ -223,8 +223,8 @@ let sessionNoteName = "Torpor"
 func findBackupPages(
     _ core: CoreFile, _ description: ImageDescription, entry: UInt64
 ) throws(Failure) -> BackupPageMap {
-    let controlPage = entry & ~(pageSize - 1)
+    // Both the entry and the addresses in the list are numbers that somebody else has written.
     return try BackupPageMap(
-        controlPage: try core.copy(controlPage..<controlPage + pageSize), backupRanges: description.backupRanges
-    ) { (address) throws(Failure) in try core.copy(address..<address + pageSize) }
+        controlPage: try core.copyPage(at: entry & ~(pageSize - 1)), backupRanges: description.backupRanges
+    ) { (address) throws(Failure) in try core.copyPage(at: address) }
 }

@@ -19,10 +19,11 @@ struct CoreHeader {
     private let notes: [UInt8]
     private let memory: [AddressRange]
 
-    /// - Throws: where there are more ranges than the ELF header counts; 0xffff means that they are counted elsewhere.
+    /// - Throws: where there are more ranges than kernel B reads.
     init(notes: [CoreNote], memory: [AddressRange]) throws(Failure) {
-        guard memory.count < 0xfffe else {
-            throw Failure("describe", "kernel A's memory", "it has \(memory.count) ranges, more than an ELF file does")
+        guard memory.count <= maximumMemoryRanges else {
+            throw Failure(
+                "describe", "kernel A's memory", "it has \(memory.count) ranges, more than \(maximumMemoryRanges)")
         }
         var bytes: [UInt8] = []
         for note in notes {

@@ -60,6 +60,8 @@ public struct ChunkIndex: Sendable {
         imageUUID = uuid
         entries = []
         entries.reserveCapacity(Int(count))
+        // In the order of their places, none over another: a reader goes over the partition once at most.
+        var end = partition.lowerBound
         for i in 0..<Int(count) {
             let at = ChunkIndex.fixedByteCount + i * ChunkIndex.entryByteCount
             let entry = Entry(
@@ -67,10 +69,11 @@ public struct ChunkIndex: Sendable {
                 dataPages: try fields.integer(at: at + 12), sequence: try fields.integer(at: at + 16),
                 headerChecksum: try fields.integer(at: at + 24))
             guard entry.offset % UInt64(blockSize) == 0, entry.byteCount % UInt32(blockSize) == 0, entry.byteCount > 0,
-                entry.byteCount <= UInt32(ChunkHeader.maximumByteCount), entry.offset >= partition.lowerBound,
+                entry.byteCount <= UInt32(ChunkHeader.maximumByteCount), entry.offset >= end,
                 entry.offset <= partition.upperBound, UInt64(entry.byteCount) <= partition.upperBound - entry.offset
-            else { throw damaged("chunk \(i) does not lie within the partition") }
+            else { throw damaged("chunk \(i) does not lie within the partition, behind the one before it") }
             entries.append(entry)
+            end = entry.offset + UInt64(entry.byteCount)
         }
     }
 }

@@ -66,7 +66,8 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
     /// Bytes that one worker takes at most, a writer's or a reader's: two buffers and the codec's state.
     public var workerByteCount: UInt64 {
         let buffers = 2 * ChunkHeader.maximumByteCount
-        let decoder = 1 << 20  // a zstd decoder's state has some 160 KiB, xz's has 64 KiB and a dictionary of up to 1 MiB
+        // A zstd decoder's state has some 160 KiB, xz's has 64 KiB and a dictionary of up to 1 MiB.
+        let decoder = 5 << 18
         return UInt64(
             buffers + decoder + Compressor.stateByteCount(self, inputs: ChunkHeader.maximumPayloadByteCount))
     }

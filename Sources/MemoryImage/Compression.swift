@@ -169,7 +169,8 @@ private func xzCompress(
 private func xzDecompress(
     _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
 ) throws(Failure) -> Int {
-    var limit: UInt64 = 64 << 20
+    // The dictionary that a stream asks for is the writer's at most.
+    var limit: UInt64 = 4 << 20
     var read = 0
     var written = 0
     let result = lzma_stream_buffer_decode(

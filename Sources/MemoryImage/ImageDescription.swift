@@ -52,6 +52,9 @@ public struct ImageDescription: Equatable, Sendable {
 
     public init() {}
 
+    /// The memory whose pages the image holds: whole pages, ascending.
+    public var savedRanges: [AddressRange] { memoryRanges.subtracting(backupRanges) }
+
     private enum Tag: UInt32 {
         case session = 1, host, kernelRelease, jumpBackEntry, hasFiveLevelPaging, processorCount
         case backupRanges, memoryRanges, firmwareMap, backupSources, vmcoreInfo, reportAddress, reportKey
@@ -165,7 +168,7 @@ public struct ImageDescription: Equatable, Sendable {
     /// Ranges must be of whole pages, ascending and disjoint, so that nobody after this has to ask.
     private static func ranges(_ value: [UInt8], _ field: String) throws(Failure) -> [AddressRange] {
         let bounds = try numbers(value)
-        guard bounds.count % 2 == 0 else { throw malformed(field) }
+        guard bounds.count % 2 == 0, bounds.count / 2 <= maximumMemoryRanges else { throw malformed(field) }
         var result: [AddressRange] = []
         var previous: UInt64 = 0
         for i in 0..<bounds.count / 2 {

@@ -12,7 +12,7 @@ public final class ImageReader: @unchecked Sendable {
     private let entries: WorkList<ChunkIndex.Entry>
 
     /// The largest description that is read: with a backup range of 4 GiB, its page map has 8 MiB.
-    private static let descriptionLimit: UInt64 = 64 << 20
+    private static let descriptionLimit: UInt64 = 16 << 20
     /// The largest index that is read: 2 million chunks, 2 TiB of memory.
     private static let indexLimit: UInt64 = 64 << 20
 

@@ -25,7 +25,7 @@ extension ImageReader {
         guard found.data == counts.dataPages, found.zero == counts.zeroPages else {
             throw Failure("verify", partition.path, "its pages are not as many as its superblock says")
         }
-        let memory = description.memoryRanges.subtracting(description.backupRanges)
+        let memory = description.savedRanges
         guard memory.isEmpty || found.sum == PageTally.sum(of: memory) else {
             throw Failure("verify", partition.path, "its pages are not those of kernel A's memory")
         }

@@ -38,6 +38,15 @@ public final class CoreFile: @unchecked Sendable {
         try CoreFile.read(file, count: Int(addresses.byteCount), at: try fileOffset(of: addresses))
     }
 
+    /// A copy of the page at a physical address that anybody may have written.
+    /// - Throws: where there is no such page.
+    public func copyPage(at address: UInt64) throws(Failure) -> [UInt8] {
+        guard address % pageSize == 0, address < 1 << 52 else {
+            throw Failure("find", "the page at 0x\(hexadecimal(address))", "there is no such address")
+        }
+        return try copy(address..<address + pageSize)
+    }
+
     private func fileOffset(of addresses: AddressRange) throws(Failure) -> UInt64 {
         for segment in segments where [segment.addresses].covers(addresses) {
             return segment.fileOffset + (addresses.lowerBound - segment.addresses.lowerBound)

@@ -33,8 +33,7 @@ public final class KernelMemory: Sendable {
 
     /// The contents of a page, by kernel A's physical address of it.
     public func page(_ address: UInt64) throws(Failure) -> [UInt8] {
-        let location = try locate(address)
-        return try core.copy(location..<location + pageSize)
+        try core.copyPage(at: try locate(address))
     }
 
     private func locate(_ address: UInt64) throws(Failure) -> UInt64 {
