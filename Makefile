@@ -20,7 +20,7 @@ kernel: build/bzImage
 build/init build/pattern: build/%: FORCE
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
 	TORPOR_EMBEDDED_LIBRARIES=$(EMBEDDED) $(SWIFT) build -c release --product $* --scratch-path .build-init
-	@scripts/install-program.sh .build-init/release/$* $@
+	@scripts/install-program.sh --without-unwind-tables .build-init/release/$* $@
 
 # torpor: the same rooms as ordinary Swift, static as well, to be copied into any system.
 build/torpor: FORCE

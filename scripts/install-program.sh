@@ -1,8 +1,25 @@
 #!/bin/sh
 # Puts a stripped copy of a program in place, unless the same is there already.
 #
-# usage: install-program.sh PROGRAM COPY
+# usage: install-program.sh [--without-unwind-tables] PROGRAM COPY
+#
+# Where nothing ever unwinds a stack, as in /init, the tables for that are zeros in the copy: they are a sixteenth of
+# rootfs.gz otherwise.
 set -eu
+keeps_tables=yes
+if [ "$1" = --without-unwind-tables ]; then
+    keeps_tables=no
+    shift
+fi
 mkdir -p "$(dirname "$2")"
-strip -o "$2.new" "$1"
+strip -R .comment -o "$2.new" "$1"
+if [ "$keeps_tables" = no ]; then
+    for section in .eh_frame .eh_frame_hdr; do
+        size=$(readelf -SW "$2.new" | sed 's/^ *\[ *[0-9]*\]//' | awk -v name="$section" '$1 == name { print $5 }')
+        [ -n "$size" ] || continue
+        head -c "$((0x$size))" /dev/zero >"$2.zeros"
+        objcopy --update-section "$section=$2.zeros" "$2.new"
+        rm "$2.zeros"
+    done
+fi
 if cmp -s "$2.new" "$2"; then rm "$2.new"; else mv "$2.new" "$2"; fi

@@ -59,6 +59,11 @@ int torpor_reboot_kexec(void)
 	return reboot((int)LINUX_REBOOT_CMD_KEXEC);
 }
 
+void torpor_trap(void)
+{
+	__builtin_trap();
+}
+
 int torpor_exited(int status)
 {
 	return WIFEXITED(status);

@@ -50,6 +50,9 @@ public func blockChildSignal() {
 /// Ends a process at once.
 public func kill(_ child: Int32) { _ = CLinux.kill(child, SIGKILL) }
 
+/// Executes an illegal instruction.
+public func trap() { torpor_trap() }
+
 /// Runs a program in this process's place, with the environment the kernel gave to init.
 public func execute(_ program: String) throws(Failure) -> Never {
     var signals = sigset_t()
@@ -62,22 +65,37 @@ public func execute(_ program: String) throws(Failure) -> Never {
     throw Failure(lastError: "run", program)
 }
 
-/// Runs a program on the console, as the leader of a session of its own, until it ends.
+/// Runs a program on the console, in a session of its own, until it ends.
 public func runOnConsole(_ program: String) throws(Failure) {
-    let child = try forkChild {
+    let leader = try forkChild {
         setsid()
         let console = torpor_open("/dev/console", O_RDWR, 0)
         if console >= 0 {
             _ = torpor_controlling_terminal(console)
             for descriptor: CInt in 0...2 { dup2(console, descriptor) }
         }
-        do throws(Failure) { try execute(program) } catch { return 127 }
+        // The end of a session's leader hangs up its terminal, and what was written to that last is lost then
+        // (drivers/tty/tty_jobctrl.c, `disassociate_ctty`): so the leader outlives the program, and waits for its output.
+        do throws(Failure) {
+            let child = try forkChild { do throws(Failure) { try execute(program) } catch { return notStarted } }
+            let status = try waitForEnd(of: child, program)
+            tcdrain(1)
+            return torpor_exited(status) != 0 ? torpor_exit_status(status) : 0
+        } catch { return notStarted }
     }
-    var status: CInt = 0
-    try retrying("wait for", program) { waitpid(child, &status, 0) }
-    if torpor_exited(status) != 0, torpor_exit_status(status) == 127 {
+    let status = try waitForEnd(of: leader, program)
+    if torpor_exited(status) != 0, torpor_exit_status(status) == notStarted {
         throw Failure("run", program, "it could not be started")
     }
+}
+
+/// The exit status that a shell gives to a program that is not there.
+private let notStarted: CInt = 127
+
+private func waitForEnd(of child: Int32, _ program: String) throws(Failure) -> CInt {
+    var status: CInt = 0
+    try retrying("wait for", program) { waitpid(child, &status, 0) }
+    return status
 }
 
 /// CPUs that this process may run on.

@@ -25,6 +25,7 @@
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +50,9 @@ long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_s
 
 /* LINUX_REBOOT_CMD_KEXEC is not in <sys/reboot.h>. */
 int torpor_reboot_kexec(void);
+
+/* An illegal instruction, which the compiler must not take for the end of what can happen. */
+void torpor_trap(void);
 
 /* The macros of wait(2). */
 int torpor_exited(int status);
