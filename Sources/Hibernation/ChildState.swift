@@ -12,8 +12,10 @@ final class ChildState: @unchecked Sendable {
         case preparing = 0
         /// Moving pages.
         case working = 1
+        /// All is ready for the point of no return, which may have been passed.
+        case committing = 2
         /// The point of no return: the image is `ready` or `snapshot` in kernel B, `consumed` in kernel C.
-        case committed = 2
+        case committed = 3
     }
 
     private let memory: Mapping

@@ -73,8 +73,8 @@ struct ChildWatch {
 struct ChildOutcome {
     /// Why it was not done; nil where it was.
     let reason: String?
-    /// Whether the child came past the point of no return: what it wrote before its end counts, not how it ended.
-    let isCommitted: Bool
+    /// How far the child came: past the point of no return, what it wrote before its end counts, not how it ended.
+    let stage: ChildState.Stage
     let counts: Superblock.Counts
 }
 
@@ -85,13 +85,13 @@ func runInChild(
 ) -> ChildOutcome {
     let state: ChildState
     do throws(Failure) { state = try ChildState() } catch {
-        return ChildOutcome(reason: error.description, isCommitted: false, counts: Superblock.Counts())
+        return ChildOutcome(reason: error.description, stage: .preparing, counts: Superblock.Counts())
     }
     let watch = ChildWatch(
         state: state, log: log, verb: verb, patienceSeconds: settings.waitSeconds + settings.patienceSeconds,
         watchdog: watchdog)
     let reason = watch.run { () throws(Failure) in try work(state) }
-    return ChildOutcome(reason: reason, isCommitted: state.stage == .committed, counts: state.counts)
+    return ChildOutcome(reason: reason, stage: state.stage, counts: state.counts)
 }
 
 /// Progress as a line with the rate and the time left.

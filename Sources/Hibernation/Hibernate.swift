@@ -61,15 +61,32 @@ public struct Hibernate: Sendable {
     /// Hibernates. Returns when kernel A is running again.
     public func run(_ tell: (String) -> Void) throws(Failure) -> Report {
         let preparation = try prepare()
-        let page = try ReportPage()
-        try load(preparation, page)
+        let page = try loadKernelB(preparation)
         tell("loaded kernel B; saving to \(preparation.path)")
         defer { unload() }
         syncFileSystems()
-        page.note(freePages: freePageCount())
+        page.note(freePageCount())
         try jumpToLoadedImage()
         dropStaleBuffers(preparation.path)
-        return try page.read()
+        var report = try page.read()
+        if report.outcome != .resumed {
+            do throws(Failure) { try giveUpWaitingImage(preparation.path) } catch {
+                let what = "this session goes on, and whether an image of it waits could not be seen: \(error)"
+                report.outcome = .failed
+                report.text += (report.text.isEmpty ? "" : "; ") + what
+            }
+        }
+        return report
+    }
+
+    /// Kernel A goes on: where kernel B died between writing its image and telling so, the image must not be resumed.
+    private func giveUpWaitingImage(_ path: String) throws(Failure) {
+        let partition = try HibernationPartition(path, [.write, .exclusive])
+        guard partition.superblock.state == .ready else { return }
+        try partition.update { superblock in
+            superblock.state = .failed
+            superblock.reason = "its session went on"
+        }
     }
 
     /// The superblock of a partition that an image may be written to.
@@ -111,14 +128,17 @@ public struct Hibernate: Sendable {
         }
     }
 
-    private func load(_ preparation: Preparation, _ page: ReportPage) throws(Failure) {
+    /// - Returns: the page that the report goes to.
+    private func loadKernelB(_ preparation: Preparation) throws(Failure) -> ReportPage {
+        // With the low pages taken, the report's page lies above N as well, where kernel B finds it whatever it has read.
+        let lowMemory = LowMemory(below: backupEnd)
+        defer { withExtendedLifetime(lowMemory) {} }
+        let page = try ReportPage()
         for _ in 0..<Hibernate.loadAttempts {
             let address = try page.physicalAddress()
             let plan = try plan(preparation, reportAddress: address, reportKey: page.key)
-            let lowMemory = LowMemory(below: backupEnd)
-            defer { withExtendedLifetime(lowMemory) {} }
             try plan.load(preservesContext: true)
-            if try page.physicalAddress() == address { return }
+            if try page.physicalAddress() == address { return page }
         }
         unload()
         throw Failure("load", "kernel B", "the kernel keeps moving the page that the report goes to")
@@ -135,7 +155,9 @@ public struct Hibernate: Sendable {
         return try LoadPlan(
             KernelB(
                 kernel: preparation.kernel, initrd: preparation.initrd,
-                commandLine: try commandLine(.uuid(preparation.partition.uuid.description), description.session),
+                commandLine: try commandLine(
+                    .uuid(preparation.partition.uuid.description), description.session,
+                    Report.Place(address: reportAddress, key: reportKey)),
                 backupRanges: description.backupRanges,
                 savedRanges: description.savedRanges,
                 reservedEntries: a.reservedEntries,
@@ -146,9 +168,12 @@ public struct Hibernate: Sendable {
     }
 
     /// Kernel B's command line: our own words, and where kernel A has its console.
-    private func commandLine(_ device: DeviceName, _ session: UUID) throws(Failure) -> String {
+    private func commandLine(
+        _ device: DeviceName, _ session: UUID, _ report: Report.Place
+    ) throws(Failure) -> String {
         var words = [
             "torpor.session=\(session.description)", "torpor.device=\(device.description)",
+            "torpor.report=\(report.description)",
             "torpor.after=\(after.rawValue)", "torpor.codec=\(codec.description)", "printk.devkmsg=on",
             // A kernel B that dies restarts the machine; without this it would stand still.
             "panic=10",
@@ -164,9 +189,11 @@ public struct Hibernate: Sendable {
         return words.joined(separator: " ")
     }
 
-    /// Pages that the kernel's buddy allocator has, as /proc/vmstat counts them; 0 where it does not tell.
-    private func freePageCount() -> UInt64 {
-        (try? readText("/proc/vmstat")).flatMap { number("nr_free_pages", in: $0) } ?? 0
+    /// Free pages as the kernel counts them; none where it does not tell.
+    private func freePageCount() -> FreePageCount {
+        FreePageCount(
+            free: (try? readText("/proc/vmstat")).flatMap { number("nr_free_pages", in: $0) } ?? 0,
+            kept: (try? readText("/proc/zoneinfo")).map { sum(of: "count", in: $0) } ?? 0)
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.

@@ -2,6 +2,21 @@ import Basics
 import Linux
 import PhysicalMemory
 
+/// How many pages kernel A's allocator had free just before the jump.
+struct FreePageCount: Equatable, Sendable {
+    /// Pages that its buddy allocator had (/proc/vmstat).
+    var free: UInt64
+    /// Free pages that it kept for single CPUs, which give them back when they go offline for the jump (/proc/zoneinfo).
+    var kept: UInt64
+
+    /// Whether kernel A may have as many marked free, as some memory is taken and given back until the jump.
+    func allows(_ found: UInt64) -> Bool {
+        let tolerance = free / 8 &+ 4096
+        let (most, overflow) = free.addingReportingOverflow(kept)
+        return (overflow || found <= most || found - most <= tolerance) && (free <= found || free - found <= tolerance)
+    }
+}
+
 /// Which of kernel A's pages need not be read: the free ones. Right or off: where anything speaks against what was found,
 /// all pages are saved.
 ///
@@ -21,7 +36,7 @@ struct PageSelection: Sendable {
     ///   - windows: physical addresses; cut so that no free block lies across a cut.
     ///   - expected: free pages that kernel A noted before the jump.
     /// - Throws: why all pages have to be saved.
-    init(_ core: CoreFile, _ free: FreePages, windows: [AddressRange], expected: UInt64) throws(Failure) {
+    init(_ core: CoreFile, _ free: FreePages, windows: [AddressRange], expected: FreePageCount) throws(Failure) {
         guard SavePipeline.windowByteCount / pageSize % free.alignment == 0 else {
             throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(free.alignment) pages")
         }
@@ -46,10 +61,10 @@ struct PageSelection: Sendable {
             }
         }
         let (found, samples, poisoned) = tally.withLock { $0 }
-        // Between kernel A's count and the jump its other CPUs go offline, and give back what they kept for themselves.
-        let tolerance = expected / 8 + 4096
-        guard found <= expected &+ tolerance, expected <= found &+ tolerance else {
-            throw Failure("find", "kernel A's free pages", "\(found) are marked, where kernel A counted \(expected)")
+        guard expected.allows(found) else {
+            throw Failure(
+                "find", "kernel A's free pages",
+                "\(found) are marked, where kernel A counted \(expected.free) and kept \(expected.kept) for its CPUs")
         }
         guard samples == 0 || poisoned < samples else {
             throw Failure("leave out", "kernel A's free pages", "it poisons them, and checks that when it takes one")

@@ -58,21 +58,60 @@ public struct Report: Equatable, Sendable {
     /// Writes the report into kernel A's memory, from kernel B, or from kernel C after that memory is back in place.
     /// - Throws: where the page does not begin with the key; nothing is written then.
     func deliver(_ description: ImageDescription) throws(Failure) {
-        let operand = "the report's page"
-        guard description.reportAddress != 0, description.reportKey.count == Report.keyByteCount else {
-            throw Failure("find", operand, "kernel A named none")
-        }
+        guard description.reportAddress != 0 else { throw Place.missing("kernel A named none") }
         let map = BackupPageMap(sources: description.backupSources)
         let saved = description.savedRanges
         guard description.reportAddress % pageSize == 0, description.reportAddress < 1 << 52,
             let address = map.location(of: description.reportAddress, backupRanges: description.backupRanges),
             saved.covers(address..<address + pageSize)
-        else { throw Failure("find", operand, "it is not in kernel A's saved memory") }
-        let page = try MemoryDevice().map(address..<address + pageSize)
-        guard page.bytes.prefix(Report.keyByteCount).elementsEqual(description.reportKey) else {
-            throw Failure("find", operand, "its key is not there")
+        else { throw Place.missing("it is not in kernel A's saved memory") }
+        try deliver(to: Place(address: address, key: description.reportKey))
+    }
+
+    /// Writes the report to a page where it lies now.
+    /// - Throws: as above, and where the page is not one that the running kernel leaves alone.
+    func deliver(to place: Place) throws(Failure) {
+        guard place.key.count == Report.keyByteCount else { throw Place.missing("kernel A gave it no key") }
+        let page = try MemoryDevice().map(place.address..<place.address + pageSize)
+        guard page.bytes.prefix(Report.keyByteCount).elementsEqual(place.key) else {
+            throw Place.missing("its key is not there")
         }
         UnsafeMutableRawBufferPointer(rebasing: page.bytes[Report.keyByteCount...]).copyBytes(from: encoded())
+    }
+
+    /// The page that takes a report, as the word `torpor.report=` names it: `ADDRESS:KEY`, both hexadecimal.
+    public struct Place: Equatable, Sendable, CustomStringConvertible {
+        /// Physical address, of a whole page.
+        var address: UInt64
+        /// What the page begins with.
+        var key: [UInt8]
+
+        init(address: UInt64, key: [UInt8]) {
+            self.address = address
+            self.key = key
+        }
+
+        /// nil for what names no page.
+        init?(_ text: String) {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, let address = parseNumber(parts[0]), address % pageSize == 0, address < 1 << 52,
+                parts[1].utf8.count == 2 * Report.keyByteCount
+            else { return nil }
+            let digits = Array(parts[1].utf8)
+            var key: [UInt8] = []
+            for number in 0..<Report.keyByteCount {
+                let pair = String(decoding: digits[2 * number..<2 * number + 2], as: UTF8.self)
+                guard let byte = parseHexadecimal(pair) else { return nil }
+                key.append(UInt8(truncatingIfNeeded: byte))
+            }
+            self.init(address: address, key: key)
+        }
+
+        public var description: String {
+            "0x\(hexadecimal(address)):" + key.map { hexadecimal(UInt64($0), digits: 2) }.joined()
+        }
+
+        fileprivate static func missing(_ reason: String) -> Failure { Failure("find", "the report's page", reason) }
     }
 }
 
@@ -105,16 +144,22 @@ final class ReportPage {
     private static let noteOffset = 2048
 
     /// Notes for kernel B how many pages are free now.
-    func note(freePages: UInt64) {
-        page.bytes.storeBytes(of: freePages.littleEndian, toByteOffset: ReportPage.noteOffset, as: UInt64.self)
+    func note(_ count: FreePageCount) {
+        for (number, value) in [count.free, count.kept].enumerated() {
+            page.bytes.storeBytes(
+                of: value.littleEndian, toByteOffset: ReportPage.noteOffset + number * 8, as: UInt64.self)
+        }
     }
 
     /// What kernel A noted, read by kernel B.
-    static func freePageCount(in memory: KernelMemory, _ description: ImageDescription) throws(Failure) -> UInt64 {
+    static func freePageCount(
+        in memory: KernelMemory, _ description: ImageDescription
+    ) throws(Failure) -> FreePageCount {
         let page = try memory.page(description.reportAddress)
         guard page.prefix(Report.keyByteCount).elementsEqual(description.reportKey) else {
             throw Failure("find", "kernel A's count of free pages", "the report's page does not begin with its key")
         }
-        return try page.span.bytes.integer(at: noteOffset)
+        let fields = page.span.bytes
+        return FreePageCount(free: try fields.integer(at: noteOffset), kept: try fields.integer(at: noteOffset + 8))
     }
 }

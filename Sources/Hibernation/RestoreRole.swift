@@ -21,12 +21,23 @@ struct RestoreRole {
     /// - Returns: why there was no resume; nil where there is nothing to resume.
     private func resume() -> String? {
         let outcome = runInChild("restoring", settings, log) { (state) throws(Failure) in
-            try Restore(settings: settings, log: log, state: state).run()
+            let steps = Steps(state: state, log: log, fault: settings.fault)
+            try Restore(settings: settings, log: log, steps: steps).run()
         }
-        guard outcome.isCommitted else { return outcome.reason }
+        guard outcome.stage == .committed || outcome.stage == .committing && isConsumed() else { return outcome.reason }
         log.notice("jumping into kernel A")
         do throws(Failure) { try jumpToLoadedImage() } catch { return error.description }
         return "the jump into kernel A came back"
+    }
+
+    /// Whether the superblock says `consumed` although the child that was to write that has not told so. The memory is in
+    /// place then and the jump is loaded, and the session would be lost without it.
+    private func isConsumed() -> Bool {
+        let outcome = runInChild("looking at the partition", settings, log) { (state) throws(Failure) in
+            let path = try findHibernationPartition(settings.device, seconds: 0)
+            if try HibernationPartition(path).superblock.state == .consumed { state.stage = .committed }
+        }
+        return outcome.stage == .committed
     }
 
     /// Takes the fallback; never returns.
@@ -66,109 +77,5 @@ struct RestoreRole {
         }
         log.notice("running a shell; when it ends, the machine is powered off")
         do throws(Failure) { try runOnConsole("/bin/sh") } catch { log.error(error.description) }
-    }
-}
-
-/// The child of kernel C: from the partition to memory that is ready to be jumped into.
-struct Restore {
-    let settings: Settings
-    let log: KernelLog
-    let state: ChildState
-
-    func run() throws(Failure) {
-        guard let path = try findPartition() else {
-            log.notice("nothing to resume: there is no hibernation partition")
-            return
-        }
-        let partition = try HibernationPartition(path, .write)
-        guard try isWaiting(partition.superblock, path) else { return }
-        do throws(Failure) {
-            if settings.isResumeForbidden {
-                throw Failure("resume", path, "noresume is on the kernel's command line")
-            }
-            try resume(partition)
-        } catch {
-            try keep(partition, error)
-            throw error
-        }
-    }
-
-    /// The partition that is named or, without a name, the only one with an image that waits.
-    /// - Returns: nil where none is named and there is none: this machine does not hibernate.
-    private func findPartition() throws(Failure) -> String? {
-        if let device = settings.device {
-            return try findHibernationPartition(device, seconds: settings.waitSeconds)
-        }
-        let paths = try hibernationPartitions(waiting: settings.waitSeconds)
-        let waiting = paths.filter { path in
-            guard let state = (try? HibernationPartition(path))?.superblock.state else { return false }
-            return state == .ready || state == .attempted
-        }
-        guard waiting.count < 2 else { throw severalPartitions(waiting) }
-        return waiting.first ?? paths.first
-    }
-
-    /// Whether there is an image to resume; an attempted one is refused, as it may be what stopped the machine.
-    private func isWaiting(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
-        switch superblock.state {
-        case .ready: return true
-        case .attempted:
-            throw Failure(
-                "resume", path,
-                "its image was left by an earlier attempt"
-                    + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
-                remedy: "give that session up with: torpor discard \(path)")
-        case .saving, .failed:
-            throw Failure("resume", path, "it holds \(superblock.stateDescription)")
-        case .empty, .consumed, .snapshot:
-            log.notice("nothing to resume: \(path) holds \(superblock.stateDescription)")
-            return false
-        }
-    }
-
-    /// After a refusal: the image stays, and is marked where the fallback is about to make it stale.
-    private func keep(_ partition: HibernationPartition, _ refusal: Failure) throws(Failure) {
-        let isGoingOn = settings.fallback == .root && partition.superblock.state == .ready
-        if isGoingOn || partition.superblock.state == .attempted {
-            try partition.update { superblock in
-                superblock.state = .attempted
-                superblock.reason = refusal.description
-            }
-        }
-    }
-
-    private func resume(_ partition: HibernationPartition) throws(Failure) {
-        let reader = try ImageReader(partition)
-        let description = reader.description
-        state.beat()
-        log.debug("entry 0x\(hexadecimal(description.jumpBackEntry)), \(reader.index.entries.count) chunks")
-        log.debug("kernel A had \(describeRanges(description.memoryRanges))")
-        try ResumeChecks(description).perform()
-        for area in description.watchedAreas { try area.expectUnchanged(seconds: settings.waitSeconds, state) }
-        let allowed = description.savedRanges
-        log.notice(
-            "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))"
-        )
-        try partition.update { $0.state = .attempted }
-
-        state.totalPages = allowed.byteCount / pageSize
-        state.stage = .working
-        let start = monotonicMilliseconds()
-        try RestorePipeline(reader, MemoryDevice(), allowed: allowed, state: state).run()
-        var report = Report()
-        report.outcome = .resumed
-        report.counts = partition.superblock.counts
-        report.restoreMilliseconds = monotonicMilliseconds() - start
-        log.notice("restored and verified in \(describe(milliseconds: report.restoreMilliseconds))")
-
-        try JumpBack(
-            entry: description.jumpBackEntry, mapEnd: description.memoryRanges.last?.upperBound ?? 0,
-            room: description.backupRanges
-        ).load(preservesContext: false)
-        if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
-        do throws(Failure) { try report.deliver(description) } catch { log.error(error.description) }
-        // Durable before the jump: an image is resumed at most once.
-        try partition.update { $0.state = .consumed }
-        state.stage = .committed
     }
 }

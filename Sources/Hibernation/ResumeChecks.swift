@@ -18,6 +18,7 @@ struct ResumeChecks {
                 remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
         }
         try checkFirmwareMap(map)
+        try checkMemory(map)
         try checkEntry()
         let hasFiveLevels = hasFiveLevelPaging(cpuInfo: try readText("/proc/cpuinfo"))
         guard hasFiveLevels == description.hasFiveLevelPaging else {
@@ -55,6 +56,15 @@ struct ResumeChecks {
                 "resume", "kernel A",
                 "the machine's memory map has changed: it has \(map.count) ranges, where it had \(saved.count)")
         }
+    }
+
+    /// What is written is memory of this machine, whatever the image says.
+    func checkMemory(_ map: [FirmwareMemoryRange]) throws(Failure) {
+        let memory = map.filter { $0.type == "System RAM" }.map { $0.addresses }
+        guard let foreign = (description.memoryRanges + description.backupRanges).subtracting(memory).first else {
+            return
+        }
+        throw Failure("resume", "kernel A", "the machine has no memory at \(hexadecimal(foreign))")
     }
 
     /// Kernel A goes on with the CPUs and the features that it found when it booted.

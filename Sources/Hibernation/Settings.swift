@@ -35,6 +35,12 @@ public struct Settings: Sendable {
     public var isResumeForbidden: Bool
     /// Physical address; nil where there is none, or only the zeros that stand there without a jump.
     public var jumpBackEntry: UInt64?
+    /// Where the report goes when kernel A's own description of it cannot be read.
+    public var reportPage: Report.Place?
+    /// What is to go wrong on purpose.
+    public var fault: Fault?
+    /// Whether an image is resumed whose resume was attempted before.
+    public var isRetrying: Bool
     /// Words that cannot be understood, each as a sentence; the standard value is taken in their place.
     public var problems: [String] = []
 
@@ -46,6 +52,7 @@ public struct Settings: Sendable {
     public init(_ commandLine: KernelCommandLine) {
         isDebugging = commandLine.contains("torpor.debug")
         isResumeForbidden = commandLine.contains("noresume")
+        isRetrying = commandLine.contains("torpor.retry")
         fallback = commandLine.value("root") != nil ? .root : .powerOff
         waitSeconds = Settings.unnamedDeviceSeconds
         // Every word that was appended counts, the last one first: kexec's own could stand before ours.
@@ -75,6 +82,14 @@ public struct Settings: Sendable {
         }
         if let text = commandLine.value("torpor.codec") {
             do throws(Failure) { codec = try Codec(parsing: text) } catch { problems.append(error.description) }
+        }
+        if let text = commandLine.value("torpor.report") {
+            reportPage = Report.Place(text)
+            if reportPage == nil { problems.append("torpor.report=\(text) names no page") }
+        }
+        if let text = commandLine.value("torpor.fault") {
+            fault = Fault(text)
+            if fault == nil { problems.append("torpor.fault=\(text) is no STEP:KIND") }
         }
         waitSeconds = seconds("torpor.wait", commandLine) ?? waitSeconds
         patienceSeconds = seconds("torpor.patience", commandLine) ?? patienceSeconds

@@ -10,6 +10,19 @@ public func number(_ name: String, in table: String) -> UInt64? {
     return nil
 }
 
+/// The sum of all numbers in lines that begin with a name, behind any white space: `count: 63` in /proc/zoneinfo.
+public func sum(of name: String, in table: String) -> UInt64 {
+    var sum: UInt64 = 0
+    for line in table.split(separator: "\n") {
+        let words = line.split(whereSeparator: { $0 == " " || $0 == ":" || $0 == "\t" })
+        guard words.count > 1, words[0].utf8.elementsEqual(name.utf8), let number = parseNumber(words[1]) else {
+            continue
+        }
+        sum = sum &+ number
+    }
+    return sum
+}
+
 /// Bytes that a line of /proc/meminfo tells.
 public func memoryInformation(_ name: String) throws(Failure) -> UInt64 { try byteCount(name, in: "/proc/meminfo") }
 

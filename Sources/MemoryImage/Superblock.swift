@@ -31,6 +31,9 @@ public struct Superblock: Equatable, Sendable {
         case failed = 5
         /// A complete image whose session went on after it was saved: to look at, never to resume.
         case snapshot = 6
+
+        /// Whether a session may still be in it that has nothing else.
+        public var isWaiting: Bool { self == .ready || self == .attempted }
     }
 
     /// A range of the partition with the CRC-64 of its bytes. In bytes; `offset` is a multiple of 4 KiB.

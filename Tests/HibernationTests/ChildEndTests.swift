@@ -38,7 +38,7 @@ import Testing
         for (number, (expected, work)) in table.enumerated() {
             let result = outcome(work)
             #expect(result.reason == expected, "end \(number)")
-            #expect(!result.isCommitted, "end \(number)")
+            #expect(result.stage == .preparing, "end \(number)")
         }
     }
 
@@ -51,10 +51,10 @@ import Testing
             state.stage = .committed
             kill(processID())
         }
-        #expect(result.isCommitted)
+        #expect(result.stage == .committed)
         #expect(result.counts.dataPages == 42)
         #expect(result.reason != nil)
-        #expect(!outcome { $0.stage = .working }.isCommitted)
+        #expect(outcome { $0.stage = .working }.stage == .working)
     }
 }
 

@@ -85,6 +85,14 @@ import Testing
     }
 }
 
+@Suite struct ReportPlaceTests {
+    @Test func readsWhatItWrites() {
+        let place = Report.Place(address: 0x1234_5000, key: (0..<32).map { UInt8($0 * 7 % 256) })
+        #expect(Report.Place(place.description) == place)
+        #expect(place.description.hasPrefix("0x12345000:00070e"))
+    }
+}
+
 @Suite struct WindowTests {
     @Test func cutsRangesAtMultiplesOfTheWindow() {
         let size = SavePipeline.windowByteCount

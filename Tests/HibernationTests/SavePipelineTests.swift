@@ -18,12 +18,13 @@ import Testing
 
     private static let windows = SavePipeline.windows([CoreFixture.memory])
 
-    private func selection(_ fixture: CoreFixture, expected: UInt64) throws -> PageSelection {
+    private func selection(_ fixture: CoreFixture, expected: UInt64, kept: UInt64 = 0) throws -> PageSelection {
         let core = try fixture.write(to: folder.path("core"))
         let memory = try KernelMemory(
             core, backupRanges: [], pageMap: BackupPageMap(sources: []), info: CoreFixture.info)
         return try PageSelection(
-            core, FreePages(memory, info: CoreFixture.info), windows: Self.windows, expected: expected)
+            core, FreePages(memory, info: CoreFixture.info), windows: Self.windows,
+            expected: FreePageCount(free: expected, kept: kept))
     }
 
     /// Saves the memory, puts it back into memory full of something else, and returns that.
@@ -111,7 +112,20 @@ import Testing
             failure = nil
         } catch { failure = error as? Failure }
         #expect((failure == nil) == isUsed)
-        if let failure { #expect(failure.reason == "64 are marked, where kernel A counted \(expected)") }
+        if let failure {
+            #expect(failure.reason == "64 are marked, where kernel A counted \(expected) and kept 0 for its CPUs")
+        }
+    }
+
+    /// What kernel A kept for its CPUs it gives back until the jump, or does not.
+    @Test(
+        arguments: [
+            (100_000, 0, 100_000, true), (100_000, 50_000, 166_596, true), (100_000, 50_000, 166_597, false),
+            (100_000, 50_000, 83_404, true), (100_000, 50_000, 83_403, false), (.max, .max, .max, true),
+            (0, 0, .max, false), (.max, 0, 0, false), (0, .max, .max, true),
+        ] as [(UInt64, UInt64, UInt64, Bool)])
+    func allowsForPagesOfTheCPUs(free: UInt64, kept: UInt64, found: UInt64, isAllowed: Bool) {
+        #expect(FreePageCount(free: free, kept: kept).allows(found) == isAllowed)
     }
 
     /// A kernel with page_poison=1 checks what it filled its free pages with.

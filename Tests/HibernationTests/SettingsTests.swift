@@ -22,16 +22,23 @@ import Testing
         let all = settings(
             "torpor.device=LABEL=nap torpor.session=01234567-89ab-4cde-8f01-23456789abcd torpor.after=return "
                 + "torpor.codec=xz:3 torpor.wait=7 torpor.fallback=shell torpor.debug noresume "
+                + "torpor.fault=page-map:trap torpor.retry torpor.report=0x2000:\(String(repeating: "0a", count: 32)) "
                 + "kexec_jump_back_entry=0x00000000123456ab")
         #expect(all.device == .label("nap"))
         #expect(all.session?.description == "01234567-89ab-4cde-8f01-23456789abcd")
         #expect(all.after == .return && all.codec == .xz(level: 3) && all.waitSeconds == 7 && all.fallback == .shell)
+        #expect(all.fault?.step == .pageMap && all.fault?.kind == .trap && all.isRetrying)
+        #expect(all.reportPage == Report.Place(address: 0x2000, key: [UInt8](repeating: 10, count: 32)))
         #expect(all.isDebugging && all.isResumeForbidden && all.jumpBackEntry == 0x1234_56ab && all.problems == [])
     }
 
     @Test(arguments: [
         "torpor.device=sda", "torpor.session=x", "torpor.after=sleep", "torpor.codec=lz4", "torpor.wait=-1",
-        "torpor.wait=86401", "torpor.fallback=", "torpor.wait=18446744073709551615",
+        "torpor.wait=86401", "torpor.fallback=", "torpor.wait=18446744073709551615", "torpor.fault=pages",
+        "torpor.fault=pages:", "torpor.fault=nothing:kill", "torpor.report=0x2000", "torpor.report=0x2001:00",
+        "torpor.report=0x2001:\(String(repeating: "00", count: 32))",
+        "torpor.report=0x2000:\(String(repeating: "0g", count: 32))",
+        "torpor.report=0x8000000000000000:\(String(repeating: "00", count: 32))",
     ])
     func tellsWhatItCannotRead(word: String) {
         let result = settings("root=x \(word)")
@@ -50,6 +57,23 @@ import Testing
 }
 
 @Suite struct ChecksTests {
+    /// Checksums that are right do not make what is not memory kernel A's.
+    @Test(
+        arguments: [
+            ([0x1000..<0x9f000], true), ([0x1000..<0x9f000, 0x9f000..<0xa0000], false),
+            ([0xfee0_0000..<0xfee0_1000], false),
+            ([0..<1 << 52], false), ([], true),
+        ] as [([AddressRange], Bool)])
+    func refusesWhatIsNoMemory(ranges: [AddressRange], isAllowed: Bool) {
+        let map = description().firmwareMap.map { FirmwareMemoryRange(addresses: $0.addresses, type: $0.type) }
+        var description = self.description()
+        description.memoryRanges = ranges
+        description.backupRanges = []
+        #expect(((try? ResumeChecks(description).checkMemory(map)) != nil) == isAllowed)
+        (description.memoryRanges, description.backupRanges) = ([], ranges)
+        #expect(((try? ResumeChecks(description).checkMemory(map)) != nil) == isAllowed)
+    }
+
     private func description() -> ImageDescription {
         var description = ImageDescription()
         description.backupRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]

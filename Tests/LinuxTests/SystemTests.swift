@@ -142,6 +142,15 @@ import Testing
         }
     }
 
+    /// Lines as /proc/zoneinfo has them.
+    @Test func addsUpWhatATableSays() {
+        let table = "Node 0, zone DMA\n  pagesets\n    cpu: 0\n              count:    63\n    cpu: 1\n      count: 7\n"
+        #expect(sum(of: "count", in: table) == 70)
+        #expect(sum(of: "cpu", in: table) == 1)
+        #expect(sum(of: "coun", in: table) == 0)
+        #expect(sum(of: "count", in: "count: x\ncount:\ncount") == 0)
+    }
+
     @Test func randomBytesDiffer() throws {
         let one = try randomBytes(32), other = try randomBytes(32)
         #expect(one.count == 32 && one != other)

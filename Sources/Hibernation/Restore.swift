@@ -1,0 +1,155 @@
+import Basics
+import Kexec
+import Linux
+import MemoryImage
+import PhysicalMemory
+
+/// The child of kernel C: from the partition to memory that is ready to be jumped into.
+struct Restore {
+    let settings: Settings
+    let log: KernelLog
+    let steps: Steps
+
+    private var state: ChildState { steps.state }
+
+    func run() throws(Failure) {
+        guard let partition = try steps.run(.partition, findPartition) else { return }
+        do throws(Failure) {
+            if settings.isResumeForbidden {
+                throw Failure("resume", partition.path, "noresume is on the kernel's command line")
+            }
+            try resume(partition)
+        } catch {
+            try keep(partition, error)
+            throw error
+        }
+    }
+
+    /// The partition whose image is to be resumed: the one that is named or, without a name, the only one with an image
+    /// that waits.
+    /// - Returns: nil, with the reason on the console, where there is nothing to resume.
+    private func findPartition() throws(Failure) -> HibernationPartition? {
+        guard let path = try findPath() else {
+            log.notice("nothing to resume: there is no hibernation partition")
+            return nil
+        }
+        let partition = try HibernationPartition(path, .write)
+        return try isWaiting(partition.superblock, path) ? partition : nil
+    }
+
+    private func findPath() throws(Failure) -> String? {
+        if let device = settings.device {
+            return try findHibernationPartition(device, seconds: settings.waitSeconds)
+        }
+        let paths = try hibernationPartitions(waiting: settings.waitSeconds)
+        var waiting: [HibernationPartition] = []
+        for path in paths {
+            guard let partition = try? HibernationPartition(path), partition.superblock.state.isWaiting else {
+                continue
+            }
+            // Copies of one image, as a cloned disk has one, are one image.
+            if waiting.contains(where: { $0.superblock.imageUUID == partition.superblock.imageUUID }) { continue }
+            waiting.append(partition)
+        }
+        guard waiting.count < 2 else { throw severalPartitions(waiting.map { $0.path }) }
+        return waiting.first?.path ?? paths.first
+    }
+
+    /// Whether there is an image to resume; an attempted one is refused, as it may be what stopped the machine.
+    private func isWaiting(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
+        switch superblock.state {
+        case .ready: return true
+        case .attempted where settings.isRetrying: return true
+        case .attempted:
+            throw Failure(
+                "resume", path,
+                "its image was left by an earlier attempt"
+                    + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
+                remedy: "try it again with torpor.retry, or give that session up with: torpor discard \(path)")
+        case .saving, .failed:
+            throw Failure("resume", path, "it holds \(superblock.stateDescription)")
+        case .empty, .consumed, .snapshot:
+            log.notice("nothing to resume: \(path) holds \(superblock.stateDescription)")
+            return false
+        }
+    }
+
+    /// After a refusal the image waits as before, since nothing but unused memory has changed; but it is marked where the
+    /// fallback is about to make it stale.
+    private func keep(_ partition: HibernationPartition, _ refusal: Failure) throws(Failure) {
+        let state: Superblock.State = settings.fallback == .root ? .attempted : .ready
+        guard partition.superblock.state.isWaiting, partition.superblock.state != state else { return }
+        try partition.update { superblock in
+            superblock.state = state
+            superblock.reason = refusal.description
+        }
+    }
+
+    private func resume(_ partition: HibernationPartition) throws(Failure) {
+        let reader = try steps.run(.image) { () throws(Failure) in try ImageReader(partition) }
+        let description = reader.description
+        log.debug("entry 0x\(hexadecimal(description.jumpBackEntry)), \(reader.index.entries.count) chunks")
+        log.debug("kernel A had \(describeRanges(description.memoryRanges))")
+        let copies = try copies(of: partition)
+        try steps.run(.machine) { () throws(Failure) in try ResumeChecks(description).perform() }
+        try steps.run(.fingerprints) { () throws(Failure) in
+            for area in description.watchedAreas { try area.expectUnchanged(seconds: settings.waitSeconds, state) }
+        }
+        let allowed = description.savedRanges
+        log.notice(
+            "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))"
+        )
+        try steps.run(.attempt) { () throws(Failure) in try partition.update { $0.state = .attempted } }
+
+        state.totalPages = allowed.byteCount / pageSize
+        state.stage = .working
+        let start = monotonicMilliseconds()
+        try steps.run(.pages) { () throws(Failure) in
+            try RestorePipeline(reader, MemoryDevice(), allowed: allowed, state: state).run()
+        }
+        var report = Report()
+        report.outcome = .resumed
+        report.counts = partition.superblock.counts
+        report.restoreMilliseconds = monotonicMilliseconds() - start
+        log.notice("restored and verified in \(describe(milliseconds: report.restoreMilliseconds))")
+
+        try steps.run(.jump) { () throws(Failure) in
+            try JumpBack(
+                entry: description.jumpBackEntry, mapEnd: description.memoryRanges.last?.upperBound ?? 0,
+                room: description.backupRanges
+            ).load(preservesContext: false)
+        }
+        if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
+        do throws(Failure) {
+            try steps.run(.report) { () throws(Failure) in try report.deliver(description) }
+        } catch { log.error(error.description) }
+        // Durable before the jump: an image is resumed at most once.
+        state.stage = .committing
+        try steps.run(.consume) { () throws(Failure) in
+            for copy in copies { try copy.update { $0.state = .consumed } }
+            try partition.update { $0.state = .consumed }
+        }
+        try steps.run(.end) {}
+        state.stage = .committed
+    }
+
+    /// Other partitions that hold the same image and wait with it, as a cloned disk does: what is resumed from one of them
+    /// is not resumed from another.
+    /// - Throws: where this partition is itself an older copy of one that went on.
+    private func copies(of partition: HibernationPartition) throws(Failure) -> [HibernationPartition] {
+        let own = partition.superblock
+        var copies: [HibernationPartition] = []
+        for path in try hibernationPartitions() where path != partition.path {
+            guard let other = try? HibernationPartition(path), other.superblock.uuid == own.uuid else { continue }
+            if other.superblock.generation > own.generation {
+                throw Failure(
+                    "resume", partition.path, "it is an older copy of \(path)",
+                    remedy: "take the older one away, or name the other with torpor.device=")
+            }
+            if other.superblock.imageUUID == own.imageUUID, other.superblock.state.isWaiting {
+                copies.append(try HibernationPartition(path, .write))
+            }
+        }
+        return copies
+    }
+}

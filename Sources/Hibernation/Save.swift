@@ -1,0 +1,174 @@
+import Basics
+import Linux
+import MemoryImage
+import PhysicalMemory
+
+/// The child of kernel B: from /proc/vmcore to a complete image.
+struct Save {
+    let settings: Settings
+    let log: KernelLog
+    let entry: UInt64
+    let session: UUID
+    let steps: Steps
+
+    private var state: ChildState { steps.state }
+
+    func run() throws(Failure) {
+        var (core, description) = try steps.run(.session, readSession)
+        description.backupSources = backupSources(core, description)
+        let backup = describeRanges(description.backupRanges)
+        log.debug("entry 0x\(hexadecimal(entry)); \(description.backupSources.count) pages backed up of \(backup)")
+        log.debug("/proc/vmcore has \(describeRanges(core.segments.map { $0.addresses }))")
+
+        let partition = try steps.run(.partition) { () throws(Failure) in try usablePartition(description) }
+        description.watchedAreas = try steps.run(.fingerprints) { () throws(Failure) in
+            try fingerprinted(description.watchedAreas)
+        }
+        let ranges = description.savedRanges
+        let pages = ranges.byteCount / pageSize
+        let windows = SavePipeline.windows(ranges)
+        let selection = selectPages(core, description, windows)
+        let used = (pages - min(pages, selection?.freePages ?? 0)) * pageSize
+        log.notice("saving \(describe(bytes: used)) to \(partition.path) with \(settings.codec.description)")
+        state.totalPages = pages
+        state.stage = .working
+
+        let start = monotonicMilliseconds()
+        let writer = try steps.run(.begin) { () throws(Failure) in
+            guard let imageUUID = UUID(random: try randomBytes(16)) else {
+                throw Failure("make", "a UUID", "too few bytes")
+            }
+            return try ImageWriter(
+                partition, imageUUID: imageUUID, codec: settings.codec,
+                expectedChunks: Int(clamping: pages / UInt64(ChunkHeader.maximumDataPages) + 64))
+        }
+        do throws(Failure) {
+            try steps.run(.pages) { () throws(Failure) in
+                try SavePipeline(core, writer, windows: windows, selection: selection, state: state).run()
+            }
+            state.stage = .committing
+            try steps.run(.finish) { () throws(Failure) in
+                try writer.finish(description, state: settings.after == .return ? .snapshot : .ready) {
+                    monotonicMilliseconds() - start
+                }
+            }
+        } catch {
+            // The partition should tell as well; where it cannot even be written, kernel A still gets the report.
+            try? writer.fail(error.description)
+            throw error
+        }
+        if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
+        try steps.run(.end) {}
+        state.counts = partition.superblock.counts
+        state.stage = .committed
+    }
+
+    private func readSession() throws(Failure) -> (CoreFile, ImageDescription) {
+        let core = try CoreFile("/proc/vmcore")
+        var description = try describeSession(core, session)
+        description.jumpBackEntry = entry
+        description.vmcoreInfo = try core.note(named: VMCoreInfo.noteName) ?? []
+        return (core, description)
+    }
+
+    /// Where kernel A's pages below N are; nothing where that cannot be told. Resuming does not need it: without it, free
+    /// pages are saved too, and others cannot read the image as memory.
+    private func backupSources(_ core: CoreFile, _ description: ImageDescription) -> [UInt64] {
+        do throws(Failure) {
+            return try steps.run(.pageMap) { () throws(Failure) in
+                try findBackupPages(core, description, entry: entry).sources
+            }
+        } catch {
+            log.error(error.description)
+            return []
+        }
+    }
+
+    /// The partition, where an image may be written to it.
+    private func usablePartition(_ description: ImageDescription) throws(Failure) -> HibernationPartition {
+        let partition = try openPartition(settings, [.write, .exclusive])
+        try requireNoWaitingImage(partition.superblock, partition.path)
+        try requireUnchanged(partition.superblock, description, partition.path)
+        return partition
+    }
+
+    private func fingerprinted(_ areas: [WatchedArea]) throws(Failure) -> [WatchedArea] {
+        var areas = areas
+        for number in areas.indices {
+            areas[number] = try areas[number].fingerprinted(seconds: settings.waitSeconds, state)
+        }
+        return areas
+    }
+
+    /// Finds the free pages; nil, with the reason on the console, where all pages have to be saved.
+    private func selectPages(
+        _ core: CoreFile, _ description: ImageDescription, _ windows: [AddressRange]
+    ) -> PageSelection? {
+        do throws(Failure) {
+            let selection = try steps.run(.freePages) { () throws(Failure) in
+                let info = VMCoreInfo(description.vmcoreInfo)
+                let pageMap = BackupPageMap(sources: description.backupSources)
+                let memory = try KernelMemory(
+                    core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
+                let expected = try ReportPage.freePageCount(in: memory, description)
+                return try PageSelection(core, FreePages(memory, info: info), windows: windows, expected: expected)
+            }
+            log.notice("leaving out \(describe(bytes: selection.freePages &* pageSize)) of free pages")
+            return selection
+        } catch {
+            log.notice("saving free pages too: \(error.description)")
+            return nil
+        }
+    }
+}
+
+/// The partition that `torpor.device=` names.
+func openPartition(_ settings: Settings, _ options: File.Options) throws(Failure) -> HibernationPartition {
+    let path = try findHibernationPartition(settings.device, seconds: settings.waitSeconds)
+    return try HibernationPartition(path, options)
+}
+
+/// An image that was never resumed is a session: it is not written over.
+func requireNoWaitingImage(_ superblock: Superblock, _ path: String) throws(Failure) {
+    if superblock.state.isWaiting {
+        throw Failure(
+            "write", path, "it holds \(superblock.stateDescription)",
+            remedy: "give that session up with: torpor discard \(path)")
+    }
+}
+
+/// Kernel A looked at the partition: a superblock that somebody wrote since is not what it checked.
+func requireUnchanged(_ superblock: Superblock, _ description: ImageDescription, _ path: String) throws(Failure) {
+    guard superblock.uuid == description.partitionUUID else { return }
+    if superblock.generation != description.partitionGeneration {
+        throw Failure("write", path, "it has changed since kernel A looked at it", remedy: "try again")
+    }
+}
+
+/// Ranges of physical addresses, for the log.
+func describeRanges(_ ranges: [AddressRange]) -> String { ranges.map { hexadecimal($0) }.joined(separator: " ") }
+
+/// What kernel A wrote down of its session, from the note in the ELF core header that it made.
+func describeSession(_ core: CoreFile, _ session: UUID) throws(Failure) -> ImageDescription {
+    guard let note = try core.note(named: sessionNoteName) else {
+        throw Failure("read", "/proc/vmcore", "kernel A's description of the session is not there")
+    }
+    let description = try ImageDescription(decoding: note)
+    guard description.session == session else {
+        throw Failure("read", "/proc/vmcore", "it belongs to the session \(description.session.description)")
+    }
+    return description
+}
+
+/// The name of the ELF note that carries an `ImageDescription` from kernel A to kernel B.
+let sessionNoteName = "Torpor"
+
+/// Where kernel A's pages below N are, from the list beside its jump-back entry.
+func findBackupPages(
+    _ core: CoreFile, _ description: ImageDescription, entry: UInt64
+) throws(Failure) -> BackupPageMap {
+    // Both the entry and the addresses in the list are numbers that somebody else has written.
+    return try BackupPageMap(
+        controlPage: try core.copyPage(at: entry & ~(pageSize - 1)), backupRanges: description.backupRanges
+    ) { (address) throws(Failure) in try core.copyPage(at: address) }
+}

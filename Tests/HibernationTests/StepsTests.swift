@@ -1,0 +1,49 @@
+import Basics
+import Linux
+import Testing
+
+@testable import Hibernation
+
+/// Faults on purpose end a child in the way that they are named for, and only at the step that they are for.
+@Suite(.serialized) struct StepsTests {
+    private func outcome(_ fault: String?, patience: Int = 60) -> ChildOutcome {
+        blockChildSignal()
+        var settings = Settings(KernelCommandLine("torpor.wait=0 torpor.patience=\(patience)"))
+        settings.fault = fault.flatMap { Fault($0) }
+        return runInChild("working", settings, KernelLog()) { (state) throws(Failure) in
+            let steps = Steps(state: state, log: KernelLog(), fault: settings.fault)
+            try steps.run(.begin) {}
+            state.stage = .working
+            try steps.run(.pages) {}
+            state.stage = .committed
+        }
+    }
+
+    @Test func goesThroughWithoutAFault() {
+        for fault in [nil, "finish:kill"] {
+            let result = outcome(fault)
+            #expect(result.reason == nil && result.stage == .committed)
+        }
+    }
+
+    @Test func endsAtItsStep() {
+        for (fault, reason) in [
+            ("error", "run the step pages: torpor.fault= asks for it"),
+            ("trap", "the process working was ended by signal 4"),
+            ("kill", "the process working was ended by signal 9, as it is when memory runs out"),
+            ("hang", "no progress working for 1 s"),
+        ] {
+            let result = outcome("pages:\(fault)", patience: 1)
+            #expect(result.reason == reason)
+            #expect(result.stage == .working)
+        }
+    }
+
+    /// A step that no role has could never fail, and one without a name could not be asked to.
+    @Test func rolesHaveAllSteps() {
+        #expect(Set(Step.save + Step.restore) == Set(Step.allCases))
+        for step in Step.allCases {
+            for kind in Fault.Kind.allCases { #expect(Fault("\(step.rawValue):\(kind.rawValue)")?.step == step) }
+        }
+    }
+}
