@@ -58,7 +58,7 @@ struct ContentsDisk {
     init(_ lab: Lab) throws {
         image = lab.folder.appending(path: "contents.img")
         let size = Self.mebibytes << 20, piece = 4 << 20
-        let text = Self.text(size / 2), programs = try Self.programs(size / 2)
+        let text = try Self.text(size / 2), programs = try Self.programs(size / 2)
         var contents = Data()
         for start in stride(from: 0, to: size / 2, by: piece) {
             contents.append(text[start..<start + piece])
@@ -67,20 +67,22 @@ struct ContentsDisk {
         try contents.write(to: image)
     }
 
-    /// Words in an order that only looks random.
-    private static func text(_ size: Int) -> Data {
-        let words = (0..<20000).map { String($0 &* 2_654_435_761 % 1_000_003, radix: 26) }
-        var state: UInt64 = 1
-        var text = Data()
-        text.reserveCapacity(size + 16)
-        while text.count < size {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            // Some words are frequent, most are rare.
-            let number = Int(state >> 33) % words.count
-            text.append(contentsOf: words[state >> 28 & 1 == 0 ? number % 200 : number].utf8)
-            text.append(state >> 60 == 0 ? 10 : 32)
+    /// Text of this machine: headers, scripts and what packages say of themselves.
+    private static func text(_ size: Int) throws -> Data {
+        let suffixes: Set = ["h", "hpp", "py", "pm", "pl", "txt", "modulemap", "swiftinterface"]
+        var contents = Data()
+        for folder in ["/usr/include", "/usr/lib/python3", "/usr/share", "/usr/lib"] {
+            let files = FileManager.default.enumerator(
+                at: URL(filePath: folder), includingPropertiesForKeys: [.isRegularFileKey])
+            let urls = (files?.allObjects as? [URL] ?? []).filter {
+                suffixes.contains($0.pathExtension) || $0.lastPathComponent == "copyright"
+            }
+            for url in urls.sorted(by: { $0.path < $1.path }) where contents.count < size {
+                if let data = try? Data(contentsOf: url) { contents.append(data) }
+            }
         }
-        return text.prefix(size)
+        guard !contents.isEmpty else { throw Machine.Failed(description: "this machine has no text under /usr") }
+        return repeated(contents, size)
     }
 
     /// The largest programs and libraries of this machine, one behind the other.
@@ -98,7 +100,12 @@ struct ContentsDisk {
         files.sort { ($0.size, $1.url.path) > ($1.size, $0.url.path) }
         var contents = Data()
         for file in files where contents.count < size { contents.append(try Data(contentsOf: file.url)) }
-        // A machine with few programs repeats them.
+        return repeated(contents, size)
+    }
+
+    /// A machine that has little repeats it, farther apart than any compressor here looks.
+    private static func repeated(_ contents: Data, _ size: Int) -> Data {
+        var contents = contents
         while contents.count < size { contents.append(contents) }
         return contents.prefix(size)
     }

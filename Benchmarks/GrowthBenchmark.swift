@@ -39,6 +39,7 @@ struct GrowthBenchmark {
                 """)
         a.memory = "\(memory)M"
         a.timeout = 900
+        a.cpuFeatures = MachineBenchmark.cpuFeatures
         let saved = try lab.run(a)
         let resumed = try lab.run(lab.kernelC("c", like: a, "torpor.debug"))
         guard let text = resumed.verdicts("report").first, let savePeak = peak(saved), let restorePeak = peak(resumed)

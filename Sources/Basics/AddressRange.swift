@@ -4,6 +4,9 @@ public typealias AddressRange = Range<UInt64>
 /// Bytes in a page; x86_64 has no other base page size.
 public let pageSize: UInt64 = 4096
 
+/// Bytes below N at most: kernel B is entered below 4 GiB.
+public let maximumBackupByteCount: UInt64 = 4 << 30
+
 /// Ranges of memory that a machine has at most, here: as many as the core header that names them may have.
 public let maximumMemoryRanges = 4095
 

@@ -65,6 +65,19 @@ final class ChildState: @unchecked Sendable {
         }
     }
 
+    /// The image that the point of no return is about.
+    var imageUUID: UUID {
+        get {
+            var bytes: [UInt8] = []
+            for number in 9...10 { bytes.append(littleEndian: load(number)) }
+            return UUID(bytes: bytes) ?? .zero
+        }
+        set {
+            let fields = newValue.bytes.span.bytes
+            for number in 0...1 { store(9 + number, (try? fields.integer(at: number * 8)) ?? 0) }
+        }
+    }
+
     /// Why the child gave up, as a sentence.
     var text: String {
         get {

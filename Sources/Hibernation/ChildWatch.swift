@@ -63,7 +63,11 @@ struct ChildWatch {
             } else if now - lastBeat > UInt64(patienceSeconds) * 1000 {
                 state.text = "no progress \(verb) for \(patienceSeconds) s"
                 kill(child)
-                return try wait(for: child, milliseconds: ChildWatch.graceSeconds * 1000) ?? .killed(signal: 9)
+                for _ in 0..<ChildWatch.graceSeconds {
+                    if let status = try wait(for: child, milliseconds: 1000) { return status }
+                    watchdog?.keepAlive()
+                }
+                return .killed(signal: 9)
             }
         }
     }
@@ -76,6 +80,7 @@ struct ChildOutcome {
     /// How far the child came: past the point of no return, what it wrote before its end counts, not how it ended.
     let stage: ChildState.Stage
     let counts: Superblock.Counts
+    let imageUUID: UUID
 }
 
 /// Runs a part of a role in a child.
@@ -85,13 +90,13 @@ func runInChild(
 ) -> ChildOutcome {
     let state: ChildState
     do throws(Failure) { state = try ChildState() } catch {
-        return ChildOutcome(reason: error.description, stage: .preparing, counts: Superblock.Counts())
+        return ChildOutcome(reason: error.description, stage: .preparing, counts: Superblock.Counts(), imageUUID: .zero)
     }
     let watch = ChildWatch(
         state: state, log: log, verb: verb, patienceSeconds: settings.waitSeconds + settings.patienceSeconds,
         watchdog: watchdog)
     let reason = watch.run { () throws(Failure) in try work(state) }
-    return ChildOutcome(reason: reason, stage: state.stage, counts: state.counts)
+    return ChildOutcome(reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID)
 }
 
 /// Progress as a line with the rate and the time left.

@@ -61,20 +61,21 @@ public struct Hibernate: Sendable {
     /// Hibernates. Returns when kernel A is running again.
     public func run(_ tell: (String) -> Void) throws(Failure) -> Report {
         let preparation = try prepare()
+        // A process that ended here would leave kernel B loaded, and an init restarts into a kernel that is loaded.
+        let signals = HeldSignals()
         let page = try loadKernelB(preparation)
         tell("loaded kernel B; saving to \(preparation.path)")
         defer { unload() }
         syncFileSystems()
+        if signals.areWaiting { throw Failure("hibernate", "", "it was interrupted") }
         page.note(freePageCount())
         try jumpToLoadedImage()
         dropStaleBuffers(preparation.path)
         var report = try page.read()
-        if report.outcome != .resumed {
-            do throws(Failure) { try giveUpWaitingImage(preparation.path) } catch {
-                let what = "this session goes on, and whether an image of it waits could not be seen: \(error)"
-                report.outcome = .failed
-                report.text += (report.text.isEmpty ? "" : "; ") + what
-            }
+        do throws(Failure) { try giveUpWaitingImage(preparation.path) } catch {
+            let what = "this session goes on, and whether an image of it waits could not be seen: \(error)"
+            report.outcome = .failed
+            report.text += (report.text.isEmpty ? "" : "; ") + what
         }
         return report
     }
@@ -82,7 +83,7 @@ public struct Hibernate: Sendable {
     /// Kernel A goes on: where kernel B died between writing its image and telling so, the image must not be resumed.
     private func giveUpWaitingImage(_ path: String) throws(Failure) {
         let partition = try HibernationPartition(path, [.write, .exclusive])
-        guard partition.superblock.state == .ready else { return }
+        guard partition.superblock.state.isWaiting else { return }
         try partition.update { superblock in
             superblock.state = .failed
             superblock.reason = "its session went on"

@@ -7,6 +7,7 @@ import Linux
 /// another init in its place.
 public func runInit() -> Never {
     blockChildSignal()
+    setControlAltDelete(restarts: false)
     var mountFailures: [Failure] = []
     for mount in Mount.kernelFileSystems {
         do throws(Failure) { try mount.perform() } catch {

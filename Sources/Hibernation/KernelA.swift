@@ -36,6 +36,8 @@ struct KernelA {
             throw Failure(
                 "read", "/sys/firmware/memmap", "it is not there", remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
         }
+        // Kernel C would refuse.
+        try requireMemory(memory, in: map)
         description.firmwareMap = map.map { ImageDescription.FirmwareRange(addresses: $0.addresses, type: $0.type) }
         self.description = description
         reservedEntries = entries.compactMap { entry in
@@ -59,7 +61,7 @@ struct KernelA {
         }
         let backup = memory.intersection([0..<backupEnd]).byteCount
         // kexec_load(2) takes at most half of the pages (kernel/kexec_core.c, `sanity_check_segment_list`).
-        guard backupEnd <= 4 << 30, backup < memory.byteCount / 2 else {
+        guard backupEnd <= maximumBackupByteCount, backup < memory.byteCount / 2 else {
             throw Failure(
                 "use", "\(name) as --backup-end",
                 "the machine has \(describe(bytes: memory.byteCount)), and the backup range may take less than half of it",

@@ -35,8 +35,12 @@ struct PageSelection: Sendable {
     /// - Parameters:
     ///   - windows: physical addresses; cut so that no free block lies across a cut.
     ///   - expected: free pages that kernel A noted before the jump.
+    ///   - whileCounting: is called for each window, by any thread.
     /// - Throws: why all pages have to be saved.
-    init(_ core: CoreFile, _ free: FreePages, windows: [AddressRange], expected: FreePageCount) throws(Failure) {
+    init(
+        _ core: CoreFile, _ free: FreePages, windows: [AddressRange], expected: FreePageCount,
+        whileCounting: @escaping () -> Void = {}
+    ) throws(Failure) {
         guard SavePipeline.windowByteCount / pageSize % free.alignment == 0 else {
             throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(free.alignment) pages")
         }
@@ -45,6 +49,7 @@ struct PageSelection: Sendable {
         let workers = Workers()
         try workers.run { () throws(Failure) in
             while !workers.isStopping, let window = list.take() {
+                whileCounting()
                 var found: UInt64 = 0
                 var sample: UInt64?
                 try free.find(in: PageSelection.frames(window)) { first, count in

@@ -32,11 +32,16 @@ func hibernationPartitions(waiting seconds: Int) throws(Failure) -> [String] {
     }
 }
 
-/// The path of the hibernation partition that is meant: the named one or, without a name, the only one there is.
+/// The path of the hibernation partition that is meant: the named one or, without a name, the only one there is. Of
+/// copies with the same name, as a cloned disk has one, the one that was written last counts.
 public func findHibernationPartition(_ name: DeviceName?, seconds: Int) throws(Failure) -> String {
     if let name {
-        return try waitForDevice(
-            name, seconds: seconds, content: { (path) throws(Failure) in try content(path, asFarAs: name) })
+        func content(_ path: String) throws(Failure) -> BlockDeviceContent {
+            try Hibernation.content(path, asFarAs: name)
+        }
+        let first = try waitForDevice(name, seconds: seconds, content: content)
+        func generation(_ path: String) -> UInt64 { (try? HibernationPartition(path))?.superblock.generation ?? 0 }
+        return try devices(named: name, content: content).max { generation($0) < generation($1) } ?? first
     }
     let paths = try hibernationPartitions(waiting: seconds)
     guard let path = paths.first else {
@@ -45,6 +50,23 @@ public func findHibernationPartition(_ name: DeviceName?, seconds: Int) throws(F
     }
     guard paths.count == 1 else { throw severalPartitions(paths) }
     return path
+}
+
+/// The path of the partition whose image is to be resumed: the one that is named or, without a name, the only one with an
+/// image that waits.
+/// - Returns: nil where none is named and there is none: this machine does not hibernate.
+func findPartitionToResume(_ settings: Settings, seconds: Int) throws(Failure) -> String? {
+    if let device = settings.device { return try findHibernationPartition(device, seconds: seconds) }
+    let paths = try hibernationPartitions(waiting: seconds)
+    var waiting: [HibernationPartition] = []
+    for path in paths {
+        guard let partition = try? HibernationPartition(path), partition.superblock.state.isWaiting else { continue }
+        // Copies of one image are one image.
+        if waiting.contains(where: { $0.superblock.imageUUID == partition.superblock.imageUUID }) { continue }
+        waiting.append(partition)
+    }
+    guard waiting.count < 2 else { throw severalPartitions(waiting.map { $0.path }) }
+    return waiting.first?.path ?? paths.first
 }
 
 /// The refusal to choose between partitions.

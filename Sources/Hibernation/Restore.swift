@@ -20,39 +20,19 @@ struct Restore {
             }
             try resume(partition)
         } catch {
-            try keep(partition, error)
+            do throws(Failure) { try keep(partition, error) } catch { log.error(error.description) }
             throw error
         }
     }
 
-    /// The partition whose image is to be resumed: the one that is named or, without a name, the only one with an image
-    /// that waits.
-    /// - Returns: nil, with the reason on the console, where there is nothing to resume.
+    /// - Returns: the partition whose image is to be resumed; nil, with the reason on the console, where there is none.
     private func findPartition() throws(Failure) -> HibernationPartition? {
-        guard let path = try findPath() else {
+        guard let path = try findPartitionToResume(settings, seconds: settings.waitSeconds) else {
             log.notice("nothing to resume: there is no hibernation partition")
             return nil
         }
         let partition = try HibernationPartition(path, .write)
         return try isWaiting(partition.superblock, path) ? partition : nil
-    }
-
-    private func findPath() throws(Failure) -> String? {
-        if let device = settings.device {
-            return try findHibernationPartition(device, seconds: settings.waitSeconds)
-        }
-        let paths = try hibernationPartitions(waiting: settings.waitSeconds)
-        var waiting: [HibernationPartition] = []
-        for path in paths {
-            guard let partition = try? HibernationPartition(path), partition.superblock.state.isWaiting else {
-                continue
-            }
-            // Copies of one image, as a cloned disk has one, are one image.
-            if waiting.contains(where: { $0.superblock.imageUUID == partition.superblock.imageUUID }) { continue }
-            waiting.append(partition)
-        }
-        guard waiting.count < 2 else { throw severalPartitions(waiting.map { $0.path }) }
-        return waiting.first?.path ?? paths.first
     }
 
     /// Whether there is an image to resume; an attempted one is refused, as it may be what stopped the machine.
@@ -74,13 +54,11 @@ struct Restore {
         }
     }
 
-    /// After a refusal the image waits as before, since nothing but unused memory has changed; but it is marked where the
-    /// fallback is about to make it stale.
+    /// After a refusal the image waits as before, since nothing but unused memory has changed.
     private func keep(_ partition: HibernationPartition, _ refusal: Failure) throws(Failure) {
-        let state: Superblock.State = settings.fallback == .root ? .attempted : .ready
-        guard partition.superblock.state.isWaiting, partition.superblock.state != state else { return }
+        guard partition.superblock.state == .attempted else { return }
         try partition.update { superblock in
-            superblock.state = state
+            superblock.state = .ready
             superblock.reason = refusal.description
         }
     }
@@ -124,6 +102,7 @@ struct Restore {
             try steps.run(.report) { () throws(Failure) in try report.deliver(description) }
         } catch { log.error(error.description) }
         // Durable before the jump: an image is resumed at most once.
+        state.imageUUID = partition.superblock.imageUUID
         state.stage = .committing
         try steps.run(.consume) { () throws(Failure) in
             for copy in copies { try copy.update { $0.state = .consumed } }

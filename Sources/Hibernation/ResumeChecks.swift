@@ -18,7 +18,8 @@ struct ResumeChecks {
                 remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
         }
         try checkFirmwareMap(map)
-        try checkMemory(map)
+        // What is written is memory of this machine, whatever the image says.
+        try requireMemory(description.memoryRanges + description.backupRanges, in: map)
         try checkEntry()
         let hasFiveLevels = hasFiveLevelPaging(cpuInfo: try readText("/proc/cpuinfo"))
         guard hasFiveLevels == description.hasFiveLevelPaging else {
@@ -58,15 +59,6 @@ struct ResumeChecks {
         }
     }
 
-    /// What is written is memory of this machine, whatever the image says.
-    func checkMemory(_ map: [FirmwareMemoryRange]) throws(Failure) {
-        let memory = map.filter { $0.type == "System RAM" }.map { $0.addresses }
-        guard let foreign = (description.memoryRanges + description.backupRanges).subtracting(memory).first else {
-            return
-        }
-        throw Failure("resume", "kernel A", "the machine has no memory at \(hexadecimal(foreign))")
-    }
-
     /// Kernel A goes on with the CPUs and the features that it found when it booted.
     func checkProcessors(count: Int, _ features: [UInt64]) throws(Failure) {
         guard count >= Int(description.processorCount) else {
@@ -94,6 +86,15 @@ struct ResumeChecks {
             throw Failure("resume", "kernel A", "its entry 0x\(hexadecimal(entry)) is not in its saved memory")
         }
     }
+}
+
+/// Refuses ranges that the firmware's map does not have as memory.
+func requireMemory(_ ranges: [AddressRange], in map: [FirmwareMemoryRange]) throws(Failure) {
+    let memory = map.filter { $0.type == "System RAM" }.map { $0.addresses }
+    guard let foreign = ranges.subtracting(memory).first else { return }
+    throw Failure(
+        "resume", "kernel A", "the firmware of this machine has no memory at \(hexadecimal(foreign))",
+        remedy: "boot kernel A without memmap= and add_efi_memmap")
 }
 
 /// Whether the kernel that wrote this /proc/cpuinfo runs with 5-level page tables: it hides the flag `la57` otherwise

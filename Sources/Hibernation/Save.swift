@@ -40,7 +40,7 @@ struct Save {
             }
             return try ImageWriter(
                 partition, imageUUID: imageUUID, codec: settings.codec,
-                expectedChunks: Int(clamping: pages / UInt64(ChunkHeader.maximumDataPages) + 64))
+                expectedChunks: Int(min(pages / UInt64(ChunkHeader.maximumDataPages) + 64, 1 << 16)))
         }
         do throws(Failure) {
             try steps.run(.pages) { () throws(Failure) in
@@ -111,7 +111,9 @@ struct Save {
                 let memory = try KernelMemory(
                     core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
                 let expected = try ReportPage.freePageCount(in: memory, description)
-                return try PageSelection(core, FreePages(memory, info: info), windows: windows, expected: expected)
+                return try PageSelection(
+                    core, FreePages(memory, info: info), windows: windows, expected: expected, whileCounting: state.beat
+                )
             }
             log.notice("leaving out \(describe(bytes: selection.freePages &* pageSize)) of free pages")
             return selection

@@ -38,6 +38,9 @@ struct SaveRole {
         }
         if let reason = report.reason { log.error("no report for kernel A: \(reason)") }
         jumpBack(isLoaded: isWayHomeLoaded)
+        if failure == nil { keepSnapshot() }
+        // Nothing is left to try: with the image complete, the next boot resumes it.
+        endMachine(log)
     }
 
     private static let watchdogSeconds = 60
@@ -46,7 +49,8 @@ struct SaveRole {
     /// answer (kernel/kexec_core.c, `kernel_kexec`; kernel/power/process.c, `freeze_processes`).
     private static let jumpMinutes: UInt64 = 10
 
-    private func jumpBack(isLoaded: Bool) -> Never {
+    /// Only comes back where the jump does not work.
+    private func jumpBack(isLoaded: Bool) {
         let start = monotonicMilliseconds()
         var isLoaded = isLoaded
         repeat {
@@ -56,8 +60,15 @@ struct SaveRole {
             do throws(Failure) { try jumpToLoadedImage() } catch { log.error(error.description) }
             sleep(milliseconds: 2000)
         } while monotonicMilliseconds() - start < SaveRole.jumpMinutes * 60_000
-        // Nothing is left to try: with the image complete, the next boot resumes it.
-        endMachine(log)
+    }
+
+    /// Makes a snapshot an image to resume: its session will not go on by itself.
+    private func keepSnapshot() {
+        let outcome = runInChild("keeping the snapshot", settings, log) { (_) throws(Failure) in
+            let partition = try openPartition(settings, .write)
+            if partition.superblock.state == .snapshot { try partition.update { $0.state = .ready } }
+        }
+        if let reason = outcome.reason { log.error("the snapshot cannot be resumed: \(reason)") }
     }
 
     /// - Returns: why the memory was not saved; nil where it was.
@@ -105,14 +116,15 @@ struct SaveRole {
         if failure == nil, let partition = try? openPartition(settings, []) {
             report.counts = partition.superblock.counts
         }
-        let core: CoreFile
-        do throws(Failure) { core = try CoreFile("/proc/vmcore") } catch {
-            // Kernel A's memory can be seen all the same, but for what it has below N.
+        do throws(Failure) {
+            let core = try CoreFile("/proc/vmcore")
+            var description = try describeSession(core, session)
+            description.backupSources = (try? findBackupPages(core, description, entry: entry))?.sources ?? []
+            try report.deliver(description)
+        } catch {
+            // Kernel A's memory can be seen without its description, but for what it has below N.
             guard let page = settings.reportPage else { throw error }
-            return try report.deliver(to: page)
+            try report.deliver(to: page)
         }
-        var description = try describeSession(core, session)
-        description.backupSources = (try? findBackupPages(core, description, entry: entry))?.sources ?? []
-        try report.deliver(description)
     }
 }

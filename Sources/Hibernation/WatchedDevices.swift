@@ -25,6 +25,12 @@ func findWatchedAreas(isUnwatchedAllowed: Bool) throws(Failure) -> [WatchedArea]
                 remedy: "with --allow-unwatched, a resume does not see whether another system has used it meanwhile")
         }
     }
+    guard areas.count <= ImageDescription.maximumWatchedAreas else {
+        throw Failure(
+            "watch", "the file systems in use",
+            "they are \(areas.count), and an image takes \(ImageDescription.maximumWatchedAreas)",
+            remedy: "unmount some")
+    }
     return areas
 }
 

@@ -18,7 +18,7 @@ public struct KernelLog: Sendable {
     /// - Parameter showsAll: whether the console is to show what the kernel keeps from it.
     public init(showsAll: Bool = true) {
         log = torpor_open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0)
-        console = showsAll ? torpor_open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0) : -1
+        console = showsAll ? torpor_open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0) : -1
         let levels = (try? readText("/proc/sys/kernel/printk"))?.split { $0 == " " || $0 == "\t" }
         consoleLevel = levels?.first.flatMap { parseNumber($0) }.flatMap { Int(exactly: $0) } ?? 0
     }
@@ -31,10 +31,21 @@ public struct KernelLog: Sendable {
     public func debug(_ text: @autoclosure () -> String) { if isDebugging { write(6, text()) } }
 
     private func write(_ level: Int, _ text: String) {
-        let line = Array("torpor: ".utf8) + Array(text.utf8.prefix(900)) + [UInt8(ascii: "\n")]
+        // What somebody else has written must not steer the terminal, nor look like a line of its own.
+        let printable = text.utf8.prefix(900).map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }
+        let line = Array("torpor: ".utf8) + printable + [UInt8(ascii: "\n")]
         if log >= 0 { put(Array("<\(level)>".utf8) + line, on: log) }
-        if console >= 0, log < 0 || level >= consoleLevel { put(line, on: console) }
+        if console >= 0, log < 0 || level >= consoleLevel, isConsoleReady { put(line, on: console) }
     }
+
+    /// Whether the console takes a line now: one that was stopped, with Ctrl-S for example, must not stop PID 1 as well.
+    private var isConsoleReady: Bool {
+        var request = pollfd(fd: console, events: Int16(POLLOUT), revents: 0)
+        return poll(&request, 1, KernelLog.consoleMilliseconds) == 1
+    }
+
+    /// As long as a serial line of 115,200 bit/s takes for what the kernel keeps for it.
+    private static let consoleMilliseconds: CInt = 500
 
     private func put(_ bytes: [UInt8], on descriptor: CInt) {
         _ = bytes.withUnsafeBytes { CLinux.write(descriptor, $0.baseAddress, $0.count) }

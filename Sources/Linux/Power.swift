@@ -8,6 +8,10 @@ public func syncFileSystems() { sync() }
 /// The corresponding C function is `reboot`.
 public func powerOff() { _ = reboot(CInt(bitPattern: UInt32(RB_POWER_OFF))) }
 public func restart() { _ = reboot(CInt(bitPattern: UInt32(RB_AUTOBOOT))) }
+/// Whether Ctrl-Alt-Del restarts the machine at once, or signals PID 1.
+public func setControlAltDelete(restarts: Bool) {
+    _ = reboot(restarts ? CInt(bitPattern: UInt32(RB_ENABLE_CAD)) : RB_DISABLE_CAD)
+}
 /// Stops the CPU for good.
 public func halt() { _ = reboot(CInt(bitPattern: UInt32(RB_HALT_SYSTEM))) }
 

@@ -47,6 +47,31 @@ public func blockChildSignal() {
     _ = sigprocmask(SIG_BLOCK, &signals, nil)
 }
 
+/// Signals that end a program are kept waiting until this goes out of scope: SIGHUP, SIGINT and SIGTERM.
+public struct HeldSignals: ~Copyable {
+    private static let numbers = [SIGHUP, SIGINT, SIGTERM]
+    private var before = sigset_t()
+
+    public init() {
+        var held = sigset_t()
+        sigemptyset(&held)
+        for number in HeldSignals.numbers { sigaddset(&held, number) }
+        _ = sigprocmask(SIG_BLOCK, &held, &before)
+    }
+
+    deinit {
+        var before = before
+        _ = sigprocmask(SIG_SETMASK, &before, nil)
+    }
+
+    /// Whether one of them came.
+    public var areWaiting: Bool {
+        var pending = sigset_t()
+        guard sigpending(&pending) == 0 else { return false }
+        return HeldSignals.numbers.contains { sigismember(&pending, $0) == 1 }
+    }
+}
+
 /// Ends a process at once.
 public func kill(_ child: Int32) { _ = CLinux.kill(child, SIGKILL) }
 

@@ -8,8 +8,12 @@ public final class Watchdog {
     /// Seconds without a word after which the machine restarts, as far as the device takes them.
     public let seconds: Int
 
-    /// Arms the watchdog; nil where the machine has none, or somebody else has it open.
-    public init?(seconds: Int, path: String = "/dev/watchdog") {
+    /// Arms the watchdog; nil where the machine has none, somebody else has it open, or it could not be disarmed again and
+    /// would end kernel A after a jump back.
+    public init?(
+        seconds: Int, path: String = "/dev/watchdog", nowayout: String = "/sys/class/watchdog/watchdog0/nowayout"
+    ) {
+        if let text = try? readText(nowayout), trimmed(text) != "0" { return nil }
         guard exists(path), let file = try? File(path, .write) else { return nil }
         let descriptor = file.descriptor
         var timeout = CInt(clamping: seconds)

@@ -138,7 +138,13 @@ public final class HibernationPartition: @unchecked Sendable {
     }
 
     /// Writes bytes at an offset of the data area and returns the extent that names them.
-    func write(_ bytes: [UInt8], _ name: String, at offset: UInt64) throws(Failure) -> Superblock.Extent {
+    /// - Parameter limit: how many a reader takes.
+    func write(
+        _ bytes: [UInt8], _ name: String, at offset: UInt64, limit: UInt64
+    ) throws(Failure) -> Superblock.Extent {
+        guard UInt64(bytes.count) <= limit else {
+            throw Failure("write", "\(name) to \(path)", "it has \(bytes.count) bytes, and a reader takes \(limit)")
+        }
         let size = roundedUpToBlock(bytes.count)
         guard offset <= dataArea.upperBound, UInt64(size) <= dataArea.upperBound - offset else {
             throw Failure("write", "\(name) to \(path)", "the partition is full")

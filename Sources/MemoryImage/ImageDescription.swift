@@ -50,6 +50,9 @@ public struct ImageDescription: Equatable, Sendable {
     /// What nobody may have used between the save and the resume.
     public var watchedAreas: [WatchedArea] = []
 
+    /// Each of them takes a reader time.
+    public static let maximumWatchedAreas = 1024
+
     public init() {}
 
     /// The memory whose pages the image holds: whole pages, ascending.
@@ -148,7 +151,11 @@ public struct ImageDescription: Equatable, Sendable {
             let fields = value.span.bytes
             partitionUUID = UUID(bytes: try fields.copy(at: 0, count: 16)) ?? .zero
             partitionGeneration = try fields.integer(at: 16)
-        case .watchedArea: watchedAreas.append(try WatchedArea(decoding: value))
+        case .watchedArea:
+            guard watchedAreas.count < ImageDescription.maximumWatchedAreas else {
+                throw ImageDescription.malformed("watched areas")
+            }
+            watchedAreas.append(try WatchedArea(decoding: value))
         }
     }
 

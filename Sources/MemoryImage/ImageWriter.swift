@@ -71,13 +71,15 @@ public final class ImageWriter: @unchecked Sendable {
         _ description: ImageDescription, state: Superblock.State, milliseconds: () -> UInt64
     ) throws(Failure) {
         var offset = nextOffset.load(ordering: .relaxed)
-        let descriptionExtent = try partition.write(description.encoded(), "the description", at: offset)
+        let descriptionExtent = try partition.write(
+            description.encoded(), "the description", at: offset, limit: ImageReader.descriptionLimit)
         offset += UInt64(roundedUpToBlock(Int(descriptionExtent.byteCount)))
         var index = ChunkIndex(imageUUID: imageUUID)
         entries.withLock { index.entries = $0 }
         // Ordered by place, so that the reader reads the disk forwards.
         index.entries.sort { $0.offset < $1.offset }
-        let indexExtent = try partition.write(index.encoded(), "the index", at: offset)
+        let indexExtent = try partition.write(
+            index.encoded(), "the index", at: offset, limit: ImageReader.indexLimit)
         offset += UInt64(roundedUpToBlock(Int(indexExtent.byteCount)))
         try partition.file.flush()
         var counts = Superblock.Counts()

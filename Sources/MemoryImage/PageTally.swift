@@ -5,7 +5,8 @@ import Basics
 public struct PageTally: Equatable, Sendable {
     public var data: UInt64 = 0
     public var zero: UInt64 = 0
-    /// The sum of the pages' scrambled frame numbers, modulo 2^64.
+    /// The sum of the runs' scrambled ends less their scrambled beginnings, modulo 2^64: runs that follow each other add up
+    /// to what they are together, and only those that cover the same frames once come to the same sum.
     public var sum: UInt64 = 0
 
     public init() {}
@@ -24,9 +25,7 @@ public struct PageTally: Equatable, Sendable {
     }
 
     static func sum(of frames: Range<UInt64>) -> UInt64 {
-        var sum: UInt64 = 0
-        for frame in frames { sum &+= scrambled(frame) }
-        return sum
+        scrambled(frames.upperBound) &- scrambled(frames.lowerBound)
     }
 
     mutating func add(_ run: PageRun) {

@@ -45,9 +45,10 @@ public struct BackupPageMap: Equatable, Sendable {
     private static func follow(
         _ start: UInt64, _ backupRanges: [AddressRange], _ readPage: (UInt64) throws(Failure) -> [UInt8]
     ) throws(Failure) -> BackupPageMap {
+        guard backupRanges.byteCount <= maximumBackupByteCount else { throw notFound("no backup range is as large") }
         let expected = Int(clamping: backupRanges.byteCount / pageSize)
         var sources: [UInt64] = []
-        sources.reserveCapacity(min(expected, 1 << 20))
+        sources.reserveCapacity(expected)
         var iterator = PageIterator(backupRanges)
         var destination: UInt64?
         var list = try readPage(page(start))

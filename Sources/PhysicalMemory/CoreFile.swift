@@ -7,7 +7,7 @@ public final class CoreFile: @unchecked Sendable {
     private let file: File
     private let notes: [UInt8]
 
-    /// Notes are read up to this many bytes: VMCOREINFO has a page, the session's description a few.
+    /// Notes are read up to this many bytes in all: VMCOREINFO has a page, the session's description a few.
     private static let noteLimit: UInt64 = 1 << 20
 
     public init(_ path: String) throws(Failure) {
@@ -18,7 +18,9 @@ public final class CoreFile: @unchecked Sendable {
         segments = core.segments
         var notes: [UInt8] = []
         for note in core.notes {
-            guard note.byteCount <= CoreFile.noteLimit else { throw Failure("read", path, "its notes are too large") }
+            guard note.byteCount <= CoreFile.noteLimit - UInt64(notes.count) else {
+                throw Failure("read", path, "its notes are too large")
+            }
             notes += try CoreFile.read(file, count: Int(note.byteCount), at: note.offset)
         }
         self.notes = notes

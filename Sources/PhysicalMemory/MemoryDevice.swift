@@ -19,7 +19,7 @@ public final class MemoryDevice: @unchecked Sendable {
 /// A movable window onto physical memory: bounded page tables, however large the memory is.
 public struct MemoryWindow: ~Copyable {
     /// Bytes that a window shows at most, and the alignment of its ends.
-    public static let byteCount: UInt64 = 16 << 20
+    public static let byteCount: UInt64 = 4 << 20
 
     private let device: MemoryDevice
     /// Addresses that may be shown: whole pages, normalized.

@@ -34,7 +34,7 @@ struct ReportOutput: Codable {
         guard outcome == "snapshot" || outcome == "resumed" else {
             return "not hibernated: \(reason ?? (outcome == "none" ? "there is no report" : "kernel B gave no reason"))"
         }
-        var text = "\(outcome): \(size(image.dataPages * pageSize)) of data in \(size(image.storedBytes))"
+        var text = "\(outcome): \(size(image.dataPages &* pageSize)) of data in \(size(image.storedBytes))"
         text += ", saved in \(describe(milliseconds: image.saveMilliseconds))"
         if outcome == "resumed" { text += ", restored in \(describe(milliseconds: restoreMilliseconds))" }
         return text

@@ -41,8 +41,8 @@ struct StatusCommand: ParsableCommand {
         lines.append(("written", partition.written))
         if let reason = partition.reason { lines.append(("reason", reason)) }
         if let image = partition.image {
-            lines.append(("data", output.size(image.dataPages * pageSize)))
-            lines.append(("zero pages", output.size(image.zeroPages * pageSize)))
+            lines.append(("data", output.size(image.dataPages &* pageSize)))
+            lines.append(("zero pages", output.size(image.zeroPages &* pageSize)))
             lines.append(("on disk", "\(output.size(image.storedBytes)), \(partition.codec)"))
             lines.append(("saved in", describe(milliseconds: image.saveMilliseconds)))
         }
@@ -51,6 +51,9 @@ struct StatusCommand: ParsableCommand {
         for (name, value) in lines { print("  \(name)\(String(repeating: " ", count: 12 - name.count))\(value)") }
     }
 }
+
+/// The last second of the year 9999, the last that is written in four digits.
+private let latestTime: UInt64 = 253_402_300_799
 
 /// A hibernation partition as it is reported; sizes in bytes.
 struct PartitionOutput: Encodable {
@@ -67,7 +70,7 @@ struct PartitionOutput: Encodable {
         label = superblock.label
         state = "\(superblock.state)"
         stateDescription = superblock.stateDescription
-        written = Date(timeIntervalSince1970: TimeInterval(superblock.time)).formatted(.iso8601)
+        written = Date(timeIntervalSince1970: TimeInterval(min(superblock.time, latestTime))).formatted(.iso8601)
         codec = superblock.codec.description
         byteCount = superblock.deviceByteCount
         generation = superblock.generation

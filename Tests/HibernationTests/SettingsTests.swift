@@ -66,12 +66,7 @@ import Testing
         ] as [([AddressRange], Bool)])
     func refusesWhatIsNoMemory(ranges: [AddressRange], isAllowed: Bool) {
         let map = description().firmwareMap.map { FirmwareMemoryRange(addresses: $0.addresses, type: $0.type) }
-        var description = self.description()
-        description.memoryRanges = ranges
-        description.backupRanges = []
-        #expect(((try? ResumeChecks(description).checkMemory(map)) != nil) == isAllowed)
-        (description.memoryRanges, description.backupRanges) = ([], ranges)
-        #expect(((try? ResumeChecks(description).checkMemory(map)) != nil) == isAllowed)
+        #expect(((try? requireMemory(ranges, in: map)) != nil) == isAllowed)
     }
 
     private func description() -> ImageDescription {

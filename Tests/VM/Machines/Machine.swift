@@ -13,6 +13,8 @@ public struct Machine {
         public var errors = ""
         /// Bytes that the disk writes in a second at most; 0 for no limit.
         public var bytesPerSecond = 0
+        /// Where all that is written to the disk is recorded, for a `WriteLog`.
+        public var log: URL?
 
         public init(image: URL, bus: Bus = .virtio) {
             self.image = image
@@ -47,6 +49,8 @@ public struct Machine {
     public var showsConsole = false
     /// Where the guest's memory is written, as an ELF core, when the guest says `dump`; the machine ends then.
     public var dump: URL?
+    /// When the power is cut: so many seconds after the guest has said a line or, without one, after power-on.
+    public var powerCut: (line: String?, seconds: Double)?
 
     public init(name: String, disks: [Disk], initrd: URL) {
         self.name = name
@@ -64,6 +68,8 @@ public struct Machine {
         public var verdictTimes: [Double]
         /// Seconds from power-on to power-off.
         public var seconds: Double
+        /// Whether the power was cut before the machine powered off.
+        public var isCut: Bool
 
         /// Lines that begin with a word, without it.
         public func verdicts(_ word: String) -> [String] {
@@ -94,22 +100,33 @@ public struct Machine {
         let start = Date()
         try qemu.run()
         var times: [Double] = []
+        var isCut = false
         while qemu.isRunning, Date().timeIntervalSince(start) < timeout {
-            Thread.sleep(forTimeInterval: 0.05)
-            let count = try Data(contentsOf: verdict).count { $0 == UInt8(ascii: "\n") }
-            while times.count < count { times.append(Date().timeIntervalSince(start)) }
-            if !isDumped, let dump, String(decoding: try Data(contentsOf: verdict), as: UTF8.self).contains("dump\n") {
+            Thread.sleep(forTimeInterval: powerCut == nil ? 0.05 : 0.005)
+            let now = Date().timeIntervalSince(start)
+            let said = String(decoding: try Data(contentsOf: verdict), as: UTF8.self)
+            let lines = said.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            while times.count < lines.count { times.append(now) }
+            if let powerCut {
+                let from = powerCut.line.map { line in lines.firstIndex { $0 == line }.map { times[$0] } } ?? 0
+                if let from, now >= from + powerCut.seconds, qemu.isRunning {
+                    isCut = true
+                    kill(qemu.processIdentifier, SIGKILL)
+                    break
+                }
+            }
+            if !isDumped, let dump, lines.contains("dump") {
                 try monitor.fileHandleForWriting.write(contentsOf: Data("dump-guest-memory \(dump.path)\nquit\n".utf8))
                 isDumped = true
             }
         }
         let seconds = Date().timeIntervalSince(start)
-        let isLate = qemu.isRunning
+        let isLate = !isCut && qemu.isRunning
         if isLate { kill(qemu.processIdentifier, SIGKILL) }
         qemu.waitUntilExit()
         let text = String(decoding: try Data(contentsOf: console), as: UTF8.self).replacing("\r", with: "")
         if isLate { throw failure("it did not power off within \(Int(timeout)) s", console, text) }
-        guard qemu.terminationStatus == 0 else {
+        guard isCut || qemu.terminationStatus == 0 else {
             let reason = String(decoding: try Data(contentsOf: errors), as: UTF8.self)
             throw failure("QEMU ended with status \(qemu.terminationStatus): \(reason)", console, text)
         }
@@ -117,7 +134,7 @@ public struct Machine {
         let lines = String(decoding: try Data(contentsOf: verdict), as: UTF8.self).split(separator: "\n").map(
             String.init)
         while times.count < lines.count { times.append(seconds) }
-        return Result(console: text, verdict: lines, verdictTimes: times, seconds: seconds)
+        return Result(console: text, verdict: lines, verdictTimes: times, seconds: seconds, isCut: isCut)
     }
 
     private func failure(_ reason: String, _ console: URL, _ text: String) -> Failed {
@@ -164,8 +181,15 @@ public struct Machine {
                 file = "blkdebug:\(rules.path):\(file)"
                 options = "cache=writeback,werror=report,rerror=report"
             }
-            if disk.bytesPerSecond > 0 { options += ",throttling.bps-write=\(disk.bytesPerSecond)" }
-            arguments += ["-drive", "id=disk\(number),if=none,format=raw,\(options),file=\(file)"]
+            var drive = "format=raw,\(options),file=\(file)"
+            if let log = disk.log {
+                try Data().write(to: log)
+                // Flushes are recorded only where they are asked for.
+                drive = "driver=blklogwrites,cache=writeback,file.driver=file,file.filename=\(file)"
+                drive += ",log.driver=file,log.filename=\(log.path)"
+            }
+            if disk.bytesPerSecond > 0 { drive += ",throttling.bps-write=\(disk.bytesPerSecond)" }
+            arguments += ["-drive", "id=disk\(number),if=none,\(drive)"]
             switch disk.bus {
             case .virtio: arguments += ["-device", "virtio-blk-pci,drive=disk\(number)"]
             case .nvme: arguments += ["-device", "nvme,drive=disk\(number),serial=disk\(number)"]
