@@ -9,7 +9,7 @@ BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev binutils gcc libc6-dev cpi
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup
 CHECK_PACKAGES = shellcheck
 
-.PHONY: all rootfs kernel demo bench fuzz test unit vm check format clean FORCE
+.PHONY: all rootfs kernel demo bench fuzz torture test unit vm check format clean FORCE
 all: build/init build/torpor
 
 rootfs: build/rootfs.gz
@@ -54,6 +54,12 @@ fuzz:
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
 	TORPOR_FUZZ=1 $(SWIFT) build -c release --product torpor-fuzz --scratch-path .build-fuzz
 	scripts/fuzz.sh .build-fuzz/release/torpor-fuzz
+
+# The long runs of what make test has a sample of, and the fuzzer.
+torture: all rootfs kernel
+	@scripts/install-packages.sh $(VM_PACKAGES)
+	TORPOR_TORTURE=1 $(SWIFT) test --disable-xctest --filter 'MutatedImageTests|StepFaults'
+	$(MAKE) fuzz
 
 test: unit vm
 

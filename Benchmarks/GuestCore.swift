@@ -31,6 +31,7 @@ final class GuestCore {
         guest.memory = "\(mebibytes)M"
         guest.dump = file
         _ = try lab.run(guest)
+        try Self.moveProgramHeaders(of: file)
 
         let core = try File(file.path)
         let header = try Self.read(core, count: ELFCore.headerByteCount, at: 0)
@@ -60,6 +61,25 @@ final class GuestCore {
     }
 
     deinit { try? FileManager.default.removeItem(at: file) }
+
+    /// Puts the program headers behind the ELF header, where makedumpfile looks for them whatever the header says
+    /// (elf_info.c, `get_elf64_phdr`); QEMU has section headers there, which nobody needs, and tells a wrong size of the
+    /// header (dump/dump.c).
+    private static func moveProgramHeaders(of file: URL) throws {
+        let handle = try FileHandle(forUpdating: file)
+        var header = Array(try handle.read(upToCount: ELFCore.headerByteCount) ?? Data())
+        let offset: UInt64 = try header.span.bytes.integer(at: 32)
+        let count = Int(try header.span.bytes.integer(at: 56, as: UInt16.self))
+        try handle.seek(toOffset: offset)
+        let table = try handle.read(upToCount: count * 56) ?? Data()
+        header.put(UInt64(ELFCore.headerByteCount), at: 32)
+        header.put(UInt64(0), at: 40)
+        header.put(UInt16(ELFCore.headerByteCount), at: 52)
+        for field in [58, 60, 62] { header.put(UInt16(0), at: field) }
+        try handle.seek(toOffset: 0)
+        try handle.write(contentsOf: Data(header) + table)
+        try handle.close()
+    }
 
     /// Writes the pages that are not zero, one behind the other.
     func writeData(to file: URL) throws {
