@@ -1,0 +1,110 @@
+import Foundation
+import Machines
+import MemoryImage
+import Testing
+
+extension MachineTests {
+    /// Each step of kernels B and C fails, traps, is killed or hangs, and the designed way out is taken.
+    ///
+    /// With TORPOR_TORTURE set, each step does so in each way.
+    @Suite(.serialized) struct StepFaults {
+        private static let isTorture = ProcessInfo.processInfo.environment["TORPOR_TORTURE"] != nil
+        private static let kinds = isTorture ? ["error", "trap", "kill", "hang"] : ["error", "kill"]
+
+        /// A step, and whether kernel B does without it when it fails, or is killed.
+        private static let saveSteps: [(name: String, withoutIt: Set<String>)] = [
+            ("way-home", ["error", "trap", "kill", "hang"]), ("session", []), ("page-map", ["error"]),
+            ("partition", []), ("fingerprints", []), ("free-pages", ["error"]), ("begin", []), ("pages", []),
+            ("finish", []), ("end", []), ("report", []),
+        ]
+
+        @Test func kernelBComesBackFromEveryStep() throws {
+            let lab = try Lab("save-steps")
+            var script = """
+                dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null
+                sha256sum /tmp/data >/tmp/sum
+                expect format torpor format /dev/vda
+                faulty() {
+                    case $1 in *:hang) patience="torpor.wait=1 torpor.patience=1" ;; *) patience= ;; esac
+                    hibernate --append "$patience torpor.fault=$1" $2
+                }
+
+                """
+            for step in Self.saveSteps {
+                for kind in Self.kinds {
+                    let fault = "\(step.name):\(kind)"
+                    if step.withoutIt.contains(kind) {
+                        script += "expect \(fault) faulty \(fault) '--after return'\n"
+                    } else {
+                        let reason =
+                            switch (step.name, kind) {
+                            case ("report", _): "neither kernel B nor kernel C left a report"
+                            case (_, "error"): "run the step \(step.name): torpor.fault= asks for it"
+                            case (_, "trap"): "was ended by signal 4"
+                            case (_, "kill"): "was ended by signal 9"
+                            default: "no progress"
+                            }
+                        script += "refuses \(fault) '\(reason)' faulty \(fault) '--after return'\n"
+                    }
+                }
+            }
+            // Killed with the image complete and ready: the session goes on, so the image must not.
+            script += """
+                refuses ready "was ended by signal 9" faulty end:kill
+                torpor status --json >/tmp/status
+                expect "given up" grep -q '"reason" : "its session went on"' /tmp/status
+                expect "the data are unchanged" sha256sum -c /tmp/sum
+
+                """
+            var a = try lab.kernelA("a", disks: [try lab.disk("hibernation", 512 << 20)], script)
+            a.memory = "512M"
+            a.timeout = 900
+            try lab.run(a).expectDone()
+            try lab.run(lab.kernelC("c", like: a)).expectConsole("it holds an image that could not be completed")
+        }
+
+        @Test func kernelCTakesTheFallbackFromEveryStep() throws {
+            let lab = try Lab("restore-steps")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 512 << 20)],
+                """
+                expect format torpor format /dev/vda
+                expect hibernate hibernate
+                """)
+            a.memory = "512M"
+            try lab.run(a).expectConsole("torpor: powering off")
+            let image = a.disks[0].image
+            let early = ["partition", "image", "machine", "fingerprints", "attempt"]
+            for step in early + ["pages", "jump", "report", "consume", "end"] {
+                for kind in Self.kinds {
+                    var c = lab.kernelC(
+                        "\(step)-\(kind)", like: a,
+                        "\(kind == "hang" ? "torpor.wait=1 torpor.patience=1 " : "")torpor.fault=\(step):\(kind)")
+                    c.disks[0].image = try lab.copy(image, "copy")
+                    let result = try lab.run(c)
+                    let state = try HibernationPartition(c.disks[0].image.path).superblock.state
+                    // Kernel C does without a report, and past the point of no return nothing stops it.
+                    if step == "end" || step == "report" && kind == "error" {
+                        #expect(state == .consumed, "\(step):\(kind)")
+                        result.expectConsole("torpor: jumping into kernel A")
+                        #expect(result.verdict.last == "done", "the session went on")
+                        // Without a report, torpor hibernate cannot say that all went well.
+                        if step == "end" { result.expectDone() }
+                        continue
+                    }
+                    result.expectConsole("torpor: not resuming:")
+                    result.expectConsole("torpor: powering off")
+                    #expect(!result.console.contains("jumping into kernel A"), "\(step):\(kind)")
+                    #expect(
+                        state == (kind == "error" || early.contains(step) ? .ready : .attempted), "\(step):\(kind)")
+                }
+            }
+            // What did not come through is resumed by who asks for it.
+            var c = lab.kernelC("refused", like: a)
+            try HibernationPartition(image.path, .write).update { $0.state = .attempted }
+            try lab.run(c).expectConsole("try it again with torpor.retry")
+            c = lab.kernelC("retried", like: a, "torpor.retry")
+            try lab.run(c).expectDone()
+        }
+    }
+}
