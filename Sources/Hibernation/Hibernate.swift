@@ -84,7 +84,7 @@ public struct Hibernate: Sendable {
     private func giveUpWaitingImage(_ path: String) throws(Failure) {
         let partition = try HibernationPartition(path, [.write, .exclusive])
         guard partition.superblock.state.isWaiting else { return }
-        try partition.update { superblock in
+        try partition.retireImage { superblock in
             superblock.state = .failed
             superblock.reason = "its session went on"
         }

@@ -61,8 +61,11 @@ func findPartitionToResume(_ settings: Settings, seconds: Int) throws(Failure) -
     var waiting: [HibernationPartition] = []
     for path in paths {
         guard let partition = try? HibernationPartition(path), partition.superblock.state.isWaiting else { continue }
-        // Copies of one image are one image.
-        if waiting.contains(where: { $0.superblock.imageUUID == partition.superblock.imageUUID }) { continue }
+        // Copies of one image are one image, and the one that was written last tells what became of it.
+        if let number = waiting.firstIndex(where: { $0.superblock.imageUUID == partition.superblock.imageUUID }) {
+            if waiting[number].superblock.generation < partition.superblock.generation { waiting[number] = partition }
+            continue
+        }
         waiting.append(partition)
     }
     guard waiting.count < 2 else { throw severalPartitions(waiting.map { $0.path }) }

@@ -105,7 +105,7 @@ struct Restore {
         state.imageUUID = partition.superblock.imageUUID
         state.stage = .committing
         try steps.run(.consume) { () throws(Failure) in
-            for copy in copies { try copy.update { $0.state = .consumed } }
+            for copy in copies { try copy.retireImage { $0.state = .consumed } }
             try partition.update { $0.state = .consumed }
         }
         try steps.run(.end) {}

@@ -53,7 +53,7 @@ struct RestoreRole {
             guard let path = try findPartitionToResume(settings, seconds: 0) else { return }
             let partition = try HibernationPartition(path, .write)
             guard partition.superblock.state == .ready else { return }
-            try partition.update { superblock in
+            try partition.retireImage { superblock in
                 superblock.state = .attempted
                 superblock.reason = refusal
             }

@@ -113,8 +113,15 @@ public final class HibernationPartition: @unchecked Sendable {
         slot = nextSlot
     }
 
+    /// Writes a superblock whose image must not be resumed any more into both slots, one after the other: the one that
+    /// said `ready` is gone, so that no damage to the other brings the image back.
+    public func retireImage(_ change: (inout Superblock) -> Void) throws(Failure) {
+        try update(change)
+        try update(change)
+    }
+
     /// Gives up the image, durably.
-    public func discardImage() throws(Failure) { try update { $0.clearImage(state: .empty, imageUUID: .zero) } }
+    public func discardImage() throws(Failure) { try retireImage { $0.clearImage(state: .empty, imageUUID: .zero) } }
 
     /// Bytes that chunks, index and description can take.
     var dataArea: Range<UInt64> { Superblock.dataOffset..<max(Superblock.dataOffset, superblock.deviceByteCount) }
