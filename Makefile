@@ -5,7 +5,7 @@ EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePa
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
 
-BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev binutils gcc libc6-dev cpio
+BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev binutils gcc libc6-dev cpio
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup
 CHECK_PACKAGES = shellcheck
 
@@ -58,7 +58,7 @@ fuzz:
 # The long runs of what make test has a sample of, and the fuzzer.
 torture: all rootfs kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	TORPOR_TORTURE=1 $(SWIFT) test --disable-xctest --filter 'MutatedImageTests|StepFaults'
+	TORPOR_TORTURE=1 $(SWIFT) test --disable-xctest --filter 'MutatedImageTests|StepFaults|PowerCuts|KilledMachines'
 	$(MAKE) fuzz
 
 test: unit vm

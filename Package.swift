@@ -28,10 +28,11 @@ var targets: [Target] = [
     .target(name: "CTrampoline", cSettings: cSettings),
     .systemLibrary(name: "CBlkid", providers: [.apt(["libblkid-dev"])]),
     .systemLibrary(name: "CLZMA", providers: [.apt(["liblzma-dev"])]),
+    .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     room("Basics", []),
     room("Linux", ["Basics", "CLinux", "CBlkid"]),
-    room("MemoryImage", ["Basics", "Linux", "CLZMA", "CZstd"]),
+    room("MemoryImage", ["Basics", "Linux", "CLZMA", "CLZ4", "CZstd"]),
     room("PhysicalMemory", ["Basics", "Linux"]),
     room("Kexec", ["Basics", "Linux", "CTrampoline"]),
     room("Hibernation", ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec"]),
@@ -41,7 +42,7 @@ var products: [Product] = []
 
 if let embeddedLibraries {
     // The linker takes libraries in this order.
-    let libraries = ["blkid", "lzma", "zstd", "swiftUnicodeDataTables", "m"]
+    let libraries = ["blkid", "lzma", "zstd", "lz4", "swiftUnicodeDataTables", "m"]
     let linkerSettings: [LinkerSetting] =
         [
             .unsafeFlags([

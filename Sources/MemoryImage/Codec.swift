@@ -3,16 +3,17 @@ import Basics
 /// How the bytes of a chunk are stored: as they are, or compressed, with the level that was asked for.
 public enum Codec: Equatable, Sendable, CustomStringConvertible {
     case none
+    case lz4
     case zstd(level: Int32)
     case xz(level: Int32)
 
     /// What is used where nothing is asked for.
-    public static let standard = Codec.zstd(level: 1)
+    public static let standard = Codec.lz4
 
-    /// The codec that `text` names: `none`, `zstd`, `xz`, the last two with `:level` behind them if wanted.
+    /// The codec that `text` names: `none`, `lz4`, `zstd`, `xz`, the last two with `:level` behind them if wanted.
     public init(parsing text: String) throws(Failure) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
-        let remedy = "use none, zstd[:level] or xz[:level]"
+        let remedy = "use none, lz4, zstd[:level] or xz[:level]"
         var level: Int32?
         if parts.count == 2 {
             let isNegative = parts[1].utf8.first == UInt8(ascii: "-")
@@ -24,6 +25,7 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
         }
         switch parts[0] {
         case "none" where parts.count == 1: self = .none
+        case "lz4" where parts.count == 1: self = .lz4
         case "zstd": self = .zstd(level: level ?? 1)
         case "xz": self = .xz(level: level ?? 0)
         default: throw Failure("read", "codec \(text)", "there is no such codec", remedy: remedy)
@@ -41,6 +43,7 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
         case 0 where level == 0: self = .none
         case 1 where Codec.zstdLevels.contains(level): self = .zstd(level: level)
         case 2 where (0...9).contains(level): self = .xz(level: level)
+        case 3 where level == 0: self = .lz4
         default: return nil
         }
     }
@@ -53,12 +56,13 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
         case .none: 0
         case .zstd: 1
         case .xz: 2
+        case .lz4: 3
         }
     }
 
     var level: Int32 {
         switch self {
-        case .none: 0
+        case .none, .lz4: 0
         case .zstd(let level), .xz(let level): level
         }
     }
@@ -75,6 +79,7 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .none: "none"
+        case .lz4: "lz4"
         case .zstd(let level): "zstd:\(level)"
         case .xz(let level): "xz:\(level)"
         }

@@ -24,7 +24,7 @@ struct KernelBOptions: ParsableArguments {
     @Option(help: "The rootfs.gz for it.")
     var initrd = "/usr/lib/torpor/rootfs.gz"
 
-    @Option(help: "How to compress: none, zstd[:level] or xz[:level].")
+    @Option(help: "How to compress: none, lz4, zstd[:level] or xz[:level].")
     var codec = Codec.standard
 
     @Option(help: "The second kernel lives below this address, a multiple of 64M.", transform: size)

@@ -8,7 +8,7 @@ import Testing
         #expect(pipelineWorkerCount(.standard, processors: processors, available: 64 << 30) == expected)
     }
 
-    @Test(arguments: [Codec.none, .zstd(level: 1), .zstd(level: 19), .xz(level: 0), .xz(level: 9)])
+    @Test(arguments: [Codec.none, .lz4, .zstd(level: 1), .zstd(level: 19), .xz(level: 0), .xz(level: 9)])
     func staysWithinHalfOfTheMemory(codec: Codec) {
         for available in [32 << 20, 100 << 20, 1 << 30] as [UInt64] {
             let count = pipelineWorkerCount(codec, processors: 64, available: available)

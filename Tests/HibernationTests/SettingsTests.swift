@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "torpor.device=sda", "torpor.session=x", "torpor.after=sleep", "torpor.codec=lz4", "torpor.wait=-1",
+        "torpor.device=sda", "torpor.session=x", "torpor.after=sleep", "torpor.codec=lzma", "torpor.wait=-1",
         "torpor.wait=86401", "torpor.fallback=", "torpor.wait=18446744073709551615", "torpor.fault=pages",
         "torpor.fault=pages:", "torpor.fault=nothing:kill", "torpor.report=0x2000", "torpor.report=0x2001:00",
         "torpor.report=0x2001:\(String(repeating: "00", count: 32))",

@@ -42,13 +42,15 @@ import Testing
     @Test(arguments: 0...9 as ClosedRange<Int32>)
     func givesBackWhatXZCompressed(level: Int32) throws { try expectRoundTrip(.xz(level: level)) }
 
+    @Test func givesBackWhatLZ4Compressed() throws { try expectRoundTrip(.lz4) }
+
     private func expectRoundTrip(_ codec: Codec) throws {
         let packed = try pack(codec)
         #expect(packed.count < Self.text.count)
         #expect(unpack(packed, codec, by: try Decompressor()).output == Self.text)
     }
 
-    @Test(arguments: [Codec.zstd(level: 1), .xz(level: 0)])
+    @Test(arguments: [Codec.lz4, .zstd(level: 1), .xz(level: 0)])
     func staysWithinItsOutput(codec: Codec) throws {
         let packed = try pack(codec)
         let decompressor = try Decompressor()
@@ -68,7 +70,7 @@ import Testing
         #expect(unpack(packed, codec, by: decompressor).output == Self.text)
     }
 
-    @Test(arguments: [Codec.zstd(level: 1), .xz(level: 0)])
+    @Test(arguments: [Codec.lz4, .zstd(level: 1), .xz(level: 0)])
     func refusesMoreThanOneStream(codec: Codec) throws {
         let packed = try pack(codec)
         let decompressor = try Decompressor()
@@ -86,13 +88,14 @@ import Testing
         #expect(unpack(stored, .none, by: decompressor, count: 4096).output == stored)
     }
 
-    @Test(arguments: ["none", "zstd:1", "zstd:-100", "zstd:19", "zstd:0", "xz:0", "xz:9"])
+    @Test(arguments: ["none", "lz4", "zstd:1", "zstd:-100", "zstd:19", "zstd:0", "xz:0", "xz:9"])
     func codecsAreWrittenAsTheyAreRead(text: String) throws {
         let codec = try Codec(parsing: text)
         #expect(codec.description == text)
         #expect(Codec(number: codec.number, level: codec.level) == codec)
     }
 
-    @Test(arguments: [(0, 1), (1, 20), (1, -101), (2, -1), (2, 10), (3, 0), (UInt32.max, 0)] as [(UInt32, Int32)])
+    @Test(
+        arguments: [(0, 1), (1, 20), (1, -101), (2, -1), (2, 10), (3, 1), (4, 0), (UInt32.max, 0)] as [(UInt32, Int32)])
     func refusesOtherNumbers(number: UInt32, level: Int32) { #expect(Codec(number: number, level: level) == nil) }
 }

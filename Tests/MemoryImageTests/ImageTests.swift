@@ -4,7 +4,7 @@ import Testing
 @testable import MemoryImage
 
 @Suite struct ImageTests {
-    @Test(arguments: [Codec.none, .zstd(level: 1), .zstd(level: -5), .zstd(level: 19), .xz(level: 0)])
+    @Test(arguments: [Codec.none, .lz4, .zstd(level: 1), .zstd(level: -5), .zstd(level: 19), .xz(level: 0)])
     func givesBackEveryPage(codec: Codec) throws {
         let file = try PartitionFile()
         let memory = MemoryFixture()

@@ -60,7 +60,7 @@ let imageTargets: [FuzzTarget] = [
         defer { output.deallocate() }
         attempt { () throws(Failure) in
             try ChunkBench.shared.decompressor.decompress(
-                UnsafeRawBufferPointer(rebasing: bytes[2...]), codecNumber: UInt32(bytes[0] % 4), into: output)
+                UnsafeRawBufferPointer(rebasing: bytes[2...]), codecNumber: UInt32(bytes[0] % 5), into: output)
         }
     },
     FuzzTarget("report") { bytes in

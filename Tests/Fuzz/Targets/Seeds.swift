@@ -12,9 +12,9 @@ extension FuzzTarget {
         case "superblock": [Seeds.superblock.encoded()]
         case "index": [Seeds.index.encoded()]
         case "description": [Array(Seeds.description.encoded().dropFirst(ImageDescription.magic.count))]
-        case "chunk", "chunk-raw": [Codec.none, .zstd(level: 1), .xz(level: 0)].compactMap { Seeds.chunk($0) }
+        case "chunk", "chunk-raw": [Codec.none, .lz4, .zstd(level: 1), .xz(level: 0)].compactMap { Seeds.chunk($0) }
         case "payload":
-            [Codec.none, .zstd(level: 1), .xz(level: 0)].compactMap { codec in
+            [Codec.none, .lz4, .zstd(level: 1), .xz(level: 0)].compactMap { codec in
                 Seeds.payload(codec).map { [UInt8(codec.number), 4] + $0 }
             }
         case "report": [Seeds.report.encoded()]
