@@ -1,11 +1,13 @@
 import Foundation
 import Machines
+import MemoryImage
 
 /// `make bench`: Torpor and the kernel's own hibernation side by side, in the same machine with the same memory; its
 /// pipeline beside other programs; and how it grows.
 ///
 /// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth machine`. TORPOR_BENCH_PAIRS is the number of pairs of
 /// each comparison. TORPOR_BENCH_QUICK leaves out of the machines all but the two that the targets are about.
+/// TORPOR_BENCH_CODEC is what Torpor compresses with there, where it is not the standard.
 @main
 struct Benchmark {
     private enum Part: String, CaseIterable { case pipeline, growth, machine }
@@ -14,6 +16,7 @@ struct Benchmark {
         let environment = ProcessInfo.processInfo.environment
         let pairs = environment["TORPOR_BENCH_PAIRS"].flatMap { Int($0) } ?? 5
         let isQuick = environment["TORPOR_BENCH_QUICK"] != nil
+        let codec = try environment["TORPOR_BENCH_CODEC"].map { try Codec(parsing: $0) } ?? .standard
         let parts = environment["TORPOR_BENCH_PARTS"].map { $0.split(separator: " ").map(String.init) }
         let lab = try Lab("bench")
         let disk = try ContentsDisk(lab)
@@ -37,7 +40,7 @@ struct Benchmark {
                     try report.write()
                 }
             case .machine:
-                let benchmark = MachineBenchmark(lab: lab, contents: disk)
+                let benchmark = MachineBenchmark(lab: lab, contents: disk, codec: codec)
                 for comparison in comparisons(isQuick: isQuick) {
                     report.comparisons.append(try run(comparison, benchmark, pairs: pairs))
                     try report.write()

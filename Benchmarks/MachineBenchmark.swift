@@ -1,5 +1,6 @@
 import Foundation
 import Machines
+import MemoryImage
 
 /// One way to hibernate the same guest.
 enum Hibernator: String, CaseIterable, Codable {
@@ -22,6 +23,8 @@ struct Sample: Codable {
 struct MachineBenchmark {
     let lab: Lab
     let contents: ContentsDisk
+    /// What Torpor compresses with.
+    let codec: Codec
 
     /// An instruction that a processor does in some cycles takes QEMU's software emulation a loop over 64 bits
     /// (target/i386/ops_sse.h), so a CRC-64 there takes longer than the compression of what it is of. All guests go without.
@@ -59,7 +62,7 @@ struct MachineBenchmark {
             """
             expect format torpor format /dev/vda
             say trigger
-            hibernate >/tmp/report || fail "torpor hibernate"
+            hibernate --codec \(codec) >/tmp/report || fail "torpor hibernate"
             say running
             """
         case .kernelLZO, .kernelLZ4:

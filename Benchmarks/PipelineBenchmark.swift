@@ -25,7 +25,8 @@ struct PipelineBenchmark {
     private let unpacked = folder.appending(path: "torpor-bench.unpacked")
 
     static let codecs: [Codec] = [
-        .none, .zstd(level: -7), .zstd(level: -3), .zstd(level: -1), .zstd(level: 1), .zstd(level: 3), .zstd(level: 6),
+        .none, .lz4, .zstd(level: -7), .zstd(level: -3), .zstd(level: -1), .zstd(level: 1), .zstd(level: 3),
+        .zstd(level: 6),
         .xz(level: 0),
     ]
     private static let zstdLevels = ["-1", "-3", "--fast=3", "--fast=7"]
