@@ -125,15 +125,7 @@ extension MachineTests {
         /// An image that waits is a session: neither a new hibernation nor `format` writes over it.
         @Test func keepsAnImageThatWaits() throws {
             let lab = try Lab("waiting")
-            var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation", 512 << 20)],
-                """
-                expect format torpor format /dev/vda
-                expect hibernate hibernate
-                fail "this session must not come back"
-                """)
-            a.memory = "512M"
-            try lab.run(a).expectConsole("torpor: powering off")
+            let a = try lab.savedMachine()
             var other = try lab.kernelA(
                 "other", disks: a.disks.map(\.image),
                 """
@@ -147,21 +139,13 @@ extension MachineTests {
                 """)
             other.memory = "512M"
             try lab.run(other).expectDone()
-            let c = try lab.run(lab.kernelC("c", like: a))
-            c.expectConsole("nothing to resume: /dev/vda holds no image")
+            try lab.run(lab.kernelC("c", like: a)).expectNoSession("nothing to resume: /dev/vda holds no image")
         }
 
         /// Kernel C above its place, or on another machine than kernel A's, refuses, and the image can still be resumed.
         @Test func refusesTheWrongMachine() throws {
             let lab = try Lab("wrong-machine")
-            var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation", 512 << 20)],
-                """
-                expect format torpor format /dev/vda
-                expect hibernate hibernate
-                """)
-            a.memory = "512M"
-            try lab.run(a).expectConsole("torpor: powering off")
+            let a = try lab.savedMachine()
             var c = lab.kernelC("no-mem", like: a)
             c.commandLine = ""
             try lab.run(c).expectConsole("boot it with mem=128M")

@@ -48,6 +48,43 @@ extension MachineTests {
             }
         }
 
+        /// Without /proc/vmcore kernel A's description cannot be read; the place of the report is on the command line.
+        @Test func comesBackWithoutKernelAsMemory() throws {
+            _ = try expectReturn(
+                "vmcore", "open /proc/vmcore: No such file or directory", arguments: "--append elfcorehdr=0x1000",
+                state: .empty
+            ) { _ in }
+        }
+
+        /// A disk that kernel A has mounted cannot be read where kernel B takes its checksum.
+        @Test func comesBackFromAReadErrorOfAWatchedDisk() throws {
+            let lab = try Lab("fault-watched")
+            let ext4 = try lab.disk("ext4", 64 << 20)
+            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", ext4.path)
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk(), ext4],
+                """
+                expect mount mount -t ext4 -o ro /dev/vdb /mnt
+                refuses hibernate "read /dev/vdb: Input/output error" hibernate
+                expect "the file system goes on" ls /mnt/lost+found
+                """)
+            a.memory = "512M"
+            a.disks[1].errors = Self.errors(.read, megabytes: 7..<8)
+            try lab.run(a).expectDone()
+            #expect(try lab.superblock(a).state == .empty, "nothing was written before the checksums are there")
+        }
+
+        /// A read error costs nothing but this boot: a disk that answers again is resumed from.
+        @Test func kernelCRefusesAfterAReadError() throws {
+            let lab = try Lab("fault-read")
+            let a = try lab.savedMachine()
+            var c = lab.kernelC("error", like: a)
+            c.disks[0].errors = Self.errors(.read, megabytes: 8..<9)
+            try lab.run(c).expectNoSession("not resuming: read /dev/vda: Input/output error")
+            #expect(try lab.superblock(a).state == .ready)
+            try lab.run(lab.kernelC("healthy", like: a)).expectSession()
+        }
+
         private enum Request: String { case read, write }
 
         private static func errors(_ request: Request, megabytes: Range<Int>) -> String {

@@ -95,6 +95,7 @@ public struct Machine {
         try Data().write(to: errors)
         qemu.standardError = try FileHandle(forWritingTo: errors)
         let monitor = Pipe()
+        if !showsConsole { qemu.standardOutput = FileHandle.nullDevice }
         qemu.standardInput = dump == nil ? FileHandle.nullDevice : monitor.fileHandleForReading
         var isDumped = dump == nil
         let start = Date()
@@ -186,7 +187,7 @@ public struct Machine {
                 try Data().write(to: log)
                 // Flushes are recorded only where they are asked for.
                 drive = "driver=blklogwrites,cache=writeback,file.driver=file,file.filename=\(file)"
-                drive += ",log.driver=file,log.filename=\(log.path)"
+                drive += ",log.driver=file,log.filename=\(log.path),log-sector-size=512"
             }
             if disk.bytesPerSecond > 0 { drive += ",throttling.bps-write=\(disk.bytesPerSecond)" }
             arguments += ["-drive", "id=disk\(number),if=none,\(drive)"]

@@ -1,0 +1,97 @@
+import Foundation
+import Machines
+import MemoryImage
+import Testing
+
+extension MachineTests {
+    /// Machines that are killed at any moment: what was saved is resumed, once, and what was not is refused.
+    @Suite(.serialized) struct KilledMachines {
+        @Test func resumesWhatWasSavedWhenKilledWhileSaving() throws {
+            let lab = try Lab("killed-saving")
+            let formatted = try lab.formattedDisk("formatted")
+            var a = try lab.sessionMachine(disk: try lab.copy(formatted, "whole"), mebibytes: 64)
+            let whole = try lab.run(a)
+            let duration = whole.seconds - (try time("trigger", whole))
+            var random = SeededGenerator(seed: 1)
+            var outcomes: [String: Int] = [:]
+            let count = isTorture ? 100 : 4
+            for number in 0..<count {
+                a.name = "killed-\(number)"
+                a.disks[0].image = try lab.copy(formatted, "disk")
+                a.powerCut = ("trigger", moment(number, of: count, in: 0...duration * 1.05, &random))
+                let cut = try lab.run(a)
+                let state = try lab.superblock(a).state
+                #expect(cut.isCut || state == .ready, "it powered off without an image")
+                a.powerCut = nil
+                let c = try lab.run(lab.kernelC("after-\(number)", like: a))
+                switch state {
+                case .ready: c.expectSession()
+                case .empty: c.expectNoSession("nothing to resume: /dev/vda holds no image")
+                default: c.expectNoSession("it holds an image that was not completed")
+                }
+                outcomes["found \(state), \(state == .ready ? "resumed" : "refused")", default: 0] += 1
+            }
+            tell("killed while saving", outcomes)
+        }
+
+        @Test func resumesOnceWhenKilledWhileResuming() throws {
+            let lab = try Lab("killed-resuming")
+            let a = try lab.savedMachine()
+            let image = a.disks[0].image
+            var c = lab.kernelC("whole", like: a)
+            c.disks[0].image = try lab.copy(image, "whole")
+            let whole = try lab.run(c)
+            whole.expectSession()
+            let duration = try time("running", whole)
+            var random = SeededGenerator(seed: 2)
+            var outcomes: [String: Int] = [:]
+            let count = isTorture ? 50 : 4
+            for number in 0..<count {
+                c.name = "killed-\(number)"
+                c.disks[0].image = try lab.copy(image, "disk")
+                c.powerCut = (nil, moment(number, of: count, in: duration * 0.3...duration * 1.1, &random))
+                let cut = try lab.run(c)
+                let state = try lab.superblock(c).state
+                let isRunning = cut.verdict.contains("running")
+                #expect(!isRunning || state == .consumed, "it runs from an image that is not consumed")
+                c.powerCut = nil
+                c.name = "after-\(number)"
+                let after = try lab.run(c)
+                switch state {
+                case .ready: after.expectSession()
+                case .attempted:
+                    after.expectNoSession("its image was left by an earlier attempt")
+                    var retried = c
+                    retried.name = "retried-\(number)"
+                    retried.commandLine += " torpor.retry"
+                    try lab.run(retried).expectSession()
+                default: after.expectNoSession("nothing to resume: /dev/vda holds an image that was resumed")
+                }
+                let what =
+                    switch state {
+                    case .ready: "resumed"
+                    case .attempted: "refused, and resumed with torpor.retry"
+                    default: isRunning ? "had gone on, refused" : "about to go on, refused"
+                    }
+                outcomes["found \(state), \(what)", default: 0] += 1
+            }
+            tell("killed while resuming", outcomes)
+        }
+
+        /// A random moment in one of as many equal parts of a time, in seconds.
+        private func moment(
+            _ number: Int, of count: Int, in time: ClosedRange<Double>, _ random: inout SeededGenerator
+        ) -> Double {
+            let part = (time.upperBound - time.lowerBound) / Double(count)
+            return time.lowerBound + part * (Double(number) + Double.random(in: 0...1, using: &random))
+        }
+
+        private func time(_ word: String, _ result: Machine.Result) throws -> Double {
+            try #require(zip(result.verdict, result.verdictTimes).first { $0.0 == word }?.1)
+        }
+
+        private func tell(_ what: String, _ outcomes: [String: Int]) {
+            for (outcome, count) in outcomes.sorted(by: { $0.key < $1.key }) { print("\(what): \(outcome): \(count)") }
+        }
+    }
+}

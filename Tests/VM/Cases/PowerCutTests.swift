@@ -1,0 +1,180 @@
+import Foundation
+import Machines
+import MemoryImage
+import Testing
+
+extension MachineTests {
+    /// Power is cut at every point of what is written: whatever a disk made of the writes that it had not flushed, kernel
+    /// C finds the old state or the new one.
+    @Suite(.serialized) struct PowerCuts {
+        @Test func everyCutLeavesTheOldStateOrTheNew() throws {
+            let lab = try Lab("power-cuts")
+            let disk = try lab.formattedDisk()
+            let empty = try lab.copy(disk, "replay")
+            // The second image is written over the first.
+            var a = try lab.sessionMachine(
+                disk: disk, mebibytes: 128, before: "expect snapshot hibernate --after return")
+            a.disks[0].log = lab.folder.appending(path: "save.img")
+            let saved = try lab.run(a)
+            saved.expectConsole("torpor: powering off")
+            #expect(try lab.superblock(a).state == .ready)
+
+            var replay = try Replay(empty)
+            try replay.run(try WriteLog(lab.folder.appending(path: "save.img")))
+            print("power cuts while saving: \(replay.summary)")
+            #expect(replay.cuts >= 200, "too few for a test")
+            #expect(replay.states == [.empty, .saving, .snapshot, .saving, .ready])
+            #expect(try Tool.run("/usr/bin/cmp", empty.path, disk.path).isEmpty, "the log is not all that was written")
+
+            // Kernel C on the disk as it is in the middle of the second image.
+            var c = lab.kernelC("cut", like: a)
+            c.disks = [Machine.Disk(image: try #require(try replay.copyInTheMiddle(lab)))]
+            try lab.run(c).expectNoSession("it holds an image that was not completed")
+
+            // And what kernel C writes itself.
+            c = lab.kernelC("c", like: a)
+            c.disks[0].log = lab.folder.appending(path: "resume.img")
+            let start = try lab.copy(disk, "resumed")
+            try lab.run(c).expectSession()
+            replay = try Replay(start)
+            let log = try WriteLog(lab.folder.appending(path: "resume.img"))
+            try replay.run(log)
+            print("power cuts while resuming: \(replay.summary)")
+            #expect(replay.states == [.ready, .attempted, .consumed])
+            #expect(replay.dataWrites == 0, "kernel C has written over the image")
+            c = lab.kernelC("attempted", like: a)
+            c.disks = [Machine.Disk(image: try #require(try replay.copyInTheMiddle(lab)))]
+            try lab.run(c).expectNoSession("its image was left by an earlier attempt")
+        }
+    }
+}
+
+/// A disk on which a log of writes is made again, with a cut after each, and a look at what is there then.
+private struct Replay {
+    /// What was looked at: the disk with the writes up to the cut; with some of those that were not flushed, in whole and
+    /// in part.
+    private(set) var cuts = 0
+    private(set) var reorderings = 0
+    /// Writes beyond the superblocks.
+    private(set) var dataWrites = 0
+    private var counts: [Superblock.State: Int] = [:]
+    /// The states that were found, in order.
+    private(set) var states: [Superblock.State] = []
+
+    private typealias Write = (offset: UInt64, bytes: Data)
+    private let image: URL
+    private let disk: ReplayedDisk
+    private var random = SeededGenerator(seed: 4)
+    /// Writes since the last flush, and what undoes each.
+    private var open: [(write: Write, undo: [Write])] = []
+    /// The superblock that was flushed last.
+    private var durable: Superblock
+    /// Images that were verified, by generation and the data that was written.
+    private var verified: Set<[UInt64]> = []
+    /// The superblocks' slots, by offset, as the log has them up to here.
+    private var slots: [UInt64: Data] = [:]
+    /// The slots when the last image was begun, or its resume was.
+    private var middle: [UInt64: Data]?
+
+    private static let sectorSize = 512
+
+    init(_ image: URL) throws {
+        self.image = image
+        disk = try ReplayedDisk(image)
+        durable = try HibernationPartition(image.path).superblock
+        let file = try FileHandle(forReadingFrom: image)
+        for offset in Superblock.slotOffsets {
+            try file.seek(toOffset: offset)
+            slots[offset] = try file.read(upToCount: Superblock.byteCount)
+        }
+        states = [durable.state]
+    }
+
+    var summary: String {
+        "\(cuts) cuts, \(reorderings) with writes reordered, left out or torn; found: "
+            + counts.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key) \($0.value)" }
+            .joined(separator: ", ")
+    }
+
+    mutating func run(_ log: WriteLog) throws {
+        for entry in log.entries {
+            switch entry {
+            case .write(let offset, let bytes):
+                open.append(((offset, bytes), try disk.apply([(offset, bytes)])))
+                if offset >= Superblock.dataOffset { dataWrites += 1 } else { slots[offset] = bytes }
+                cuts += 1
+                try look(at: open.map(\.write))
+                try reorder()
+            case .flush:
+                open = []
+                durable = try look(at: [])
+                if durable.state == .saving || durable.state == .attempted { middle = slots }
+            }
+        }
+    }
+
+    /// A copy of the disk as it was when `saving` or `attempted` had been flushed, for kernel C to boot with.
+    func copyInTheMiddle(_ lab: Lab) throws -> URL? {
+        guard let middle else { return nil }
+        let copy = try lab.copy(image, "middle")
+        // What was written later is superblocks, and data that these do not name.
+        try ReplayedDisk(copy).apply(middle.map { ($0.key, $0.value) })
+        return copy
+    }
+
+    /// Writes that were not flushed, in other selections: of one block, every part that sectors can make.
+    private mutating func reorder() throws {
+        if open.count == 1, open[0].write.bytes.count <= 8 * Self.sectorSize {
+            let write = open[0].write
+            let sectors = write.bytes.count / Self.sectorSize
+            for selection in 0..<1 << sectors {
+                try look(withOnly: (0..<sectors).filter { selection >> $0 & 1 == 1 }.map { sector($0, of: write) })
+            }
+        } else if isTorture || open.count <= 4 || open.count % 16 == 0 {
+            var writes: [Write] = []
+            for (write, _) in open where Bool.random(using: &random) {
+                let sectors = write.bytes.count / Self.sectorSize
+                if Int.random(in: 0..<4, using: &random) == 0 {
+                    let cut = Int.random(in: 0..<sectors, using: &random) * Self.sectorSize
+                    writes.append((write.offset, write.bytes.prefix(cut)))
+                } else {
+                    writes.append(write)
+                }
+            }
+            try look(withOnly: writes)
+        }
+    }
+
+    private func sector(_ number: Int, of write: Write) -> Write {
+        let start = write.bytes.startIndex + number * Self.sectorSize
+        return (write.offset + UInt64(number * Self.sectorSize), write.bytes[start..<start + Self.sectorSize])
+    }
+
+    private mutating func look(withOnly writes: [Write]) throws {
+        for (_, undo) in open.reversed() { try disk.apply(undo) }
+        let undo = try disk.apply(writes)
+        reorderings += 1
+        try look(at: writes)
+        try disk.apply(undo)
+        for (write, _) in open { try disk.apply([write]) }
+    }
+
+    /// What kernel C would find: the superblock that was flushed last, or the next; and with it, a complete image.
+    @discardableResult
+    private mutating func look(at writes: [Write]) throws -> Superblock {
+        let found = try HibernationPartition(image.path).superblock
+        counts[found.state, default: 0] += 1
+        if states.last != found.state, found.generation > durable.generation { states.append(found.state) }
+        #expect(
+            found == durable || found.generation == durable.generation + 1,
+            "neither the old state nor the new: \(found.generation) after \(durable.generation)")
+        if [.empty, .saving, .failed].contains(found.state) { return found }
+        let data = writes.filter { $0.offset >= Superblock.dataOffset }.map { $0.offset ^ UInt64($0.bytes.count) }
+        if verified.insert([found.generation, UInt64(dataWrites)] + data).inserted {
+            let reader = try ImageReader(HibernationPartition(image.path))
+            try reader.verify()
+            #expect(reader.index.imageUUID == found.imageUUID)
+        }
+        return found
+    }
+}
