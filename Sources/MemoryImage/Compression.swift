@@ -24,11 +24,11 @@ struct Compressor: ~Copyable {
 
     /// Bytes that the state of one compressor takes at most, for inputs of up to `byteCount`.
     static func stateByteCount(_ codec: Codec, inputs byteCount: Int) -> Int {
-        let sampler = ZstdContext.byteCount(level: 1, inputs: Int(pageSize))
+        let shared = ZstdContext.byteCount(level: 1, inputs: Int(pageSize)) + LZ4State.byteCount
         switch codec {
-        case .none, .lz4: return sampler + LZ4State.byteCount
-        case .zstd(let level): return sampler + ZstdContext.byteCount(level: level, inputs: byteCount)
-        case .xz(let level): return sampler + xzStateByteCount(level: level)
+        case .none, .lz4: return shared
+        case .zstd(let level): return shared + ZstdContext.byteCount(level: level, inputs: byteCount)
+        case .xz(let level): return shared + xzStateByteCount(level: level)
         }
     }
 
