@@ -26,8 +26,7 @@ struct PipelineBenchmark {
 
     static let codecs: [Codec] = [
         .none, .lz4, .zstd(level: -7), .zstd(level: -3), .zstd(level: -1), .zstd(level: 1), .zstd(level: 3),
-        .zstd(level: 6),
-        .xz(level: 0),
+        .zstd(level: 6), .xz(level: 0),
     ]
     private static let zstdLevels = ["-1", "-3", "--fast=3", "--fast=7"]
     /// makedumpfile's options for what Debian builds it with: nothing, LZO, zlib; on one thread and on all.

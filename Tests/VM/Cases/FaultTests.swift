@@ -12,8 +12,7 @@ extension MachineTests {
             _ change: (inout Machine) -> Void
         ) throws -> Machine.Result {
             let lab = try Lab("fault-\(name)")
-            let disk = try lab.disk("hibernation", 512 << 20)
-            try HibernationPartition.format(disk.path, label: "", uuid: .zero, [])
+            let disk = try lab.formattedDisk()
             var a = try lab.kernelA(
                 "a", disks: [disk],
                 """

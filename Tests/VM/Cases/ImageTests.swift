@@ -10,13 +10,7 @@ extension MachineTests {
     @Suite(.serialized) struct Images {
         /// A machine whose session is on its disk, ready to be resumed.
         private func saved(_ lab: Lab, after: String = "poweroff") throws -> Machine {
-            var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation", 512 << 20)],
-                """
-                expect format torpor format /dev/vda
-                expect hibernate hibernate --after \(after)
-                """)
-            a.memory = "512M"
+            var a = try lab.sessionMachine(arguments: "--after \(after)")
             // The kernel's text stays where it was linked to, below N.
             a.commandLine = "nokaslr"
             try lab.run(a).expectConsole("torpor: saved")
@@ -34,9 +28,7 @@ extension MachineTests {
                 var c = lab.kernelC(name, like: a)
                 c.disks[0].image = copy
                 let result = try lab.run(c)
-                result.expectConsole("torpor: not resuming:")
-                result.expectConsole("torpor: powering off")
-                #expect(!result.console.contains("jumping into kernel A"), "\(name) was resumed")
+                result.expectNoSession("torpor: not resuming:")
                 if name == "superblock" { continue }
                 result.expectConsole("the image is damaged")
                 // The image is kept: everything but the superblocks is as it was.

@@ -18,11 +18,9 @@ extension MachineTests {
             for number in 0..<count {
                 a.name = "killed-\(number)"
                 a.disks[0].image = try lab.copy(formatted, "disk")
-                a.powerCut = ("trigger", moment(number, of: count, in: 0...duration * 1.05, &random))
-                let cut = try lab.run(a)
-                let state = try lab.superblock(a).state
+                let (cut, state) = try runUntilCut(
+                    a, "trigger", moment(number, of: count, in: 0...duration * 1.05, &random), lab)
                 #expect(cut.isCut || state == .ready, "it powered off without an image")
-                a.powerCut = nil
                 let c = try lab.run(lab.kernelC("after-\(number)", like: a))
                 switch state {
                 case .ready: c.expectSession()
@@ -49,12 +47,10 @@ extension MachineTests {
             for number in 0..<count {
                 c.name = "killed-\(number)"
                 c.disks[0].image = try lab.copy(image, "disk")
-                c.powerCut = (nil, moment(number, of: count, in: duration * 0.3...duration * 1.1, &random))
-                let cut = try lab.run(c)
-                let state = try lab.superblock(c).state
+                let (cut, state) = try runUntilCut(
+                    c, nil, moment(number, of: count, in: duration * 0.3...duration * 1.1, &random), lab)
                 let isRunning = cut.verdict.contains("running")
                 #expect(!isRunning || state == .consumed, "it runs from an image that is not consumed")
-                c.powerCut = nil
                 c.name = "after-\(number)"
                 let after = try lab.run(c)
                 switch state {
@@ -76,6 +72,16 @@ extension MachineTests {
                 outcomes["found \(state), \(what)", default: 0] += 1
             }
             tell("killed while resuming", outcomes)
+        }
+
+        /// Runs a machine until its power is cut, seconds after a line or after power-on, and looks at its disk.
+        private func runUntilCut(
+            _ machine: Machine, _ line: String?, _ seconds: Double, _ lab: Lab
+        ) throws -> (result: Machine.Result, state: Superblock.State) {
+            var machine = machine
+            machine.powerCut = (line, seconds)
+            let result = try lab.run(machine)
+            return (result, try lab.superblock(machine).state)
         }
 
         /// A random moment in one of as many equal parts of a time, in seconds.
