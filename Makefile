@@ -5,7 +5,7 @@ EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePa
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
 
-BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev binutils gcc libc6-dev cpio
+BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev binutils gcc libc6-dev cpio
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup
 CHECK_PACKAGES = shellcheck
 

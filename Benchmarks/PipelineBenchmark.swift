@@ -179,6 +179,7 @@ private struct Destination: ~Copyable {
         mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
             UnsafeMutableRawBufferPointer(rebasing: bytes[Int(addresses.lowerBound)..<Int(addresses.upperBound)])
         }
+        mutating func leaveAlone(_ addresses: AddressRange) {}
     }
 
     init(_ core: GuestCore) throws {

@@ -2,7 +2,7 @@ import Basics
 import Linux
 import MemoryImage
 
-/// The CRC-64 of the firmware's ACPI tables that describe the machine; 0 where there are none.
+/// The XXH64 of the firmware's ACPI tables that describe the machine; 0 where there are none.
 ///
 /// Tables of which parts differ from boot to boot (performance records, the boot logo, what UEFI adds) are left out, and of
 /// the FACS only the hardware signature counts, which the kernel's own hibernation compares as well (ACPI specification,
@@ -18,7 +18,7 @@ func acpiTablesChecksum(_ folder: String = "/sys/firmware/acpi/tables") throws(F
     for name in names.sorted() {
         var table = try readFile("\(folder)/\(name)", limit: 16 << 20)
         if name == "FACS" { table = table.count >= 12 ? Array(table[8..<12]) : [] }
-        sum = (Array(name.utf8) + table).withUnsafeBytes { crc64($0, previous: sum) }
+        sum = (Array(name.utf8) + table).withUnsafeBytes { xxh64($0, seed: sum) }
     }
     return sum
 }

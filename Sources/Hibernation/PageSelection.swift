@@ -20,10 +20,14 @@ struct FreePageCount: Equatable, Sendable {
 /// Which of kernel A's pages need not be read: the free ones. Right or off: where anything speaks against what was found,
 /// all pages are saved.
 ///
-/// In the image a free page is a page of zeros. A kernel with `init_on_free` relies on that; no other kernel cares.
+/// A kernel with `init_on_free` relies on its free pages being zeros, and hands them out as such (mm/page_alloc.c,
+/// `want_init_on_free`); no other kernel cares. So they are recorded as zeros, unless one is found that holds something: this
+/// kernel does not clear them then, and kernel C need not either.
 struct PageSelection: Sendable {
     /// Free pages that were found in all ranges together.
     let freePages: UInt64
+    /// Whether kernel A may rely on its free pages being zeros.
+    let keepsZeros: Bool
     private let free: FreePages
 
     /// What page poisoning fills free pages with (include/linux/poison.h, `PAGE_POISON`); a kernel with `page_poison=1`
@@ -44,49 +48,75 @@ struct PageSelection: Sendable {
         guard SavePipeline.windowByteCount / pageSize % free.alignment == 0 else {
             throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(free.alignment) pages")
         }
-        let tally = Guarded<(free: UInt64, samples: Int, poisoned: Int)>((0, 0, 0))
+        let tally = Guarded(Findings())
         let list = WorkList(windows)
         let workers = Workers()
         try workers.run { () throws(Failure) in
             while !workers.isStopping, let window = list.take() {
                 whileCounting()
-                var found: UInt64 = 0
-                var sample: UInt64?
-                try free.find(in: PageSelection.frames(window)) { first, count in
-                    found += count
-                    if sample == nil { sample = first }
-                }
-                var isPoisoned = false
-                if let sample { isPoisoned = try PageSelection.isPoisoned(core, frame: sample) }
-                tally.withLock {
-                    $0.free += found
-                    $0.samples += sample == nil ? 0 : 1
-                    $0.poisoned += isPoisoned ? 1 : 0
-                }
+                let findings = try Findings(core, free, frames: PageSelection.frames(window))
+                tally.withLock { $0 = $0 + findings }
             }
         }
-        let (found, samples, poisoned) = tally.withLock { $0 }
-        guard expected.allows(found) else {
+        let found = tally.withLock { $0 }
+        guard expected.allows(found.free) else {
             throw Failure(
                 "find", "kernel A's free pages",
-                "\(found) are marked, where kernel A counted \(expected.free) and kept \(expected.kept) for its CPUs")
+                "\(found.free) are marked, where kernel A counted \(expected.free) and kept \(expected.kept) for its CPUs"
+            )
         }
-        guard samples == 0 || poisoned < samples else {
+        guard found.samples == 0 || found.poisoned < found.samples else {
             throw Failure("leave out", "kernel A's free pages", "it poisons them, and checks that when it takes one")
         }
-        freePages = found
+        freePages = found.free
+        keepsZeros = found.poisoned > 0 || found.zero + found.poisoned == found.samples
         self.free = free
     }
 
-    private static func isPoisoned(_ core: CoreFile, frame: UInt64) throws(Failure) -> Bool {
-        try core.copy(frame * pageSize..<(frame + 1) * pageSize).allSatisfy { $0 == poison }
+    /// What was seen of the free pages.
+    private struct Findings {
+        /// How many there are.
+        var free: UInt64 = 0
+        /// Those whose contents were looked at, those among them that hold nothing but poison, and nothing but zeros.
+        var samples = 0
+        var poisoned = 0
+        var zero = 0
+
+        init() {}
+
+        /// Looks at the first page of the first and of the last free block among the frames.
+        init(_ core: CoreFile, _ pages: FreePages, frames: Range<UInt64>) throws(Failure) {
+            var blocks: (first: UInt64, last: UInt64)?
+            var found: UInt64 = 0
+            try pages.find(in: frames) { first, count in
+                found += count
+                blocks = (blocks?.first ?? first, first)
+            }
+            free = found
+            guard let blocks else { return }
+            for frame in blocks.first == blocks.last ? [blocks.first] : [blocks.first, blocks.last] {
+                let contents = try core.copy(frame * pageSize..<(frame + 1) * pageSize)
+                samples += 1
+                if contents.allSatisfy({ $0 == poison }) { poisoned += 1 }
+                if contents.allSatisfy({ $0 == 0 }) { zero += 1 }
+            }
+        }
+
+        static func + (one: Findings, other: Findings) -> Findings {
+            var sum = one
+            sum.free += other.free
+            sum.samples += other.samples
+            sum.poisoned += other.poisoned
+            sum.zero += other.zero
+            return sum
+        }
     }
 
     private static func frames(_ window: AddressRange) -> Range<UInt64> {
         window.lowerBound / pageSize..<window.upperBound / pageSize
     }
 
-    /// The parts of a window to be read, and those to be recorded as zeros, in order.
+    /// The parts of a window to be read, and those that are free, in order.
     func split(_ window: AddressRange) throws(Failure) -> [(frames: Range<UInt64>, isFree: Bool)] {
         let frames = PageSelection.frames(window)
         var parts: [(frames: Range<UInt64>, isFree: Bool)] = []

@@ -37,7 +37,7 @@ final class RestorePipeline: @unchecked Sendable {
         else {
             throw Failure(
                 "restore", reader.partition.path,
-                "its \(restored.data) pages of data and \(restored.zero) of zeros are not kernel A's memory")
+                "its \(restored.data) pages of data and \(restored.zero) that are not stored are not kernel A's memory")
         }
     }
 
@@ -47,11 +47,16 @@ final class RestorePipeline: @unchecked Sendable {
         var window: MemoryWindow
 
         mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+            try leaveAlone(addresses)
+            return try window.memory(for: addresses)
+        }
+
+        /// Only counts them: whether they are kernel A's is seen when all pages are summed up.
+        mutating func leaveAlone(_ addresses: AddressRange) throws(Failure) {
             let (_, left) = pipeline.room.wrappingSubtract(addresses.byteCount, ordering: .relaxed)
             guard left <= pipeline.allowed.byteCount else {
                 throw Failure("restore", "kernel A's memory", "the image holds more pages than it has")
             }
-            return try window.memory(for: addresses)
         }
     }
 

@@ -115,7 +115,8 @@ struct Save {
                     core, FreePages(memory, info: info), windows: windows, expected: expected, whileCounting: state.beat
                 )
             }
-            log.notice("leaving out \(describe(bytes: selection.freePages &* pageSize)) of free pages")
+            let size = describe(bytes: selection.freePages &* pageSize)
+            log.notice("leaving out \(size) of free pages" + (selection.keepsZeros ? ", to come back as zeros" : ""))
             return selection
         } catch {
             log.notice("saving free pages too: \(error.description)")

@@ -56,13 +56,17 @@ final class SavePipeline: @unchecked Sendable {
                 continue
             }
             for part in try selection.split(window) {
-                if part.isFree {
-                    let count = part.frames.upperBound - part.frames.lowerBound
-                    try builder.addZeros(firstFrame: part.frames.lowerBound, count: UInt32(count))
-                    state.add(pages: count)
-                } else {
+                guard part.isFree else {
                     try save(part.frames.lowerBound * pageSize..<part.frames.upperBound * pageSize, builder)
+                    continue
                 }
+                let count = part.frames.upperBound - part.frames.lowerBound
+                if selection.keepsZeros {
+                    try builder.addZeros(firstFrame: part.frames.lowerBound, count: UInt32(count))
+                } else {
+                    try builder.addFreePages(firstFrame: part.frames.lowerBound, count: UInt32(count))
+                }
+                state.add(pages: count)
             }
         }
         try builder.flush()

@@ -92,7 +92,7 @@ extension WatchedArea {
             let count = Int(min(piece, end - start))
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<count])
             try file.read(into: part, at: start)
-            sum = crc64(UnsafeRawBufferPointer(part), previous: sum)
+            sum = xxh64(UnsafeRawBufferPointer(part), seed: sum)
             start += UInt64(count)
         }
         return sum

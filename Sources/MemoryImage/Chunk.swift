@@ -1,10 +1,14 @@
 import Basics
 
-/// Pages that follow each other in physical memory and are alike in this: their contents are stored, or they are zeros.
+/// Pages that follow each other in physical memory and are alike in what the image has of them.
 public struct PageRun: Equatable, Sendable {
     public enum Kind: UInt32, Sendable {
+        /// Their contents are stored.
         case data = 1
+        /// They are zeros.
         case zero = 2
+        /// They were free in kernel A, to which it does not matter what they hold.
+        case free = 3
     }
 
     /// The page frame number of the first page: its physical address divided by 4 KiB.
@@ -48,13 +52,14 @@ public struct ChunkHeader: Sendable {
     public var codecNumber: UInt32
     public var runs: [PageRun]
     public var dataPages: Int
+    /// Pages whose contents are not stored: zeros, and free ones.
     public var zeroPages: UInt64
     /// Where the payload begins, in bytes from the chunk's first.
     public var payloadOffset: Int
     /// Bytes of the payload as it is stored.
     public var payloadByteCount: Int
     public var payloadChecksum: UInt64
-    /// The CRC-64 of the header; the index names it as well.
+    /// The XXH64 of the header; the index names it as well.
     public var checksum: UInt64 = 0
 
     /// Bytes of the chunk on the partition, a multiple of the block size.
@@ -64,7 +69,7 @@ public struct ChunkHeader: Sendable {
     static func byteCount(runs: Int) -> Int { fixedByteCount + runs * runByteCount }
 
     /// The header's bytes.
-    /// - Returns: the bytes, and their CRC-64 as the field `checksum` holds it.
+    /// - Returns: the bytes, and their XXH64 as the field `checksum` holds it.
     func encoded() -> (bytes: [UInt8], checksum: UInt64) {
         var bytes = [UInt8](repeating: 0, count: ChunkHeader.byteCount(runs: runs.count))
         bytes.put(ChunkHeader.magic, at: 0)
@@ -86,7 +91,7 @@ public struct ChunkHeader: Sendable {
             bytes.put(run.kind.rawValue, at: offset + 12)
             offset += ChunkHeader.runByteCount
         }
-        let sum = crc64(bytes)
+        let sum = xxh64(bytes)
         bytes.put(sum, at: 112)
         return (bytes, sum)
     }
@@ -108,7 +113,7 @@ extension ChunkHeader {
         checksum = try fields.integer(at: 112)
         var header = try fields.copy(at: 0, count: headerByteCount)
         header.put(UInt64(0), at: 112)
-        guard crc64(header) == checksum else { throw damaged("its checksum is wrong") }
+        guard xxh64(header) == checksum else { throw damaged("its checksum is wrong") }
         guard let uuid = UUID(bytes: try fields.copy(at: 8, count: 16)) else { throw damaged("its UUID is missing") }
         imageUUID = uuid
         sequence = try fields.integer(at: 24)

@@ -7,7 +7,7 @@ import Linux
 /// not compress is written from where it was gathered, with the header in front.
 public final class ChunkBuilder {
     /// Pages of zeros in one chunk, as long as they are not one run: 16 MiB.
-    private static let zeroPageLimit: UInt64 = 4096
+    private static let clearedPageLimit: UInt64 = 4096
     /// Where gathered pages begin in `gathered`: room for the longest header is in front of them.
     private static let gatheredOffset = roundedUpToBlock(ChunkHeader.maximumHeaderByteCount)
 
@@ -17,7 +17,9 @@ public final class ChunkBuilder {
     private let output: Mapping
     private var runs: [PageRun] = []
     private var dataPages = 0
-    private var zeroPages: UInt64 = 0
+    /// Pages of zeros, which whoever reads the chunk has to clear.
+    private var clearedPages: UInt64 = 0
+    private var freePages: UInt64 = 0
 
     init(_ writer: ImageWriter) throws(Failure) {
         self.writer = writer
@@ -87,9 +89,16 @@ public final class ChunkBuilder {
     public func addZeros(firstFrame: UInt64, count: UInt32) throws(Failure) {
         if count == 0 { return }
         // Clearing memory takes time too: not all of it should fall to the worker that reads this chunk.
-        if zeroPages > 0, zeroPages + UInt64(count) > ChunkBuilder.zeroPageLimit { try flush() }
+        if clearedPages > 0, clearedPages + UInt64(count) > ChunkBuilder.clearedPageLimit { try flush() }
         try addRun(PageRun(firstFrame: firstFrame, count: count, kind: .zero))
-        zeroPages += UInt64(count)
+        clearedPages += UInt64(count)
+    }
+
+    /// Adds pages that were free in kernel A, to which it does not matter what they hold.
+    public func addFreePages(firstFrame: UInt64, count: UInt32) throws(Failure) {
+        if count == 0 { return }
+        try addRun(PageRun(firstFrame: firstFrame, count: count, kind: .free))
+        freePages += UInt64(count)
     }
 
     /// Writes the chunk as it is, if there is anything in it.
@@ -120,7 +129,8 @@ public final class ChunkBuilder {
         if runs.isEmpty { return }
         var header = ChunkHeader(
             imageUUID: writer.imageUUID, sequence: writer.takeSequence(), codecNumber: writer.codec.number, runs: runs,
-            dataPages: dataPages, zeroPages: zeroPages, payloadOffset: 0, payloadByteCount: 0, payloadChecksum: 0)
+            dataPages: dataPages, zeroPages: clearedPages + freePages, payloadOffset: 0, payloadByteCount: 0,
+            payloadChecksum: 0)
         let headerByteCount = ChunkHeader.byteCount(runs: runs.count)
         header.payloadOffset = (headerByteCount + 63) / 64 * 64
         let room = UnsafeMutableRawBufferPointer(rebasing: output.bytes[header.payloadOffset...])
@@ -138,14 +148,15 @@ public final class ChunkBuilder {
         }
         runs.removeAll(keepingCapacity: true)
         dataPages = 0
-        zeroPages = 0
+        clearedPages = 0
+        freePages = 0
     }
 
     /// Writes a chunk whose payload is in its place behind the header's, which begins at `start` in `buffer`.
     private func write(_ header: inout ChunkHeader, _ buffer: borrowing Mapping, from start: Int) throws(Failure) {
         let chunk = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[start..<start + header.storedByteCount])
         let end = header.payloadOffset + header.payloadByteCount
-        header.payloadChecksum = crc64(UnsafeRawBufferPointer(rebasing: chunk[header.payloadOffset..<end]))
+        header.payloadChecksum = xxh64(UnsafeRawBufferPointer(rebasing: chunk[header.payloadOffset..<end]))
         let (bytes, checksum) = header.encoded()
         header.checksum = checksum
         chunk.copyBytes(from: bytes)

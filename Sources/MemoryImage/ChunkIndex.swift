@@ -14,7 +14,7 @@ public struct ChunkIndex: Sendable {
         public var dataPages: UInt32
         /// The chunk's number, as its header has it.
         public var sequence: UInt64
-        /// The CRC-64 of the chunk's header, as that has it.
+        /// The XXH64 of the chunk's header, as that has it.
         public var headerChecksum: UInt64
     }
 

@@ -136,7 +136,7 @@ public final class HibernationPartition: @unchecked Sendable {
         let buffer = try Mapping(anonymous: roundedUpToBlock(Int(extent.byteCount)))
         try file.read(into: buffer.bytes, at: extent.offset)
         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<Int(extent.byteCount)])
-        guard crc64(bytes) == extent.checksum,
+        guard xxh64(bytes) == extent.checksum,
             isZero(UnsafeRawBufferPointer(rebasing: buffer.bytes[Int(extent.byteCount)...]))
         else {
             throw Failure("read", "\(name) on \(path)", "its checksum is wrong: the image is damaged")
@@ -159,7 +159,7 @@ public final class HibernationPartition: @unchecked Sendable {
         let buffer = try Mapping(anonymous: size)
         buffer.bytes.copyBytes(from: bytes)
         try file.write(UnsafeRawBufferPointer(buffer.bytes), at: offset)
-        return Superblock.Extent(offset: offset, byteCount: UInt64(bytes.count), checksum: crc64(bytes))
+        return Superblock.Extent(offset: offset, byteCount: UInt64(bytes.count), checksum: xxh64(bytes))
     }
 }
 

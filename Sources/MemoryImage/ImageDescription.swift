@@ -28,7 +28,7 @@ public struct ImageDescription: Equatable, Sendable {
     public var processorCount: UInt32 = 0
     /// What the processor can do, as `processorFeatures()` tells it; empty where that is not known.
     public var processorFeatures: [UInt64] = []
-    /// The CRC-64 of the firmware's ACPI tables; 0 where there are none.
+    /// The XXH64 of the firmware's ACPI tables; 0 where there are none.
     public var acpiChecksum: UInt64 = 0
     /// System RAM below N that kernel A swaps out for kernels B and C: whole pages, ascending.
     public var backupRanges: [AddressRange] = []

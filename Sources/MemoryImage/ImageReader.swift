@@ -47,6 +47,10 @@ public protocol PageSink: ~Copyable {
     /// - Returns: as many bytes, valid until the next call; nil where the pages are only verified.
     /// - Throws: where no page of an image may go there.
     mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer?
+
+    /// Is told of pages at physical addresses, in bytes, that may hold anything.
+    /// - Throws: where they are no pages of the image.
+    mutating func leaveAlone(_ addresses: AddressRange) throws(Failure)
 }
 
 /// One worker's view of the image. Its buffers are allocated once.
@@ -88,7 +92,7 @@ public final class ChunkReader {
         else { throw damaged(entry, "it is not the chunk that the index names") }
         let end = header.payloadOffset + header.payloadByteCount
         let payload = UnsafeRawBufferPointer(rebasing: bytes[header.payloadOffset..<end])
-        guard crc64(payload) == header.payloadChecksum else { throw damaged(entry, "its checksum is wrong") }
+        guard xxh64(payload) == header.payloadChecksum else { throw damaged(entry, "its checksum is wrong") }
         let headerEnd = ChunkHeader.byteCount(runs: header.runs.count)
         guard isZero(UnsafeRawBufferPointer(rebasing: bytes[headerEnd..<header.payloadOffset])),
             isZero(UnsafeRawBufferPointer(rebasing: bytes[end...]))
@@ -107,7 +111,13 @@ public final class ChunkReader {
             try decompress(payload, header, into: contents, entry)
             try scatter(dataRuns, UnsafeRawBufferPointer(contents), into: &sink)
         }
-        for run in header.runs where run.kind == .zero { try clearRun(run, in: &sink) }
+        for run in header.runs {
+            switch run.kind {
+            case .data: continue
+            case .zero: try clearRun(run, in: &sink)
+            case .free: if let addresses = run.addresses { try sink.leaveAlone(addresses) }
+            }
+        }
         // After the sink has taken them all, so that nothing is counted that nobody would take.
         var tally = PageTally()
         for run in header.runs { tally.add(run) }

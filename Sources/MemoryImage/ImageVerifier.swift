@@ -4,6 +4,7 @@ import Linux
 /// A sink that takes nothing: pages are decoded, and dropped.
 private struct NoSink: PageSink {
     mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? { nil }
+    mutating func leaveAlone(_ addresses: AddressRange) {}
 }
 
 extension ImageReader {

@@ -4,6 +4,7 @@ import Basics
 /// at all.
 public struct PageTally: Equatable, Sendable {
     public var data: UInt64 = 0
+    /// Pages whose contents are not stored: zeros, and free ones.
     public var zero: UInt64 = 0
     /// The sum of the runs' scrambled ends less their scrambled beginnings, modulo 2^64: runs that follow each other add up
     /// to what they are together, and only those that cover the same frames once come to the same sum.

@@ -36,7 +36,7 @@ public struct Superblock: Equatable, Sendable {
         public var isWaiting: Bool { self == .ready || self == .attempted }
     }
 
-    /// A range of the partition with the CRC-64 of its bytes. In bytes; `offset` is a multiple of 4 KiB.
+    /// A range of the partition with the XXH64 of its bytes. In bytes; `offset` is a multiple of 4 KiB.
     public struct Extent: Equatable, Sendable {
         public var offset: UInt64 = 0
         public var byteCount: UInt64 = 0
@@ -128,7 +128,7 @@ public struct Superblock: Equatable, Sendable {
         block.put(codec.number, at: 232)
         block.put(codec.level, at: 236)
         block.put(text: reason, at: 256, limit: Superblock.reasonLimit)
-        block.put(crc64(block, count: Superblock.byteCount - 8), at: Superblock.byteCount - 8)
+        block.put(xxh64(block, count: Superblock.byteCount - 8), at: Superblock.byteCount - 8)
         return block
     }
 
@@ -150,7 +150,7 @@ public struct Superblock: Equatable, Sendable {
         let fields = block.span.bytes
         guard let sum = try? fields.integer(at: Superblock.byteCount - 8, as: UInt64.self),
             let version = try? fields.integer(at: 8, as: UInt32.self),
-            sum == crc64(block, count: Superblock.byteCount - 8)
+            sum == xxh64(block, count: Superblock.byteCount - 8)
         else { throw .damaged }
         guard version == Superblock.version else { throw .unknownVersion(version) }
         guard let superblock = try? Superblock(fields: fields) else { throw .damaged }

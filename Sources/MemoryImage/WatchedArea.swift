@@ -11,7 +11,7 @@ public struct WatchedArea: Equatable, Sendable {
     public var deviceByteCount: UInt64
     /// The area, in bytes from the device's beginning.
     public var bytes: Range<UInt64>
-    /// The CRC-64 of what it held when kernel A was frozen; 0 until kernel B has read it.
+    /// The XXH64 of what it held when kernel A was frozen; 0 until kernel B has read it.
     public var checksum: UInt64
 
     public init(

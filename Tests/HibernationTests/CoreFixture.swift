@@ -128,4 +128,6 @@ struct MemorySink: PageSink {
         let start = Int(addresses.lowerBound - CoreFixture.memory.lowerBound)
         return UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + Int(addresses.byteCount)])
     }
+
+    mutating func leaveAlone(_ addresses: AddressRange) {}
 }

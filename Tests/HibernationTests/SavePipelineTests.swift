@@ -71,18 +71,22 @@ import Testing
         #expect(try savedAndRestored(fixture, windows) == fixture.bytes)
     }
 
-    @Test func freePagesComeBackAsZeros() throws {
+    /// Free pages are what they were before; where all that are looked at are zeros, they come back as zeros.
+    @Test(arguments: [false, true]) func readsNoFreePages(areZero: Bool) throws {
         var fixture = CoreFixture()
+        // The first pages of the first and of the last block.
+        if areZero { for page in [64, 399] as [UInt64] { fixture.fill(page, with: 0) } }
         // Two blocks beside each other, one alone, one of a single page; all of them with contents.
         for (page, order) in [(64, 6), (128, 5), (200, 3), (399, 0)] as [(UInt64, UInt64)] {
             fixture.markFree(page, order: order)
         }
         let selection = try selection(fixture, expected: 105)
         #expect(selection.freePages == 64 + 32 + 8 + 1)
+        #expect(selection.keepsZeros == areZero)
         let restored = try savedAndRestored(fixture, Self.windows, selection)
         var expected = fixture.bytes
         for pages in [64..<160, 200..<208, 399..<400] {
-            for i in pages.lowerBound * 4096..<pages.upperBound * 4096 { expected[i] = 0 }
+            for i in pages.lowerBound * 4096..<pages.upperBound * 4096 { expected[i] = areZero ? 0 : 0x5a }
         }
         #expect(restored == expected)
     }
@@ -136,7 +140,11 @@ import Testing
         let failure = #expect(throws: Failure.self) { try selection(fixture, expected: 64) }
         #expect(failure?.description.contains("it poisons them") == true)
         fixture.bytes[64 * 4096 + 4095] = 0xab
-        #expect(throws: Never.self) { try selection(fixture, expected: 64) }
+        #expect(try selection(fixture, expected: 64).keepsZeros == false)
+        // Some pages of poison among others say nothing for certain.
+        fixture.markFree(256, order: 3)
+        fixture.fill(256, with: 0xaa)
+        #expect(try selection(fixture, expected: 72).keepsZeros)
     }
 
     @Test func saysThatMemoryIsMissing() throws {

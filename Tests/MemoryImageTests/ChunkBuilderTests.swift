@@ -7,6 +7,7 @@ import Testing
 /// A sink that only notes what it was asked for.
 private struct AskingSink: PageSink, ~Copyable {
     var asked: [AddressRange] = []
+    var leftAlone: [AddressRange] = []
     private let memory: Mapping
 
     init() throws { memory = try Mapping(anonymous: Int(ChunkReader.pieceByteCount)) }
@@ -15,6 +16,8 @@ private struct AskingSink: PageSink, ~Copyable {
         asked.append(addresses)
         return UnsafeMutableRawBufferPointer(rebasing: memory.bytes.prefix(Int(addresses.byteCount)))
     }
+
+    mutating func leaveAlone(_ addresses: AddressRange) { leftAlone.append(addresses) }
 }
 
 /// How pages are put into chunks.
@@ -99,6 +102,10 @@ private struct AskingSink: PageSink, ~Copyable {
         for frame in 10..<20 as Range<UInt64> { try add(frame..<frame + 1, to: builder) }
         try builder.addZeros(firstFrame: 20, count: 5)
         try builder.addZeros(firstFrame: 25, count: 5)
+        // Free pages are none of zeros.
+        try builder.addFreePages(firstFrame: 40, count: 5)
+        try builder.addFreePages(firstFrame: 45, count: 5)
+        try builder.addZeros(firstFrame: 50, count: 5)
         // The same place again, and the one before: neither follows.
         try add(31..<32, to: builder)
         try add(30..<31, to: builder)
@@ -107,6 +114,7 @@ private struct AskingSink: PageSink, ~Copyable {
         #expect(
             runs == [
                 PageRun(firstFrame: 10, count: 10, kind: .data), PageRun(firstFrame: 20, count: 10, kind: .zero),
+                PageRun(firstFrame: 40, count: 10, kind: .free), PageRun(firstFrame: 50, count: 5, kind: .zero),
                 PageRun(firstFrame: 31, count: 1, kind: .data), PageRun(firstFrame: 30, count: 1, kind: .data),
             ])
     }
@@ -125,21 +133,24 @@ private struct AskingSink: PageSink, ~Copyable {
         #expect(headers.map(\.dataPages).reduce(0, +) == 200)
     }
 
-    /// Clearing is work as well, so that chunks without data are bounded too; one run of any length stays one.
+    /// Clearing is work as well, so that chunks without data are bounded too; one run of any length stays one. Free pages
+    /// are no work.
     @Test func splitsZeros() throws {
         let builder = try writer.makeChunkBuilder()
         try builder.addZeros(firstFrame: 0, count: 4000)
         try builder.addZeros(firstFrame: 5000, count: 200)
+        try builder.addFreePages(firstFrame: 1 << 29, count: 50_000)
         try builder.addZeros(firstFrame: 1 << 30, count: 1_000_000)
         try builder.flush()
         let headers = try finished()
-        #expect(headers.map(\.zeroPages) == [4000, 200, 1_000_000])
+        #expect(headers.map(\.zeroPages) == [4000, 50_200, 1_000_000])
         #expect(headers.allSatisfy { $0.storedByteCount == 4096 && $0.payloadByteCount == 0 })
     }
 
     @Test func asksForNoMoreMemoryThanPromised() throws {
         let builder = try writer.makeChunkBuilder()
         try builder.addZeros(firstFrame: 100, count: 3000)
+        try builder.addFreePages(firstFrame: 20_000, count: 3000)
         try add(9000..<9256, to: builder)
         try builder.flush()
         _ = try finished()
@@ -150,6 +161,7 @@ private struct AskingSink: PageSink, ~Copyable {
         #expect(sink.asked.allSatisfy { $0.byteCount <= ChunkReader.pieceByteCount && !$0.isEmpty })
         let expected: [AddressRange] = [0x6_4000..<0xc1_c000, 0x232_8000..<0x242_8000]
         #expect(sink.asked.normalized() == expected)
+        #expect(sink.leftAlone == [0x4e2_0000..<0x59d_8000])
     }
 
     /// An image may claim zeros for more memory than anybody has; who only verifies does not walk through it.
@@ -166,6 +178,7 @@ private struct AskingSink: PageSink, ~Copyable {
         let bytes = [UInt8](repeating: 1, count: count)
         #expect(throws: Failure.self) { try bytes.withUnsafeBytes { try builder.addData(firstFrame: 1, $0) } }
         try builder.addZeros(firstFrame: 5, count: 0)
+        try builder.addFreePages(firstFrame: 5, count: 0)
         try builder.flush()
         #expect(try finished().isEmpty)
     }

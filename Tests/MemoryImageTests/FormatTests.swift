@@ -9,8 +9,9 @@ import Testing
             imageUUID: MemoryFixture.imageUUID, sequence: 9, codecNumber: 1,
             runs: [
                 PageRun(firstFrame: 5, count: 2, kind: .data), PageRun(firstFrame: 7, count: 9, kind: .zero),
+                PageRun(firstFrame: 16, count: 4, kind: .free),
                 PageRun(firstFrame: 1 << 39, count: 1, kind: .data),
-            ], dataPages: 3, zeroPages: 9, payloadOffset: 192, payloadByteCount: 1000, payloadChecksum: 77)
+            ], dataPages: 3, zeroPages: 13, payloadOffset: 192, payloadByteCount: 1000, payloadChecksum: 77)
     }
 
     private static func chunk(_ header: ChunkHeader) -> [UInt8] {
@@ -29,7 +30,7 @@ import Testing
         let header = Self.header(), read = try Self.decode(Self.chunk(header))
         #expect(read.imageUUID == header.imageUUID)
         #expect(read.sequence == 9 && read.codecNumber == 1 && read.runs == header.runs)
-        #expect(read.dataPages == 3 && read.zeroPages == 9)
+        #expect(read.dataPages == 3 && read.zeroPages == 13)
         #expect(read.payloadOffset == 192 && read.payloadByteCount == 1000 && read.payloadChecksum == 77)
         #expect(read.checksum == header.encoded().checksum)
         #expect(read.storedByteCount == 4096)

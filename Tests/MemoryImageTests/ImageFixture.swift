@@ -119,6 +119,8 @@ struct CollectingSink: PageSink {
         return buffer
     }
 
+    mutating func leaveAlone(_ addresses: AddressRange) {}
+
     /// Takes over what was written last.
     mutating func finish() {
         guard let (addresses, buffer) = pending else { return }

@@ -7,16 +7,17 @@ import Testing
 @Suite struct MalformedInputTests {
     private static let values: [UInt8] = [0, 1, 0x7f, 0x80, 0xff]
 
-    @Test func computesTheChecksumOfTheXZFormat() {
-        // The check value of CRC-64/XZ.
-        let bytes = Array("123456789".utf8)
-        #expect(crc64(bytes) == 0x995d_c9bb_df19_39fa)
-        #expect(crc64([]) == 0)
-        let continued = bytes.withUnsafeBytes {
-            crc64(
-                UnsafeRawBufferPointer(rebasing: $0[4...]), previous: crc64(UnsafeRawBufferPointer(rebasing: $0[..<4])))
+    /// Values that the library's own self-test has (tests/sanity_test_vectors.h), of a buffer that it generates.
+    @Test func computesXXH64() {
+        var state: UInt64 = 0x9e37_79b1
+        let bytes = (0..<222).map { _ in
+            defer { state &*= 0x9e37_79b1_85eb_ca8d }
+            return UInt8(state >> 56)
         }
-        #expect(continued == crc64(bytes))
+        #expect(xxh64([]) == 0xef46_db37_51d8_e999)
+        #expect(xxh64(bytes, count: 1) == 0xe934_a84a_db05_2768)
+        #expect(xxh64(bytes) == 0xb641_ae8c_b691_c174)
+        #expect(bytes.withUnsafeBytes { xxh64($0, seed: 0x9e37_79b1) } == 0x20cb_8ab7_ae10_c14a)
     }
 
     /// Checksums that are right over a header in which one byte is wrong.
@@ -31,7 +32,7 @@ import Testing
                 var changed = bytes
                 changed[i] = value
                 changed.put(UInt64(0), at: 112)
-                changed.put(crc64(changed), at: 112)
+                changed.put(xxh64(changed), at: 112)
                 let chunk = changed + [UInt8](repeating: 0, count: header.storedByteCount - changed.count)
                 guard let read = try? chunk.withUnsafeBytes({ try ChunkHeader(decoding: $0) }) else { continue }
                 #expect(read.payloadOffset + read.payloadByteCount <= chunk.count, "byte \(i) = \(value)")

@@ -116,7 +116,7 @@ import Testing
             for offset in Superblock.slotOffsets {
                 var slot = copied(Int(offset))
                 slot[Int(random.below(256))] = UInt8(truncatingIfNeeded: random.next())
-                slot.put(crc64(slot, count: 4088), at: 4088)
+                slot.put(xxh64(slot, count: 4088), at: 4088)
                 changes.append((Int(offset), slot))
             }
             return changes
@@ -135,7 +135,7 @@ import Testing
             let size = chunk.withUnsafeBytes { Int($0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)) }
             chunk[24 + Int(random.below(UInt64(size - 24)))] = UInt8(truncatingIfNeeded: random.next())
             chunk.put(UInt64(0), at: 112)
-            let sum = crc64(chunk, count: size)
+            let sum = xxh64(chunk, count: size)
             chunk.put(sum, at: 112)
             return [(Int(entry.offset), chunk)]
                 + forged(superblock.indexExtent, slotField: 184, &random) { bytes, _ in
@@ -154,8 +154,8 @@ import Testing
         change(&bytes, &random)
         let slot = Superblock.slotOffsets[Int((superblock.generation - 1) % 2)]
         var block = Array(original[Int(slot)..<Int(slot) + 4096])
-        block.put(crc64(bytes), at: slotField)
-        block.put(crc64(block, count: 4088), at: 4088)
+        block.put(xxh64(bytes), at: slotField)
+        block.put(xxh64(block, count: 4088), at: 4088)
         return [(start, bytes), (Int(slot), block)]
     }
 
@@ -174,12 +174,16 @@ private struct BoundedSink: PageSink {
     init(allowed: Set<UInt64>) { self.allowed = allowed }
 
     mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        try leaveAlone(addresses)
+        return try collecting.memory(for: addresses)
+    }
+
+    mutating func leaveAlone(_ addresses: AddressRange) throws(Failure) {
         let frames = addresses.lowerBound / pageSize..<addresses.upperBound / pageSize
         taken += frames.count
         guard taken <= allowed.count, frames.allSatisfy({ allowed.contains($0) }) else {
             throw Failure("write", "memory at \(hexadecimal(addresses))", "it is not memory that was saved")
         }
-        return try collecting.memory(for: addresses)
     }
 }
 

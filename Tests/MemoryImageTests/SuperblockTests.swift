@@ -39,13 +39,13 @@ import Testing
     @Test func tellsAnUnknownVersionFromDamage() throws {
         var block = try example().encoded()
         block.put(UInt32(9), at: 8)
-        block.put(crc64(block, count: 4088), at: 4088)
+        block.put(xxh64(block, count: 4088), at: 4088)
         #expect { try Superblock(decoding: block) } throws: { error in
             if case .unknownVersion(9)? = error as? Superblock.Refusal { true } else { false }
         }
         block.put(UInt32(1), at: 8)
         block.put(UInt32(99), at: 112)
-        block.put(crc64(block, count: 4088), at: 4088)
+        block.put(xxh64(block, count: 4088), at: 4088)
         #expect { try Superblock(decoding: block) } throws: { error in
             if case .damaged? = error as? Superblock.Refusal { true } else { false }
         }

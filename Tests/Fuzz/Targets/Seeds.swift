@@ -83,9 +83,10 @@ private enum Seeds {
             runs: [
                 PageRun(firstFrame: 0x4_0000, count: 3, kind: .data),
                 PageRun(firstFrame: 0x4_0010, count: 9, kind: .zero),
+                PageRun(firstFrame: 0x4_0020, count: 7, kind: .free),
                 PageRun(firstFrame: 0x4_0008, count: 1, kind: .data),
-            ], dataPages: 4, zeroPages: 9, payloadOffset: 192, payloadByteCount: payload.count, payloadChecksum: 0)
-        header.payloadChecksum = crc64(payload)
+            ], dataPages: 4, zeroPages: 16, payloadOffset: 192, payloadByteCount: payload.count, payloadChecksum: 0)
+        header.payloadChecksum = xxh64(payload)
         var bytes = header.encoded().bytes
         bytes += [UInt8](repeating: 0, count: header.payloadOffset - bytes.count) + payload
         return bytes + [UInt8](repeating: 0, count: header.storedByteCount - bytes.count)

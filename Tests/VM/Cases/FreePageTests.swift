@@ -43,11 +43,12 @@ extension MachineTests {
             let saved = try expectEveryPage("every-page", mebibytes: 560)
             #expect(saved.console.contains(/torpor: leaving out [0-9.]+ MiB of free pages/))
             #expect(!saved.console.contains("saving free pages too"))
+            #expect(!saved.console.contains("come back as zeros"))
         }
 
         @Test func keepsFreePagesZeroWhereTheKernelReliesOnIt() throws {
             let saved = try expectEveryPage("init-on-free", commandLine: "init_on_free=1", mebibytes: 300)
-            saved.expectConsole("of free pages")
+            saved.expectConsole("of free pages, to come back as zeros")
         }
 
         @Test func savesFreePagesWhereTheKernelPoisonsThem() throws {

@@ -131,6 +131,8 @@ private struct SavedPages: PageSink {
         return buffer
     }
 
+    mutating func leaveAlone(_ addresses: AddressRange) {}
+
     /// What was handed out last is filled by now.
     private mutating func flush() {
         guard let (addresses, buffer) = pending else { return }
