@@ -34,14 +34,13 @@ struct GrowthBenchmark {
             "a", disks: [disk, contents.image],
             fill + """
                 expect format torpor format /dev/vda
-                hibernate --json --append torpor.debug >/tmp/report || fail "torpor hibernate: $(cat /tmp/report)"
+                hibernate --json --backup-end \(MachineBenchmark.backupEnd) --append torpor.debug >/tmp/report || fail "torpor hibernate: $(cat /tmp/report)"
                 say "report $(cat /tmp/report | tr -d '\\n')"
                 """)
         a.memory = "\(memory)M"
         a.timeout = 900
-        a.cpuFeatures = MachineBenchmark.cpuFeatures
         let saved = try lab.run(a)
-        let resumed = try lab.run(lab.kernelC("c", like: a, "torpor.debug"))
+        let resumed = try lab.run(lab.kernelC("c", like: a, "torpor.debug", backupEnd: MachineBenchmark.backupEnd))
         guard let text = resumed.verdicts("report").first, let savePeak = peak(saved), let restorePeak = peak(resumed)
         else {
             throw Machine.Failed(description: "the guest did not come back; the consoles are in \(lab.folder.path)")

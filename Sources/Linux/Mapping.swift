@@ -5,10 +5,11 @@ import CLinux
 public struct Mapping: ~Copyable {
     public let bytes: UnsafeMutableRawBufferPointer
 
-    /// Zeroed memory of our own. `isShared` makes it common with children forked later.
+    /// Zeroed memory of our own. `isShared` makes it common with children forked later; `isPopulated` takes its pages now
+    /// and not when they are first used.
     /// The corresponding C function is `mmap` with `MAP_ANONYMOUS`.
-    public init(anonymous count: Int, isShared: Bool = false) throws(Failure) {
-        let flags = (isShared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS
+    public init(anonymous count: Int, isShared: Bool = false, isPopulated: Bool = false) throws(Failure) {
+        let flags = (isShared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | (isPopulated ? MAP_POPULATE : 0)
         bytes = try map(count, PROT_READ | PROT_WRITE, flags, -1, 0, "anonymous memory")
     }
 

@@ -24,8 +24,9 @@ public final class ChunkBuilder {
     init(_ writer: ImageWriter) throws(Failure) {
         self.writer = writer
         compressor = try Compressor(writer.codec)
-        gathered = try Mapping(anonymous: ChunkBuilder.gatheredOffset + ChunkHeader.maximumPayloadByteCount)
-        output = try Mapping(anonymous: ChunkHeader.maximumByteCount)
+        gathered = try Mapping(
+            anonymous: ChunkBuilder.gatheredOffset + ChunkHeader.maximumPayloadByteCount, isPopulated: true)
+        output = try Mapping(anonymous: ChunkHeader.maximumByteCount, isPopulated: true)
         runs.reserveCapacity(ChunkHeader.maximumRuns)
     }
 

@@ -66,8 +66,8 @@ public final class ChunkReader {
     init(_ reader: ImageReader) throws(Failure) {
         self.reader = reader
         decompressor = try Decompressor()
-        chunk = try Mapping(anonymous: ChunkHeader.maximumByteCount)
-        pages = try Mapping(anonymous: ChunkHeader.maximumPayloadByteCount)
+        chunk = try Mapping(anonymous: ChunkHeader.maximumByteCount, isPopulated: true)
+        pages = try Mapping(anonymous: ChunkHeader.maximumPayloadByteCount, isPopulated: true)
     }
 
     /// Reads a chunk, verifies all of it, then hands its pages to the sink.

@@ -2,8 +2,9 @@ import Machines
 import MemoryImage
 import Testing
 
-/// Machine tests share two cores and the disks' page cache: one at a time.
-@Suite(.serialized) struct MachineTests {}
+/// Machine tests run side by side as far as there are CPUs, since a machine seldom keeps two of them busy, and those of one
+/// suite one after the other.
+@Suite struct MachineTests {}
 
 extension MachineTests {
     /// Whole cycles: what kernel A had before, it has afterwards.

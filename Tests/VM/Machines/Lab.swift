@@ -49,11 +49,14 @@ public final class Lab {
     }
 
     /// The same machine after power-on, with kernel C and rootfs.gz.
-    public func kernelC(_ name: String, like machine: Machine, _ commandLine: String = "") -> Machine {
+    /// - Parameter backupEnd: N, as kernel A has it.
+    public func kernelC(
+        _ name: String, like machine: Machine, _ commandLine: String = "", backupEnd: String = "128M"
+    ) -> Machine {
         var c = machine
         c.name = name
         c.initrd = Products.rootfs
-        c.commandLine = "quiet mem=128M \(commandLine)"
+        c.commandLine = "quiet mem=\(backupEnd) \(commandLine)"
         return c
     }
 
