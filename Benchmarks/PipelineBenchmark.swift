@@ -29,6 +29,9 @@ struct PipelineBenchmark {
         .zstd(level: 6), .xz(level: 0),
     ]
     private static let zstdLevels = ["-1", "-3", "--fast=3", "--fast=7"]
+    /// Its threads end while it does: where glibc's pthread_exit(3) has to load libgcc_s at that moment, it now and then
+    /// cannot, and ends the program.
+    private static let makedumpfile = ["/usr/bin/env", "LD_PRELOAD=libgcc_s.so.1", "/usr/bin/makedumpfile"]
     /// makedumpfile's options for what Debian builds it with: nothing, LZO, zlib; on one thread and on all.
     private static let dumpOptions: [[String]] = {
         let threads = ["--num-threads", "\(ProcessInfo.processInfo.activeProcessorCount)"]
@@ -95,7 +98,7 @@ struct PipelineBenchmark {
                 (["makedumpfile -d 1"] + options).joined(separator: " "),
                 {
                     try files(
-                        pack: ["/usr/bin/makedumpfile", "--message-level", "0", "-d", "1"] + options
+                        pack: Self.makedumpfile + ["--message-level", "0", "-d", "1"] + options
                             + [core.file.path, other.path], unpack: nil)
                 }
             )

@@ -44,9 +44,9 @@ struct ReportWriter {
         var text = """
             # Torpor against the kernel's own hibernation
 
-            The same guest with the same kernel, memory and contents, 2 CPUs by software emulation (without
-            PCLMULQDQ, which is a loop there), hibernated in turn by Torpor and by the kernel. Figures are medians; a ratio is the median of the pairs' ratios, Torpor's figure divided by the
-            kernel's: below 1, Torpor is ahead.
+            The same guest with the same kernel, memory and contents, 2 CPUs by software emulation, hibernated
+            in turn by Torpor and by the kernel. Figures are medians; a ratio is the median of the pairs' ratios, Torpor's
+            figure divided by the kernel's: below 1, Torpor is ahead.
 
             | memory | contents | peer | pairs | figure | Torpor | kernel | ratio |
             |---|---|---|---:|---|---:|---:|---:|
