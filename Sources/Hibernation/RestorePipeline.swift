@@ -62,7 +62,7 @@ final class RestorePipeline: @unchecked Sendable {
 
     private func work() throws(Failure) {
         let chunks = try reader.makeChunkReader()
-        var sink = Sink(pipeline: self, window: MemoryWindow(device, allowed: allowed))
+        var sink = Sink(pipeline: self, window: try MemoryWindow(device, allowed: allowed))
         while !workers.isStopping, let entry = reader.takeEntry() {
             let pages = try chunks.read(entry, into: &sink)
             tally.withLock { $0 = $0 + pages }

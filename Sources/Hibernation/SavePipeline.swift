@@ -14,6 +14,8 @@ final class SavePipeline: @unchecked Sendable {
 
     /// Bytes of memory that a worker maps at once; a free block of the largest order divides it.
     static let windowByteCount: UInt64 = 16 << 20
+    /// Bytes of the parts of windows that were read and are still mapped.
+    private static let roomByteCount = 64 << 20
 
     /// - Parameters:
     ///   - windows: physical addresses to be saved, as `windows(_:)` cuts them.
@@ -50,14 +52,15 @@ final class SavePipeline: @unchecked Sendable {
 
     private func work() throws(Failure) {
         let builder = try writer.makeChunkBuilder()
+        var room = try MappingRoom(SavePipeline.roomByteCount)
         while !workers.isStopping, let window = windows.take() {
             guard let selection else {
-                try save(window, builder)
+                try save(window, builder, &room)
                 continue
             }
             for part in try selection.split(window) {
                 guard part.isFree else {
-                    try save(part.frames.lowerBound * pageSize..<part.frames.upperBound * pageSize, builder)
+                    try save(part.frames.lowerBound * pageSize..<part.frames.upperBound * pageSize, builder, &room)
                     continue
                 }
                 let count = part.frames.upperBound - part.frames.lowerBound
@@ -72,9 +75,10 @@ final class SavePipeline: @unchecked Sendable {
         try builder.flush()
     }
 
-    private func save(_ addresses: AddressRange, _ builder: ChunkBuilder) throws(Failure) {
-        let mapping = try core.map(addresses)
-        let contents = UnsafeRawBufferPointer(mapping.bytes)
+    private func save(
+        _ addresses: AddressRange, _ builder: ChunkBuilder, _ room: inout MappingRoom
+    ) throws(Failure) {
+        let contents = try core.map(addresses, in: &room)
         try builder.addPages(firstFrame: addresses.lowerBound / pageSize, contents) { count in
             state.add(pages: count)
             return !workers.isStopping

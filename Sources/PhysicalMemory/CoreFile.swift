@@ -35,6 +35,13 @@ public final class CoreFile: @unchecked Sendable {
         return try Mapping(file, offset: offset, count: Int(addresses.byteCount), isWritable: false)
     }
 
+    /// The same in a room, with what is in it already.
+    public func map(_ addresses: AddressRange, in room: inout MappingRoom) throws(Failure) -> UnsafeRawBufferPointer {
+        let offset = try fileOffset(of: addresses)
+        return UnsafeRawBufferPointer(
+            try room.map(file, offset: offset, count: Int(addresses.byteCount), isWritable: false))
+    }
+
     /// A copy of the memory at physical addresses, which must lie within one segment.
     public func copy(_ addresses: AddressRange) throws(Failure) -> [UInt8] {
         try CoreFile.read(file, count: Int(addresses.byteCount), at: try fileOffset(of: addresses))

@@ -14,22 +14,31 @@ public final class MemoryDevice: @unchecked Sendable {
     public func map(_ addresses: AddressRange) throws(Failure) -> Mapping {
         try Mapping(file, offset: addresses.lowerBound, count: Int(addresses.byteCount), isWritable: true)
     }
+
+    /// The same in a room, with what is in it already.
+    func map(_ addresses: AddressRange, in room: inout MappingRoom) throws(Failure) -> UnsafeMutableRawBufferPointer {
+        try room.map(file, offset: addresses.lowerBound, count: Int(addresses.byteCount), isWritable: true)
+    }
 }
 
 /// A movable window onto physical memory: bounded page tables, however large the memory is.
 public struct MemoryWindow: ~Copyable {
-    /// Bytes that a window shows at most, and the alignment of its ends.
-    public static let byteCount: UInt64 = 4 << 20
+    /// Bytes that a window shows, and the alignment of its ends; more only where more is asked for.
+    public static let byteCount: UInt64 = 2 << 20
+    /// Bytes of the places that it stood at and that are still mapped.
+    private static let roomByteCount = 64 << 20
 
     private let device: MemoryDevice
     /// Addresses that may be shown: whole pages, normalized.
     private let allowed: [AddressRange]
     private var shown: AddressRange = 0..<0
-    private var mapping: Mapping?
+    private var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var room: MappingRoom
 
-    public init(_ device: MemoryDevice, allowed: [AddressRange]) {
+    public init(_ device: MemoryDevice, allowed: [AddressRange]) throws(Failure) {
         self.device = device
         self.allowed = allowed
+        room = try MappingRoom(MemoryWindow.roomByteCount)
     }
 
     /// The memory at physical addresses, at most `byteCount` of them; valid until the next call.
@@ -38,7 +47,6 @@ public struct MemoryWindow: ~Copyable {
         if !(shown.lowerBound <= addresses.lowerBound && addresses.upperBound <= shown.upperBound) {
             try show(addresses)
         }
-        guard let bytes = mapping?.bytes else { throw Failure("map", hexadecimal(addresses), "there is no window") }
         let start = Int(addresses.lowerBound - shown.lowerBound)
         return UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + Int(addresses.byteCount)])
     }
@@ -48,9 +56,8 @@ public struct MemoryWindow: ~Copyable {
         {
             let start = max(range.lowerBound, addresses.lowerBound / MemoryWindow.byteCount * MemoryWindow.byteCount)
             let end = min(range.upperBound, max(start + MemoryWindow.byteCount, addresses.upperBound))
-            mapping = nil
             shown = 0..<0
-            mapping = try device.map(start..<end)
+            bytes = try device.map(start..<end, in: &room)
             shown = start..<end
             return
         }
