@@ -69,7 +69,7 @@ struct PageSelection: Sendable {
             throw Failure("leave out", "kernel A's free pages", "it poisons them, and checks that when it takes one")
         }
         freePages = found.free
-        keepsZeros = found.poisoned > 0 || found.zero + found.poisoned == found.samples
+        keepsZeros = found.poisoned > 0 || found.zero == found.samples
         self.free = free
     }
 
@@ -98,7 +98,7 @@ struct PageSelection: Sendable {
                 let contents = try core.copy(frame * pageSize..<(frame + 1) * pageSize)
                 samples += 1
                 if contents.allSatisfy({ $0 == poison }) { poisoned += 1 }
-                if contents.allSatisfy({ $0 == 0 }) { zero += 1 }
+                if contents.withUnsafeBytes({ isZero($0) }) { zero += 1 }
             }
         }
 

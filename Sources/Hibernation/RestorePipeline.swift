@@ -47,12 +47,14 @@ final class RestorePipeline: @unchecked Sendable {
         var window: MemoryWindow
 
         mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
-            try leaveAlone(addresses)
+            try count(addresses)
             return try window.memory(for: addresses)
         }
 
-        /// Only counts them: whether they are kernel A's is seen when all pages are summed up.
-        mutating func leaveAlone(_ addresses: AddressRange) throws(Failure) {
+        /// Whether they are kernel A's is seen when all pages are summed up.
+        mutating func leaveAlone(_ addresses: AddressRange) throws(Failure) { try count(addresses) }
+
+        private func count(_ addresses: AddressRange) throws(Failure) {
             let (_, left) = pipeline.room.wrappingSubtract(addresses.byteCount, ordering: .relaxed)
             guard left <= pipeline.allowed.byteCount else {
                 throw Failure("restore", "kernel A's memory", "the image holds more pages than it has")

@@ -15,13 +15,7 @@ public struct Mapping: ~Copyable {
 
     /// A range of a file, shared with it where it is writable. `offset` must be a multiple of the page size.
     public init(_ file: borrowing File, offset: UInt64, count: Int, isWritable: Bool) throws(Failure) {
-        guard let position = off_t(exactly: offset) else {
-            throw Failure("map", file.path, "offset \(offset) is beyond what a file can have")
-        }
-        let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
-        let flags = isWritable ? MAP_SHARED : MAP_PRIVATE
-        bytes = try mapMemory(
-            nil, count, protection, flags, file.descriptor, position, "\(file.path) at 0x\(hexadecimal(offset))")
+        bytes = try mapFile(file, offset: offset, count: count, isWritable: isWritable)
     }
 
     deinit { munmap(bytes.baseAddress, bytes.count) }
@@ -30,6 +24,20 @@ public struct Mapping: ~Copyable {
     public borrowing func lock() throws(Failure) {
         try retrying("lock", "memory") { mlock(bytes.baseAddress, bytes.count) }
     }
+}
+
+/// Maps a range of a file, shared with it where it is writable; in a place of our own, where one is given.
+@discardableResult
+func mapFile(
+    _ file: borrowing File, offset: UInt64, count: Int, isWritable: Bool, at place: UnsafeMutableRawPointer? = nil
+) throws(Failure) -> UnsafeMutableRawBufferPointer {
+    guard let position = off_t(exactly: offset) else {
+        throw Failure("map", file.path, "offset \(offset) is beyond what a file can have")
+    }
+    return try mapMemory(
+        place, count, isWritable ? PROT_READ | PROT_WRITE : PROT_READ,
+        (isWritable ? MAP_SHARED : MAP_PRIVATE) | (place == nil ? 0 : MAP_FIXED), file.descriptor, position,
+        "\(file.path) at 0x\(hexadecimal(offset))")
 }
 
 /// The C function `mmap`, with an error that names what was to be mapped.

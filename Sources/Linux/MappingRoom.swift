@@ -21,9 +21,8 @@ public struct MappingRoom: ~Copyable {
     public mutating func map(
         _ file: borrowing File, offset: UInt64, count: Int, isWritable: Bool
     ) throws(Failure) -> UnsafeMutableRawBufferPointer {
-        let operand = "\(file.path) at 0x\(hexadecimal(offset))"
-        guard count <= bytes.count, let position = off_t(exactly: offset) else {
-            throw Failure("map", operand, "there is no room for its \(describe(bytes: UInt64(clamping: count)))")
+        guard count <= bytes.count else {
+            throw Failure("map", file.path, "there is no room for \(describe(bytes: UInt64(clamping: count))) of it")
         }
         if count > bytes.count - used {
             try vacate(bytes)
@@ -31,11 +30,9 @@ public struct MappingRoom: ~Copyable {
         }
         let place = UnsafeMutableRawBufferPointer(rebasing: bytes[used..<used + count])
         do throws(Failure) {
-            _ = try mapMemory(
-                place.baseAddress, count, isWritable ? PROT_READ | PROT_WRITE : PROT_READ,
-                (isWritable ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED, file.descriptor, position, operand)
+            try mapFile(file, offset: offset, count: count, isWritable: isWritable, at: place.baseAddress)
         } catch {
-            // The kernel has taken the place out of the room by now.
+            // The kernel may have taken the place out of the room by now.
             try vacate(place)
             throw error
         }
