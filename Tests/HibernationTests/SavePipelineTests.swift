@@ -50,9 +50,16 @@ import Testing
         return bytes
     }
 
+    /// Names the pages that differ; the testing library would look for the shortest way from the one to the other for hours.
+    private func expectPages(_ memory: [UInt8], _ expected: [UInt8]) {
+        #expect(memory.count == expected.count)
+        let pages = stride(from: 0, to: min(memory.count, expected.count), by: 4096)
+        #expect(pages.filter { memory[$0..<$0 + 4096] != expected[$0..<$0 + 4096] }.map { $0 / 4096 } == [])
+    }
+
     @Test func givesBackEveryPage() throws {
         let fixture = CoreFixture()
-        #expect(try savedAndRestored(fixture) == fixture.bytes)
+        try expectPages(savedAndRestored(fixture), fixture.bytes)
         var zeroPages = 0
         for page in 0..<Int(CoreFixture.pageCount) {
             if fixture.bytes[page * 4096..<(page + 1) * 4096].allSatisfy({ $0 == 0 }) { zeroPages += 1 }
@@ -68,7 +75,7 @@ import Testing
         {
             $0..<min($0 + size, CoreFixture.memory.upperBound)
         }
-        #expect(try savedAndRestored(fixture, windows) == fixture.bytes)
+        try expectPages(savedAndRestored(fixture, windows), fixture.bytes)
     }
 
     /// Free pages are what they were before; where all that are looked at are zeros, they come back as zeros.
@@ -88,7 +95,7 @@ import Testing
         for pages in [64..<160, 200..<208, 399..<400] {
             for i in pages.lowerBound * 4096..<pages.upperBound * 4096 { expected[i] = areZero ? 0 : 0x5a }
         }
-        #expect(restored == expected)
+        expectPages(restored, expected)
     }
 
     @Test func splitsAWindowWithoutAGap() throws {

@@ -137,13 +137,14 @@ private struct AskingSink: PageSink, ~Copyable {
     /// are no work.
     @Test func splitsZeros() throws {
         let builder = try writer.makeChunkBuilder()
+        try builder.addFreePages(firstFrame: 1 << 31, count: 50_000)
         try builder.addZeros(firstFrame: 0, count: 4000)
         try builder.addZeros(firstFrame: 5000, count: 200)
         try builder.addFreePages(firstFrame: 1 << 29, count: 50_000)
         try builder.addZeros(firstFrame: 1 << 30, count: 1_000_000)
         try builder.flush()
         let headers = try finished()
-        #expect(headers.map(\.zeroPages) == [4000, 50_200, 1_000_000])
+        #expect(headers.map(\.zeroPages) == [54_000, 50_200, 1_000_000])
         #expect(headers.allSatisfy { $0.storedByteCount == 4096 && $0.payloadByteCount == 0 })
     }
 
