@@ -8,7 +8,7 @@ import Synchronization
 /// verifies and only then decodes into place.
 final class RestorePipeline: @unchecked Sendable {
     private let reader: ImageReader
-    private let device: MemoryDevice
+    private let windows: MemoryWindows
     private let allowed: [AddressRange]
     private let state: ChildState
     private let workers: Workers
@@ -16,14 +16,20 @@ final class RestorePipeline: @unchecked Sendable {
     /// Bytes that workers may still ask for: an image that lists pages again and again ends there.
     private let room: Atomic<UInt64>
 
+    /// Windows that are kept for each worker: chunks that follow each other in the image are from all the places where
+    /// kernel B's workers were.
+    private static let windowsPerWorker = 4
+
     /// - Parameter allowed: the addresses that may be written, as whole pages: kernel A's saved memory.
     init(_ reader: ImageReader, _ device: MemoryDevice, allowed: [AddressRange], state: ChildState) {
         self.reader = reader
-        self.device = device
-        self.allowed = allowed.normalized()
-        room = Atomic(self.allowed.byteCount)
+        let allowed = allowed.normalized()
+        self.allowed = allowed
+        room = Atomic(allowed.byteCount)
         self.state = state
-        workers = Workers(count: pipelineWorkerCount(reader.partition.superblock.codec))
+        let count = pipelineWorkerCount(reader.partition.superblock.codec)
+        workers = Workers(count: count)
+        windows = MemoryWindows(device, allowed: allowed, limit: count * RestorePipeline.windowsPerWorker)
     }
 
     /// Restores everything; returns when all workers have ended.
@@ -44,11 +50,11 @@ final class RestorePipeline: @unchecked Sendable {
     /// Lets workers write where kernel A's memory was, and no more than there was.
     private struct Sink: PageSink, ~Copyable {
         let pipeline: RestorePipeline
-        var window: MemoryWindow
+        var view: MemoryView
 
         mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
             try count(addresses)
-            return try window.memory(for: addresses)
+            return try view.memory(for: addresses)
         }
 
         /// Whether they are kernel A's is seen when all pages are summed up.
@@ -64,7 +70,7 @@ final class RestorePipeline: @unchecked Sendable {
 
     private func work() throws(Failure) {
         let chunks = try reader.makeChunkReader()
-        var sink = Sink(pipeline: self, window: try MemoryWindow(device, allowed: allowed))
+        var sink = Sink(pipeline: self, view: MemoryView(windows))
         while !workers.isStopping, let entry = reader.takeEntry() {
             let pages = try chunks.read(entry, into: &sink)
             tally.withLock { $0 = $0 + pages }

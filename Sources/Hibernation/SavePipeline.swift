@@ -14,8 +14,6 @@ final class SavePipeline: @unchecked Sendable {
 
     /// Bytes of memory that a worker maps at once; a free block of the largest order divides it.
     static let windowByteCount: UInt64 = 16 << 20
-    /// Bytes of the parts of windows that were read and are still mapped.
-    private static let roomByteCount = 64 << 20
 
     /// - Parameters:
     ///   - windows: physical addresses to be saved, as `windows(_:)` cuts them.
@@ -52,36 +50,41 @@ final class SavePipeline: @unchecked Sendable {
 
     private func work() throws(Failure) {
         let builder = try writer.makeChunkBuilder()
-        var room = try MappingRoom(SavePipeline.roomByteCount)
-        while !workers.isStopping, let window = windows.take() {
-            guard let selection else {
-                try save(window, builder, &room)
-                continue
-            }
-            for part in try selection.split(window) {
-                guard part.isFree else {
-                    try save(part.frames.lowerBound * pageSize..<part.frames.upperBound * pageSize, builder, &room)
-                    continue
-                }
-                let count = part.frames.upperBound - part.frames.lowerBound
-                if selection.keepsZeros {
-                    try builder.addZeros(firstFrame: part.frames.lowerBound, count: UInt32(count))
-                } else {
-                    try builder.addFreePages(firstFrame: part.frames.lowerBound, count: UInt32(count))
-                }
-                state.add(pages: count)
-            }
-        }
+        while !workers.isStopping, let window = windows.take() { try save(window, builder) }
         try builder.flush()
     }
 
-    private func save(
-        _ addresses: AddressRange, _ builder: ChunkBuilder, _ room: inout MappingRoom
-    ) throws(Failure) {
-        let contents = try core.map(addresses, in: &room)
-        try builder.addPages(firstFrame: addresses.lowerBound / pageSize, contents) { count in
-            state.add(pages: count)
-            return !workers.isStopping
+    private func save(_ window: AddressRange, _ builder: ChunkBuilder) throws(Failure) {
+        let whole = window.lowerBound / pageSize..<window.upperBound / pageSize
+        let parts = try selection?.split(window) ?? [(whole, false)]
+        if parts.allSatisfy({ $0.isFree }) {
+            for part in parts { try addFree(part.frames, builder) }
+            return
         }
+        // As a whole, since each unmapping interrupts the other workers.
+        let mapping = try core.map(window)
+        for part in parts where !workers.isStopping {
+            if part.isFree {
+                try addFree(part.frames, builder)
+                continue
+            }
+            let start = Int((part.frames.lowerBound - whole.lowerBound) * pageSize)
+            let end = Int((part.frames.upperBound - whole.lowerBound) * pageSize)
+            let contents = UnsafeRawBufferPointer(rebasing: mapping.bytes[start..<end])
+            try builder.addPages(firstFrame: part.frames.lowerBound, contents) { count in
+                state.add(pages: count)
+                return !workers.isStopping
+            }
+        }
+    }
+
+    private func addFree(_ frames: Range<UInt64>, _ builder: ChunkBuilder) throws(Failure) {
+        let count = UInt32(frames.count)
+        if selection?.keepsZeros ?? true {
+            try builder.addZeros(firstFrame: frames.lowerBound, count: count)
+        } else {
+            try builder.addFreePages(firstFrame: frames.lowerBound, count: count)
+        }
+        state.add(pages: UInt64(count))
     }
 }

@@ -10,12 +10,18 @@ public struct Mapping: ~Copyable {
     /// The corresponding C function is `mmap` with `MAP_ANONYMOUS`.
     public init(anonymous count: Int, isShared: Bool = false, isPopulated: Bool = false) throws(Failure) {
         let flags = (isShared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | (isPopulated ? MAP_POPULATE : 0)
-        bytes = try mapMemory(nil, count, PROT_READ | PROT_WRITE, flags, -1, 0, "anonymous memory")
+        bytes = try map(count, PROT_READ | PROT_WRITE, flags, -1, 0, "anonymous memory")
     }
 
     /// A range of a file, shared with it where it is writable. `offset` must be a multiple of the page size.
     public init(_ file: borrowing File, offset: UInt64, count: Int, isWritable: Bool) throws(Failure) {
-        bytes = try mapFile(file, offset: offset, count: count, isWritable: isWritable)
+        guard let position = off_t(exactly: offset) else {
+            throw Failure("map", file.path, "offset \(offset) is beyond what a file can have")
+        }
+        let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
+        let flags = isWritable ? MAP_SHARED : MAP_PRIVATE
+        bytes = try map(
+            count, protection, flags, file.descriptor, position, "\(file.path) at 0x\(hexadecimal(offset))")
     }
 
     deinit { munmap(bytes.baseAddress, bytes.count) }
@@ -26,27 +32,11 @@ public struct Mapping: ~Copyable {
     }
 }
 
-/// Maps a range of a file, shared with it where it is writable; in a place of our own, where one is given.
-@discardableResult
-func mapFile(
-    _ file: borrowing File, offset: UInt64, count: Int, isWritable: Bool, at place: UnsafeMutableRawPointer? = nil
-) throws(Failure) -> UnsafeMutableRawBufferPointer {
-    guard let position = off_t(exactly: offset) else {
-        throw Failure("map", file.path, "offset \(offset) is beyond what a file can have")
-    }
-    return try mapMemory(
-        place, count, isWritable ? PROT_READ | PROT_WRITE : PROT_READ,
-        (isWritable ? MAP_SHARED : MAP_PRIVATE) | (place == nil ? 0 : MAP_FIXED), file.descriptor, position,
-        "\(file.path) at 0x\(hexadecimal(offset))")
-}
-
-/// The C function `mmap`, with an error that names what was to be mapped.
-func mapMemory(
-    _ place: UnsafeMutableRawPointer?, _ count: Int, _ protection: CInt, _ flags: CInt, _ descriptor: CInt,
-    _ offset: off_t, _ operand: String
+private func map(
+    _ count: Int, _ protection: CInt, _ flags: CInt, _ descriptor: CInt, _ offset: off_t, _ operand: String
 ) throws(Failure) -> UnsafeMutableRawBufferPointer {
     guard count > 0 else { throw Failure("map", operand, "there is nothing to map") }
-    let address = mmap(place, count, protection, flags, descriptor, offset)
+    let address = mmap(nil, count, protection, flags, descriptor, offset)
     guard let address, torpor_is_map_failed(address) == 0 else {
         throw Failure(lastError: "map \(describe(bytes: UInt64(count))) of", operand)
     }

@@ -54,9 +54,11 @@ public final class Guarded<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    public func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+    public func withLock<Result, Error>(
+        _ body: (inout Value) throws(Error) -> Result
+    ) throws(Error) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        return body(&value)
+        return try body(&value)
     }
 }

@@ -31,15 +31,7 @@ public final class CoreFile: @unchecked Sendable {
 
     /// The memory at physical addresses, mapped. They must be whole pages and lie within one segment.
     public func map(_ addresses: AddressRange) throws(Failure) -> Mapping {
-        let offset = try fileOffset(of: addresses)
-        return try Mapping(file, offset: offset, count: Int(addresses.byteCount), isWritable: false)
-    }
-
-    /// The same in a room, with what is in it already.
-    public func map(_ addresses: AddressRange, in room: inout MappingRoom) throws(Failure) -> UnsafeRawBufferPointer {
-        let offset = try fileOffset(of: addresses)
-        return UnsafeRawBufferPointer(
-            try room.map(file, offset: offset, count: Int(addresses.byteCount), isWritable: false))
+        try Mapping(file, offset: try fileOffset(of: addresses), count: Int(addresses.byteCount), isWritable: false)
     }
 
     /// A copy of the memory at physical addresses, which must lie within one segment.
