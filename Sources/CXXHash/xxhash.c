@@ -5,7 +5,8 @@
 
 #include "CXXHash.h"
 
-uint64_t torpor_xxh64(const void *bytes, size_t count, uint64_t seed)
+/* Within a page, as emulators look up each jump to another one. */
+__attribute__((aligned(1024))) uint64_t torpor_xxh64(const void *bytes, size_t count, uint64_t seed)
 {
 	return XXH64(bytes, count, seed);
 }
