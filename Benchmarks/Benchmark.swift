@@ -7,23 +7,39 @@ import MemoryImage
 ///
 /// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth machine`. TORPOR_BENCH_PAIRS is the number of pairs of
 /// each comparison. TORPOR_BENCH_QUICK leaves out of the machines all but the two that the targets are about.
-/// TORPOR_BENCH_CODEC is what Torpor compresses with there, where it is not the standard.
+/// TORPOR_BENCH_CODEC is what Torpor compresses with there, where it is not the standard; TORPOR_BENCH_CPU is what is added
+/// to QEMU's CPU model `max` for both, such as `erms=off`.
 @main
 struct Benchmark {
     private enum Part: String, CaseIterable { case pipeline, growth, machine }
 
-    static func main() throws {
+    static func main() {
+        do { try run() } catch {
+            FileHandle.standardError.write(Data("bench: \(error)\n".utf8))
+            exit(1)
+        }
+    }
+
+    private static func run() throws {
         let environment = ProcessInfo.processInfo.environment
-        let pairs = environment["TORPOR_BENCH_PAIRS"].flatMap { Int($0) } ?? 5
+        let pairs = Int(environment["TORPOR_BENCH_PAIRS"] ?? "5") ?? 0
+        guard pairs > 0 else { throw Machine.Failed(description: "TORPOR_BENCH_PAIRS is no number of pairs") }
         let isQuick = environment["TORPOR_BENCH_QUICK"] != nil
         let codec = try environment["TORPOR_BENCH_CODEC"].map { try Codec(parsing: $0) } ?? .standard
-        let parts = environment["TORPOR_BENCH_PARTS"].map { $0.split(separator: " ").map(String.init) }
+        let parts = try (environment["TORPOR_BENCH_PARTS"] ?? "pipeline growth machine").split(separator: " ").map {
+            name in
+            guard let part = Part(rawValue: String(name)) else {
+                throw Machine.Failed(
+                    description: "TORPOR_BENCH_PARTS names \(name): the parts are pipeline, growth and machine")
+            }
+            return part
+        }
         let lab = try Lab("bench")
         let disk = try ContentsDisk(lab)
         // Written after each step, so that a run that is ended early has a report too.
         var report = ReportWriter(folder: Products.folder.appending(path: "bench"))
 
-        for part in Part.allCases where parts?.contains(part.rawValue) ?? true {
+        for part in Part.allCases where parts.contains(part) {
             switch part {
             case .pipeline:
                 let pipeline = try PipelineBenchmark(GuestCore(lab, .mixed, from: disk, mebibytes: 1024))
@@ -40,40 +56,50 @@ struct Benchmark {
                     try report.write()
                 }
             case .machine:
-                let benchmark = MachineBenchmark(lab: lab, contents: disk, codec: codec)
-                for comparison in comparisons(isQuick: isQuick) {
-                    report.comparisons.append(try run(comparison, benchmark, pairs: pairs))
+                let benchmark = MachineBenchmark(
+                    lab: lab, contents: disk, codec: codec, cpuFeatures: environment["TORPOR_BENCH_CPU"] ?? "")
+                for guest in guests(isQuick: isQuick) {
+                    report.comparisons += try compare(guest, benchmark, pairs: pairs)
                     try report.write()
                 }
             }
         }
     }
 
-    private static func comparisons(isQuick: Bool) -> [Comparison] {
+    /// Comparisons of the same guest with each peer.
+    private static func guests(isQuick: Bool) -> [[Comparison]] {
         if isQuick {
-            return [Comparison(1024, .mixed, .kernelLZO), Comparison(4096, .gibibyte, .kernelLZO)]
+            return [[Comparison(1024, .mixed, .kernelLZO)], [Comparison(4096, .gibibyte, .kernelLZO)]]
         }
         return [1024, 2048, 4096].flatMap { mebibytes in
-            Contents.cases(memory: mebibytes).flatMap { contents in
-                [Hibernator.kernelLZO, .kernelLZ4].map { Comparison(mebibytes, contents, $0) }
+            Contents.cases(memory: mebibytes).map { contents in
+                [Comparison(mebibytes, contents, .kernelLZO), Comparison(mebibytes, contents, .kernelLZ4)]
             }
         }
     }
 
-    private static func run(_ comparison: Comparison, _ benchmark: MachineBenchmark, pairs: Int) throws -> Comparison {
-        var comparison = comparison
+    /// Runs Torpor and its peers in turn; each of Torpor's runs is paired with the run of each peer that follows it.
+    private static func compare(
+        _ guest: [Comparison], _ benchmark: MachineBenchmark, pairs: Int
+    ) throws -> [Comparison] {
+        var comparisons = guest
         for _ in 0..<pairs {
-            comparison.torporSamples.append(
-                try benchmark.run(.torpor, comparison.contents, mebibytes: comparison.mebibytes))
-            comparison.peerSamples.append(
-                try benchmark.run(comparison.peer, comparison.contents, mebibytes: comparison.mebibytes))
+            let own = try benchmark.run(.torpor, guest[0].contents, mebibytes: guest[0].mebibytes)
+            for number in comparisons.indices {
+                comparisons[number].torporSamples.append(own)
+                comparisons[number].peerSamples.append(
+                    try benchmark.run(
+                        comparisons[number].peer, guest[0].contents, mebibytes: guest[0].mebibytes))
+            }
         }
-        tell(
-            String(
-                format: "bench: %d MiB, %@, against %@: power-off %.2f, resume %.2f, disk %.2f", comparison.mebibytes,
-                comparison.contents.rawValue, comparison.peer.rawValue, comparison.ratio { $0.save },
-                comparison.ratio { $0.resume }, comparison.ratio { $0.stored }))
-        return comparison
+        for comparison in comparisons {
+            tell(
+                String(
+                    format: "bench: %d MiB, %@, against %@: power-off %.2f, resume %.2f, disk %.2f",
+                    comparison.mebibytes, comparison.contents.rawValue, comparison.peer.rawValue,
+                    comparison.ratio { $0.save }, comparison.ratio { $0.resume }, comparison.ratio { $0.stored }))
+        }
+        return comparisons
     }
 
     private static func tell(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }

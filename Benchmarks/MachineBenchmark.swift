@@ -25,6 +25,8 @@ struct MachineBenchmark {
     let contents: ContentsDisk
     /// What Torpor compresses with.
     let codec: Codec
+    /// What is added to the model of the machine's CPUs.
+    let cpuFeatures: String
 
     /// N: as much as the small test kernel needs. Kernel A swaps it out and in page by page, which an emulated machine is
     /// slow at.
@@ -36,6 +38,7 @@ struct MachineBenchmark {
         var a = try lab.kernelA("a", disks: [disk, self.contents.image], fill + script(hibernator))
         a.memory = "\(memory)M"
         a.timeout = 600
+        a.cpuFeatures = cpuFeatures
         if hibernator != .torpor {
             a.commandLine = "noresume hibernate.compressor=\(hibernator == .kernelLZ4 ? "lz4" : "lzo")"
         }

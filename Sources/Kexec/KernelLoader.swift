@@ -10,7 +10,7 @@ extension LoadPlan {
         var kexecSegments: [KexecSegment] = []
         // The segments' contents lie one behind the other here.
         let contentRanges = segments.map { contentRange(of: $0) }
-        let content = try Mapping(anonymous: max(1, Int(contentRanges.byteCount)))
+        let content = try Mapping(anonymous: max(1, Int(contentRanges.byteCount)), isPopulated: true)
         var offset = 0
         for (segment, range) in zip(segments, contentRanges) {
             let size = Int(range.byteCount)

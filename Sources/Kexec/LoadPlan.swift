@@ -41,7 +41,8 @@ public struct LoadPlan: Sendable {
     struct Piece: Sendable {
         var name: String
         var address: UInt64
-        var bytes: [UInt8]
+        /// The kernel's are those of its file, not a copy.
+        var bytes: ArraySlice<UInt8>
         var addresses: AddressRange { address..<address + UInt64(bytes.count) }
     }
 
@@ -98,18 +99,19 @@ public struct LoadPlan: Sendable {
             stackTop: stub.upperBound
         ).bytes
         pieces = [
-            Piece(name: "load stub", address: stub.lowerBound, bytes: stubBytes),
+            Piece(name: "load stub", address: stub.lowerBound, bytes: stubBytes[...]),
             Piece(
                 name: "boot_params", address: bootParameters.lowerBound,
                 bytes: try BootParameters.encoded(
                     b.kernel, commandLine: commandLine.lowerBound,
                     initrd: initrd.lowerBound..<initrd.lowerBound + UInt64(b.initrd.count), e820: e820, rsdp: b.rsdp,
-                    own: b.ownBootParameters)),
-            Piece(name: "command line", address: commandLine.lowerBound, bytes: Array(text.utf8) + [0]),
+                    own: b.ownBootParameters)[...]),
+            Piece(name: "command line", address: commandLine.lowerBound, bytes: (Array(text.utf8) + [0])[...]),
             Piece(
-                name: "ELF core header", address: coreHeader.lowerBound, bytes: core.encoded(at: coreHeader.lowerBound)),
-            Piece(name: "initrd", address: initrd.lowerBound, bytes: b.initrd),
-            Piece(name: "kernel", address: kernelAddress, bytes: Array(b.kernel.bytes[b.kernel.payloadOffset...])),
+                name: "ELF core header", address: coreHeader.lowerBound,
+                bytes: core.encoded(at: coreHeader.lowerBound)[...]),
+            Piece(name: "initrd", address: initrd.lowerBound, bytes: b.initrd[...]),
+            Piece(name: "kernel", address: kernelAddress, bytes: b.kernel.bytes[b.kernel.payloadOffset...]),
         ]
         // Split before the kernel: what lies between the small pieces and it need not be copied as zeros.
         segments = b.backupRanges.flatMap { range in

@@ -91,31 +91,28 @@ private enum Glue {
 /// Reads a whole file of at most `limit` bytes: /proc, /sys, a kernel, an initrd.
 public func readFile(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
     let file = try File(path)
-    var content: [UInt8] = []
-    // A file of /proc tells no size, so the buffer grows; where there is a size, once is enough.
+    // A file of /proc tells no size, so it is read in pieces that grow; where there is a size, one is enough.
     var status = stat()
     try retrying("stat", path) { fstat(file.descriptor, &status) }
     var capacity = min(limit, max(Int(status.st_size), 1 << 14)) + 1
+    var content: [UInt8] = []
     while true {
-        let start = content.count
-        content.append(contentsOf: repeatElement(0, count: capacity - start))
         var failure: Failure?
-        var count = 0
-        content.withUnsafeMutableBytes { buffer in
-            while start + count < buffer.count {
+        let piece = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            while count < buffer.count {
                 let got = CLinux.read(
-                    file.descriptor, buffer.baseAddress?.advanced(by: start + count), buffer.count - start - count)
+                    file.descriptor, buffer.baseAddress?.advanced(by: count), buffer.count - count)
                 if got < 0, torpor_errno() == EINTR { continue }
                 if got < 0 { failure = Failure(lastError: "read", path) }
-                if got <= 0 { break }
+                if got <= 0 { return }
                 count += got
             }
         }
         if let failure { throw failure }
-        content.removeLast(content.count - start - count)
+        if content.isEmpty { content = piece } else { content += piece }
         if content.count > limit { throw Failure("read", path, "it is larger than \(describe(bytes: UInt64(limit)))") }
-        if content.count < capacity { return content }
-        capacity = min(limit, capacity * 2) + 1
+        if piece.count < capacity { return content }
+        capacity = min(limit + 1 - content.count, content.count)
     }
 }
 

@@ -26,8 +26,11 @@ import Testing
             rsdp: 0xf5a40, ownBootParameters: [UInt8](repeating: 0x11, count: 4096))
     }
 
-    private func piece(_ plan: LoadPlan, _ name: String) throws -> LoadPlan.Piece {
-        try #require(plan.pieces.first { $0.name == name })
+    private func piece(
+        _ plan: LoadPlan, _ name: String
+    ) throws -> (address: UInt64, addresses: AddressRange, bytes: [UInt8]) {
+        let piece = try #require(plan.pieces.first { $0.name == name })
+        return (piece.address, piece.addresses, Array(piece.bytes))
     }
 
     @Test(arguments: [bios, uefi])
@@ -47,6 +50,8 @@ import Testing
         #expect(plan.segments == plan.segments.sorted { $0.lowerBound < $1.lowerBound })
         #expect(plan.segments.count <= 16)
         #expect(kernel.bytes.count == BzImageFixture.payloadByteCount)
+        let isPayload = kernel.bytes == BzImageFixture().bytes.suffix(BzImageFixture.payloadByteCount)
+        #expect(isPayload)
     }
 
     @Test func leavesSixteenDigitsForTheEntry() throws {

@@ -39,6 +39,35 @@ import Testing
         #expect(try readText(path) == "a\u{fffd}b")
     }
 
+    /// A file of /proc does not tell how much there is to read: here a program's arguments.
+    @Test(arguments: [1000, (1 << 14) - 1, 1 << 14, (1 << 14) + 1, 100_000])
+    func readsWhatHasNoSize(count: Int) throws {
+        let words = ["/bin/sh", "-c", "echo; read line", "sh"]
+        let rest = count - words.joined().utf8.count - words.count - 1
+        let last = (0..<rest).map { String(UnicodeScalar(UInt8(97 + $0 * 7 % 26))) }.joined()
+        let program = Process()
+        program.executableURL = URL(filePath: words[0])
+        program.arguments = words.dropFirst() + [last]
+        let (input, output) = (Pipe(), Pipe())
+        program.standardInput = input
+        program.standardOutput = output
+        try program.run()
+        defer {
+            try? input.fileHandleForWriting.close()
+            program.waitUntilExit()
+        }
+        // Until it says something it is no program yet.
+        #expect(try output.fileHandleForReading.read(upToCount: 1)?.count == 1)
+        let path = "/proc/\(program.processIdentifier)/cmdline"
+        let expected = Array(((words + [last]).joined(separator: "\0") + "\0").utf8)
+        #expect(expected.count == count)
+        for limit in [count, count + 1, 1 << 20] {
+            let isSame = try readFile(path, limit: limit) == expected
+            #expect(isSame)
+        }
+        #expect(throws: Failure.self) { try readFile(path, limit: count - 1) }
+    }
+
     @Test func readsAnEmptyFile() throws {
         #expect(try readFile("/dev/null") == [])
         #expect(try readFile("/dev/null", limit: 0) == [])
