@@ -5,13 +5,13 @@ import MemoryImage
 /// `make bench`: Torpor and the kernel's own hibernation side by side, in the same machine with the same memory; its
 /// pipeline beside other programs; and how it grows.
 ///
-/// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth machine`. TORPOR_BENCH_PAIRS is the number of pairs of
-/// each comparison. TORPOR_BENCH_QUICK leaves out of the machines all but the two that the targets are about.
+/// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile machine`. TORPOR_BENCH_PAIRS is the number of
+/// pairs of each comparison. TORPOR_BENCH_QUICK leaves out of the machines all but the two that the targets are about.
 /// TORPOR_BENCH_CODEC is what Torpor compresses with there, where it is not the standard; TORPOR_BENCH_CPU is what is added
 /// to QEMU's CPU model `max` for both, such as `erms=off`.
 @main
 struct Benchmark {
-    private enum Part: String, CaseIterable { case pipeline, growth, machine }
+    private enum Part: String, CaseIterable { case pipeline, growth, profile, machine }
 
     static func main() {
         do { try run() } catch {
@@ -26,14 +26,15 @@ struct Benchmark {
         guard pairs > 0 else { throw Machine.Failed(description: "TORPOR_BENCH_PAIRS is no number of pairs") }
         let isQuick = environment["TORPOR_BENCH_QUICK"] != nil
         let codec = try environment["TORPOR_BENCH_CODEC"].map { try Codec(parsing: $0) } ?? .standard
-        let parts = try (environment["TORPOR_BENCH_PARTS"] ?? "pipeline growth machine").split(separator: " ").map {
-            name in
-            guard let part = Part(rawValue: String(name)) else {
-                throw Machine.Failed(
-                    description: "TORPOR_BENCH_PARTS names \(name): the parts are pipeline, growth and machine")
+        let parts = try (environment["TORPOR_BENCH_PARTS"] ?? "pipeline growth profile machine").split(separator: " ")
+            .map { name in
+                guard let part = Part(rawValue: String(name)) else {
+                    throw Machine.Failed(
+                        description:
+                            "TORPOR_BENCH_PARTS names \(name): the parts are pipeline, growth, profile and machine")
+                }
+                return part
             }
-            return part
-        }
         let lab = try Lab("bench")
         let disk = try ContentsDisk(lab)
         // Written after each step, so that a run that is ended early has a report too.
@@ -55,6 +56,9 @@ struct Benchmark {
                     report.growth.append(row)
                     try report.write()
                 }
+            case .profile:
+                report.profile = try ProfileBenchmark(lab: lab, contents: disk, codec: codec).run()
+                try report.write()
             case .machine:
                 let benchmark = MachineBenchmark(
                     lab: lab, contents: disk, codec: codec, cpuFeatures: environment["TORPOR_BENCH_CPU"] ?? "")

@@ -49,6 +49,8 @@ public struct Machine {
     public var showsConsole = false
     /// Where the guest's memory is written, as an ELF core, when the guest says `dump`; the machine ends then.
     public var dump: URL?
+    /// Is told where the CPUs are, some hundred times a second, while the console says one thing and not yet the other.
+    public var sampling: Sampling?
     /// When the power is cut: so many seconds after the guest has said a line or, without one, after power-on.
     public var powerCut: (line: String?, seconds: Double)?
 
@@ -56,6 +58,20 @@ public struct Machine {
         self.name = name
         self.disks = disks
         self.initrd = initrd
+    }
+
+    /// Takes samples of the machine's program counters.
+    public struct Sampling {
+        public var from: String
+        public var to: String
+        /// Takes the virtual address of the next instruction of each CPU; nil for one that is halted.
+        public var take: ([UInt64?]) -> Void
+
+        public init(from: String, to: String, take: @escaping ([UInt64?]) -> Void) {
+            self.from = from
+            self.to = to
+            self.take = take
+        }
     }
 
     /// What a machine's run left.
@@ -94,16 +110,20 @@ public struct Machine {
         let errors = folder.appending(path: "\(name).qemu.log")
         try Data().write(to: errors)
         qemu.standardError = try FileHandle(forWritingTo: errors)
-        let monitor = Pipe()
-        if !showsConsole { qemu.standardOutput = FileHandle.nullDevice }
-        qemu.standardInput = dump == nil ? FileHandle.nullDevice : monitor.fileHandleForReading
+        let monitor = Pipe(), answers = Pipe()
+        if sampling != nil {
+            qemu.standardOutput = answers
+        } else if !showsConsole {
+            qemu.standardOutput = FileHandle.nullDevice
+        }
+        qemu.standardInput = hasMonitor ? monitor.fileHandleForReading : FileHandle.nullDevice
         var isDumped = dump == nil
         let start = Date()
         try qemu.run()
         var times: [Double] = []
         var isCut = false
         while qemu.isRunning, Date().timeIntervalSince(start) < timeout {
-            Thread.sleep(forTimeInterval: powerCut == nil ? 0.05 : 0.005)
+            Thread.sleep(forTimeInterval: sampling != nil ? 0.002 : powerCut == nil ? 0.05 : 0.005)
             let now = Date().timeIntervalSince(start)
             let said = String(decoding: try Data(contentsOf: verdict), as: UTF8.self)
             let lines = said.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
@@ -114,6 +134,12 @@ public struct Machine {
                     isCut = true
                     kill(qemu.processIdentifier, SIGKILL)
                     break
+                }
+            }
+            if let sampling {
+                let text = String(decoding: try Data(contentsOf: console), as: UTF8.self)
+                if text.contains(sampling.from), !text.contains(sampling.to) {
+                    sampling.take(try Self.programCounters(monitor.fileHandleForWriting, answers.fileHandleForReading))
                 }
             }
             if !isDumped, let dump, lines.contains("dump") {
@@ -138,6 +164,20 @@ public struct Machine {
         return Result(console: text, verdict: lines, verdictTimes: times, seconds: seconds, isCut: isCut)
     }
 
+    private var hasMonitor: Bool { dump != nil || sampling != nil }
+
+    /// Asks QEMU's monitor for the registers of all CPUs.
+    private static func programCounters(_ monitor: FileHandle, _ answers: FileHandle) throws -> [UInt64?] {
+        try monitor.write(contentsOf: Data("info registers -a\n".utf8))
+        var text = ""
+        while !(text.contains("RIP=") && text.hasSuffix("(qemu) ")) {
+            let data = answers.availableData
+            if data.isEmpty { return [] }
+            text += String(decoding: data, as: UTF8.self)
+        }
+        return text.matches(of: /RIP=([0-9a-f]+)[^\n]*HLT=([01])/).map { $0.2 == "1" ? nil : UInt64($0.1, radix: 16) }
+    }
+
     private func failure(_ reason: String, _ console: URL, _ text: String) -> Failed {
         let tail = text.split(separator: "\n").suffix(40).joined(separator: "\n")
         return Failed(description: "machine \(name): \(reason); the console is \(console.path):\n\(tail)")
@@ -155,7 +195,8 @@ public struct Machine {
             "-kernel", kernel.path, "-initrd", initrd.path,
             "-append", "console=ttyS0 panic=-1 \(commandLine)",
         ]
-        if dump != nil { arguments += ["-monitor", "stdio", "-device", "vmcoreinfo"] }
+        if hasMonitor { arguments += ["-monitor", "stdio"] }
+        if dump != nil { arguments += ["-device", "vmcoreinfo"] }
         if firmware == .uefi {
             let variables = folder.appending(path: "efi-variables.fd")
             if !FileManager.default.fileExists(atPath: variables.path) {
@@ -216,6 +257,8 @@ public enum Products {
     public static let stockKernel = folder.appending(path: "vmlinuz-stock")
     public static let rootfs = folder.appending(path: "rootfs.gz")
     public static let initProgram = folder.appending(path: "init")
+    /// The same with its symbols.
+    public static let linkedInit = top.appending(path: ".build-init/release/init")
     public static let torpor = folder.appending(path: "torpor")
     /// A guest's program that fills memory and compares it.
     public static let pattern = folder.appending(path: "pattern")
