@@ -26,15 +26,14 @@ struct Benchmark {
         guard pairs > 0 else { throw Machine.Failed(description: "TORPOR_BENCH_PAIRS is no number of pairs") }
         let isQuick = environment["TORPOR_BENCH_QUICK"] != nil
         let codec = try environment["TORPOR_BENCH_CODEC"].map { try Codec(parsing: $0) } ?? .standard
-        let parts = try (environment["TORPOR_BENCH_PARTS"] ?? "pipeline growth profile machine").split(separator: " ")
-            .map { name in
+        let parts =
+            try environment["TORPOR_BENCH_PARTS"]?.split(separator: " ").map { name in
                 guard let part = Part(rawValue: String(name)) else {
-                    throw Machine.Failed(
-                        description:
-                            "TORPOR_BENCH_PARTS names \(name): the parts are pipeline, growth, profile and machine")
+                    let known = Part.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw Machine.Failed(description: "TORPOR_BENCH_PARTS names \(name): the parts are \(known)")
                 }
                 return part
-            }
+            } ?? Part.allCases
         let lab = try Lab("bench")
         let disk = try ContentsDisk(lab)
         // Written after each step, so that a run that is ended early has a report too.
@@ -57,6 +56,10 @@ struct Benchmark {
                     try report.write()
                 }
             case .profile:
+                guard FileManager.default.fileExists(atPath: Products.symbols.path) else {
+                    tell("bench: no profile: there is no symbol table for the kernel that TORPOR_TEST_KERNEL names")
+                    continue
+                }
                 report.profile = try ProfileBenchmark(lab: lab, contents: disk, codec: codec).run()
                 try report.write()
             case .machine:

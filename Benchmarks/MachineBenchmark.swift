@@ -43,7 +43,7 @@ struct MachineBenchmark {
             a.commandLine = "noresume hibernate.compressor=\(hibernator == .kernelLZ4 ? "lz4" : "lzo")"
         }
         let saved = try lab.run(a)
-        try expectNoFailure(saved)
+        try saved.requireNoFailure()
         let stored = try allocatedBytes(disk)
         var c = lab.kernelC("c", like: a, backupEnd: Self.backupEnd)
         if hibernator != .torpor {
@@ -51,7 +51,7 @@ struct MachineBenchmark {
             c.commandLine = a.commandLine.replacing("noresume", with: "quiet resume=/dev/vda")
         }
         let resumed = try lab.run(c)
-        try expectNoFailure(resumed)
+        try resumed.requireNoFailure()
         guard let trigger = time("trigger", saved), let running = time("running", resumed) else {
             throw Machine.Failed(description: "the guest did not come back; the consoles are in \(lab.folder.path)")
         }
@@ -81,10 +81,6 @@ struct MachineBenchmark {
         }
     }
 
-    private func expectNoFailure(_ result: Machine.Result) throws {
-        if let failure = result.verdicts("FAILED").first { throw Machine.Failed(description: failure) }
-    }
-
     private func time(_ word: String, _ result: Machine.Result) -> Double? {
         zip(result.verdict, result.verdictTimes).first { $0.0 == word }?.1
     }
@@ -92,5 +88,12 @@ struct MachineBenchmark {
     private func allocatedBytes(_ file: URL) throws -> Int {
         let text = try Tool.run("/usr/bin/stat", "-c", "%b", file.path)
         return (Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0) * 512
+    }
+}
+
+extension Machine.Result {
+    /// - Throws: the first failure that the guest told of.
+    func requireNoFailure() throws {
+        if let failure = verdicts("FAILED").first { throw Machine.Failed(description: failure) }
     }
 }

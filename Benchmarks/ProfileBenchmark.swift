@@ -39,8 +39,7 @@ struct ProfileBenchmark {
         var samples: [UInt64?] = []
         var machine = machine
         machine.sampling = Machine.Sampling(from: start, to: "torpor: pages: ") { samples += $0 }
-        let result = try lab.run(machine)
-        if let failure = result.verdicts("FAILED").first { throw Machine.Failed(description: failure) }
+        try lab.run(machine).requireNoFailure()
         let kernel = SymbolTable(try String(contentsOf: Products.symbols, encoding: .utf8))
         let program = SymbolTable(try Tool.run("/usr/bin/nm", Products.linkedInit.path))
         var counts: [String: Int] = [:]

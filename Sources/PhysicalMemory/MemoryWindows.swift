@@ -38,8 +38,7 @@ public final class MemoryWindows: Sendable {
     }
 
     private func rangeToShow(_ addresses: AddressRange) throws(Failure) -> AddressRange {
-        for range in allowed where range.lowerBound <= addresses.lowerBound && addresses.upperBound <= range.upperBound
-        {
+        for range in allowed where range.contains(addresses) {
             let start = max(range.lowerBound, addresses.lowerBound / MemoryWindows.byteCount * MemoryWindows.byteCount)
             return start..<min(range.upperBound, max(start + MemoryWindows.byteCount, addresses.upperBound))
         }
@@ -57,9 +56,7 @@ private final class Window: @unchecked Sendable {
         self.addresses = addresses
     }
 
-    func shows(_ range: AddressRange) -> Bool {
-        addresses.lowerBound <= range.lowerBound && range.upperBound <= addresses.upperBound
-    }
+    func shows(_ range: AddressRange) -> Bool { addresses.contains(range) }
 
     /// The bytes at physical addresses that it shows.
     func memory(at range: AddressRange) -> UnsafeMutableRawBufferPointer {
