@@ -24,11 +24,13 @@ struct FreePageCount: Equatable, Sendable {
 /// `want_init_on_free`); no other kernel cares. So they are recorded as zeros, unless one is found that holds something: this
 /// kernel does not clear them then, and kernel C need not either.
 struct PageSelection: Sendable {
-    /// Free pages that were found in all ranges together.
+    /// Free pages that were found, above N and below.
     let freePages: UInt64
     /// Whether kernel A may rely on its free pages being zeros.
     let keepsZeros: Bool
     private let free: FreePages
+    /// Where the free pages of the backup ranges lie: normalized. Their places count as used, by kernel A's own kexec.
+    private let swappedOut: [AddressRange]
 
     /// What page poisoning fills free pages with (include/linux/poison.h, `PAGE_POISON`); a kernel with `page_poison=1`
     /// checks it when it takes a page, so there free pages have to be saved as they are.
@@ -37,24 +39,25 @@ struct PageSelection: Sendable {
     /// Counts the free pages and compares them with what kernel A counted itself.
     ///
     /// - Parameters:
-    ///   - windows: physical addresses; cut so that no free block lies across a cut.
+    ///   - memory: kernel A's; its backup ranges are counted as well.
+    ///   - windows: physical addresses to be saved; cut so that no free block lies across a cut.
     ///   - expected: free pages that kernel A noted before the jump.
     ///   - whileCounting: is called for each window, by any thread.
     /// - Throws: why all pages have to be saved.
     init(
-        _ core: CoreFile, _ free: FreePages, windows: [AddressRange], expected: FreePageCount,
+        _ memory: KernelMemory, _ free: FreePages, windows: [AddressRange], expected: FreePageCount,
         whileCounting: @escaping () -> Void = {}
     ) throws(Failure) {
         guard SavePipeline.windowByteCount / pageSize % free.alignment == 0 else {
             throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(free.alignment) pages")
         }
         let tally = Guarded(Findings())
-        let list = WorkList(windows)
+        let list = WorkList(windows + SavePipeline.windows(memory.backupRanges))
         let workers = Workers()
         try workers.run { () throws(Failure) in
             while !workers.isStopping, let window = list.take() {
                 whileCounting()
-                let findings = try Findings(core, free, frames: PageSelection.frames(window))
+                let findings = try Findings(memory, free, window)
                 tally.withLock { $0 = $0 + findings }
             }
         }
@@ -71,6 +74,7 @@ struct PageSelection: Sendable {
         freePages = found.free
         keepsZeros = found.poisoned > 0 || found.zero == found.samples
         self.free = free
+        swappedOut = found.swappedOut.normalized()
     }
 
     /// What was seen of the free pages.
@@ -81,21 +85,30 @@ struct PageSelection: Sendable {
         var samples = 0
         var poisoned = 0
         var zero = 0
+        /// Where those lie that are in the backup ranges.
+        var swappedOut: [AddressRange] = []
 
         init() {}
 
-        /// Looks at the first page of the first and of the last free block among the frames.
-        init(_ core: CoreFile, _ pages: FreePages, frames: Range<UInt64>) throws(Failure) {
+        /// Looks at the first page of the first and of the last free block in the window.
+        init(_ memory: KernelMemory, _ pages: FreePages, _ window: AddressRange) throws(Failure) {
+            let isSwappedOut = memory.backupRanges.covers(window)
             var blocks: (first: UInt64, last: UInt64)?
+            var swapped: [UInt64] = []
             var found: UInt64 = 0
-            try pages.find(in: frames) { first, count in
+            try pages.find(in: frames(window)) { first, count in
                 found += count
                 blocks = (blocks?.first ?? first, first)
+                if isSwappedOut { swapped += first..<first + count }
             }
             free = found
+            for frame in swapped {
+                let location = try memory.location(of: frame * pageSize)
+                swappedOut.append(location..<location + pageSize)
+            }
             guard let blocks else { return }
             for frame in blocks.first == blocks.last ? [blocks.first] : [blocks.first, blocks.last] {
-                let contents = try core.copy(frame * pageSize..<(frame + 1) * pageSize)
+                let contents = try memory.page(frame * pageSize)
                 samples += 1
                 if contents.allSatisfy({ $0 == poison }) { poisoned += 1 }
                 if contents.withUnsafeBytes({ isZero($0) }) { zero += 1 }
@@ -108,6 +121,7 @@ struct PageSelection: Sendable {
             sum.samples += other.samples
             sum.poisoned += other.poisoned
             sum.zero += other.zero
+            sum.swappedOut += other.swappedOut
             return sum
         }
     }
@@ -117,20 +131,29 @@ struct PageSelection: Sendable {
     }
 
     /// The parts of a window to be read, and those that are free, in order.
-    func split(_ window: AddressRange) throws(Failure) -> [(frames: Range<UInt64>, isFree: Bool)] {
-        let frames = PageSelection.frames(window)
-        var parts: [(frames: Range<UInt64>, isFree: Bool)] = []
-        var next = frames.lowerBound
-        try free.find(in: frames) { first, count in
-            if next < first { parts.append((next..<first, false)) }
-            next = first + count
-            if let last = parts.last, last.isFree, last.frames.upperBound == first {
-                parts[parts.count - 1].frames = last.frames.lowerBound..<next
-            } else {
-                parts.append((first..<next, true))
-            }
+    func split(_ window: AddressRange) throws(Failure) -> [(addresses: AddressRange, isFree: Bool)] {
+        var blocks = swappedOut(in: window)
+        try free.find(in: PageSelection.frames(window)) { first, count in
+            blocks.append(first * pageSize..<(first + count) * pageSize)
         }
-        if next < frames.upperBound { parts.append((next..<frames.upperBound, false)) }
+        var parts: [(addresses: AddressRange, isFree: Bool)] = []
+        var next = window.lowerBound
+        for block in blocks.normalized() {
+            if next < block.lowerBound { parts.append((next..<block.lowerBound, false)) }
+            parts.append((block, true))
+            next = block.upperBound
+        }
+        if next < window.upperBound { parts.append((next..<window.upperBound, false)) }
         return parts
+    }
+
+    /// The pages among those of the window that hold what is free below N.
+    private func swappedOut(in window: AddressRange) -> [AddressRange] {
+        var (first, end) = (0, swappedOut.count)
+        while first < end {
+            let middle = (first + end) / 2
+            if swappedOut[middle].upperBound <= window.lowerBound { first = middle + 1 } else { end = middle }
+        }
+        return swappedOut[first...].prefix { $0.lowerBound < window.upperBound }.map { $0.clamped(to: window) }
     }
 }

@@ -112,8 +112,8 @@ struct Save {
                     core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
                 let expected = try ReportPage.freePageCount(in: memory, description)
                 return try PageSelection(
-                    core, FreePages(memory, info: info), windows: windows, expected: expected, whileCounting: state.beat
-                )
+                    memory, FreePages(memory, info: info), windows: windows, expected: expected,
+                    whileCounting: state.beat)
             }
             let size = describe(bytes: selection.freePages &* pageSize)
             log.notice("leaving out \(size) of free pages" + (selection.keepsZeros ? ", to come back as zeros" : ""))

@@ -55,36 +55,35 @@ final class SavePipeline: @unchecked Sendable {
     }
 
     private func save(_ window: AddressRange, _ builder: ChunkBuilder) throws(Failure) {
-        let whole = window.lowerBound / pageSize..<window.upperBound / pageSize
-        let parts = try selection?.split(window) ?? [(whole, false)]
+        let parts = try selection?.split(window) ?? [(window, false)]
         if parts.allSatisfy({ $0.isFree }) {
-            for part in parts { try addFree(part.frames, builder) }
+            for part in parts { try addFree(part.addresses, builder) }
             return
         }
         // As a whole, since each unmapping interrupts the other workers.
         let mapping = try core.map(window)
-        for part in parts where !workers.isStopping {
-            if part.isFree {
-                try addFree(part.frames, builder)
+        for (addresses, isFree) in parts where !workers.isStopping {
+            if isFree {
+                try addFree(addresses, builder)
                 continue
             }
-            let start = Int((part.frames.lowerBound - whole.lowerBound) * pageSize)
-            let end = Int((part.frames.upperBound - whole.lowerBound) * pageSize)
-            let contents = UnsafeRawBufferPointer(rebasing: mapping.bytes[start..<end])
-            try builder.addPages(firstFrame: part.frames.lowerBound, contents) { count in
+            let start = Int(addresses.lowerBound - window.lowerBound)
+            let contents = UnsafeRawBufferPointer(rebasing: mapping.bytes[start..<start + Int(addresses.byteCount)])
+            try builder.addPages(firstFrame: addresses.lowerBound / pageSize, contents) { count in
                 state.add(pages: count)
                 return !workers.isStopping
             }
         }
     }
 
-    private func addFree(_ frames: Range<UInt64>, _ builder: ChunkBuilder) throws(Failure) {
-        let count = UInt32(frames.count)
+    private func addFree(_ addresses: AddressRange, _ builder: ChunkBuilder) throws(Failure) {
+        let first = addresses.lowerBound / pageSize
+        let count = addresses.byteCount / pageSize
         if selection?.keepsZeros ?? true {
-            try builder.addZeros(firstFrame: frames.lowerBound, count: count)
+            try builder.addZeros(firstFrame: first, count: UInt32(count))
         } else {
-            try builder.addFreePages(firstFrame: frames.lowerBound, count: count)
+            try builder.addFreePages(firstFrame: first, count: UInt32(count))
         }
-        state.add(pages: UInt64(count))
+        state.add(pages: count)
     }
 }

@@ -5,7 +5,8 @@ import Linux
 /// its virtual addresses in its own page tables.
 public final class KernelMemory: Sendable {
     private let core: CoreFile
-    private let backupRanges: [AddressRange]
+    /// What lies below N and was swapped out: whole pages, ascending.
+    public let backupRanges: [AddressRange]
     private let pageMap: BackupPageMap
     /// Physical address of the root of the page tables.
     private let root: UInt64
@@ -33,10 +34,12 @@ public final class KernelMemory: Sendable {
 
     /// The contents of a page, by kernel A's physical address of it.
     public func page(_ address: UInt64) throws(Failure) -> [UInt8] {
-        try core.copyPage(at: try locate(address))
+        try core.copyPage(at: try location(of: address))
     }
 
-    private func locate(_ address: UInt64) throws(Failure) -> UInt64 {
+    /// The physical address at which lies what kernel A has at its physical `address`.
+    /// - Throws: where the backup page map lacks it.
+    public func location(of address: UInt64) throws(Failure) -> UInt64 {
         guard let location = pageMap.location(of: address, backupRanges: backupRanges), location < 1 << 52 else {
             throw Failure(
                 "find", "kernel A's page at 0x\(hexadecimal(address))", "the backup page map has no place for it")
@@ -57,7 +60,7 @@ public final class KernelMemory: Sendable {
             if backupRanges.contains(where: { $0.lowerBound < physical + count && physical < $0.upperBound }) {
                 count = pageSize
             }
-            let location = try locate(physical)
+            let location = try location(of: physical)
             let mapping = try core.map(location..<location + count)
             try visit(virtual, UnsafeRawBufferPointer(mapping.bytes))
             virtual += count

@@ -11,6 +11,9 @@ struct CoreFixture {
     static let memory: AddressRange = 0x100_0000..<0x140_0000
     static let firstFrame = memory.lowerBound / pageSize
     static let pageCount = memory.byteCount / pageSize
+    /// Kernel A's memory below N, and the frames to which it is swapped out: in reverse order, so that a wrong index shows.
+    static let backup: AddressRange = 0x10_0000..<0x20_0000
+    static let sources = (0..<256).map { firstFrame + 399 - $0 }
     private static let memoryMap: UInt64 = 0xffff_ea00_0000_0000
 
     var bytes: [UInt8]
@@ -44,13 +47,27 @@ struct CoreFixture {
     }
 
     /// Marks a block as free, its first page counted from the memory's first.
-    mutating func markFree(_ page: UInt64, order: UInt64) {
-        store(UInt32(0xf000_0000), at: Self.structure(Self.firstFrame + page) + 48)
-        store(order, at: Self.structure(Self.firstFrame + page) + 40)
+    mutating func markFree(_ page: UInt64, order: UInt64) { markFree(frame: Self.firstFrame + page, order: order) }
+
+    /// Marks a block below N as free, its first page counted from the backup range's first.
+    mutating func markFree(backedUp page: UInt64, order: UInt64) {
+        markFree(frame: Self.backup.lowerBound / pageSize + page, order: order)
+    }
+
+    private mutating func markFree(frame: UInt64, order: UInt64) {
+        store(UInt32(0xf000_0000), at: Self.structure(frame) + 48)
+        store(order, at: Self.structure(frame) + 40)
     }
 
     mutating func fill(_ page: UInt64, with byte: UInt8) {
         for i in 0..<4096 { bytes[Int(page) * 4096 + i] = byte }
+    }
+
+    /// The memory with some pages, counted from its first, full of another byte.
+    func bytes(without pages: [Range<UInt64>], _ byte: UInt8) -> [UInt8] {
+        var copy = self
+        for page in pages.joined() { copy.fill(page, with: byte) }
+        return copy.bytes
     }
 
     static let info = VMCoreInfo(

@@ -18,13 +18,24 @@ import Testing
 
     private static let windows = SavePipeline.windows([CoreFixture.memory])
 
-    private func selection(_ fixture: CoreFixture, expected: UInt64, kept: UInt64 = 0) throws -> PageSelection {
+    private func selection(
+        _ fixture: CoreFixture, expected: UInt64, kept: UInt64 = 0, sources: [UInt64] = CoreFixture.sources
+    ) throws -> PageSelection {
         let core = try fixture.write(to: folder.path("core"))
         let memory = try KernelMemory(
-            core, backupRanges: [], pageMap: BackupPageMap(sources: []), info: CoreFixture.info)
+            core, backupRanges: [CoreFixture.backup], pageMap: BackupPageMap(sources: sources), info: CoreFixture.info)
         return try PageSelection(
-            core, FreePages(memory, info: CoreFixture.info), windows: Self.windows,
+            memory, FreePages(memory, info: CoreFixture.info), windows: Self.windows,
             expected: FreePageCount(free: expected, kept: kept))
+    }
+
+    /// How a window is split; pages are counted from the memory's first.
+    private func parts(_ selection: PageSelection, _ pages: Range<UInt64>) throws -> [String] {
+        let start = CoreFixture.memory.lowerBound
+        return try selection.split(start + pages.lowerBound * 4096..<start + pages.upperBound * 4096).map { part in
+            let pages = (part.addresses.lowerBound - start) / 4096..<(part.addresses.upperBound - start) / 4096
+            return "\(pages)" + (part.isFree ? " free" : "")
+        }
     }
 
     /// Saves the memory, puts it back into memory full of something else, and returns that.
@@ -91,11 +102,50 @@ import Testing
         #expect(selection.freePages == 64 + 32 + 8 + 1)
         #expect(selection.keepsZeros == areZero)
         let restored = try savedAndRestored(fixture, Self.windows, selection)
-        var expected = fixture.bytes
-        for pages in [64..<160, 200..<208, 399..<400] {
-            for i in pages.lowerBound * 4096..<pages.upperBound * 4096 { expected[i] = areZero ? 0 : 0x5a }
+        expectPages(restored, fixture.bytes(without: [64..<160, 200..<208, 399..<400], areZero ? 0 : 0x5a))
+    }
+
+    /// Pages that are free below N are left out where kernel A's swap put them: in pages that count as used.
+    @Test(arguments: [false, true]) func readsNoFreePagesOfTheBackupRange(areZero: Bool) throws {
+        var fixture = CoreFixture()
+        // The copies of the first pages of the first and of the last block below N, and a block above.
+        if areZero { for page in [399, 144, 256] as [UInt64] { fixture.fill(page, with: 0) } }
+        for (page, order) in [(0, 2), (64, 6), (255, 0)] as [(UInt64, UInt64)] {
+            fixture.markFree(backedUp: page, order: order)
         }
-        expectPages(restored, expected)
+        fixture.markFree(256, order: 4)
+        let selection = try selection(fixture, expected: 85)
+        #expect(selection.freePages == 4 + 64 + 1 + 16)
+        #expect(selection.keepsZeros == areZero)
+        let restored = try savedAndRestored(fixture, Self.windows, selection)
+        expectPages(restored, fixture.bytes(without: [396..<400, 272..<336, 144..<145, 256..<272], areZero ? 0 : 0x5a))
+        #expect(
+            try parts(selection, 0..<512) == [
+                "0..<144", "144..<145 free", "145..<256", "256..<336 free", "336..<396", "396..<400 free", "400..<512",
+            ])
+        #expect(try parts(selection, 300..<320) == ["300..<320 free"])
+        #expect(try parts(selection, 320..<340) == ["320..<336 free", "336..<340"])
+        #expect(try parts(selection, 336..<396) == ["336..<396"])
+    }
+
+    /// What free pages hold is looked at where kernel A's swap put them.
+    @Test func seesPoisonInTheBackupRange() throws {
+        var fixture = CoreFixture()
+        fixture.markFree(backedUp: 64, order: 6)
+        fixture.fill(335, with: 0xaa)
+        let failure = #expect(throws: Failure.self) { try selection(fixture, expected: 64) }
+        #expect(failure?.description.contains("it poisons them") == true)
+    }
+
+    /// Where nobody knows in which page a free one lies, nothing is left out.
+    @Test func savesAllWhereTheBackupPageMapIsShort() throws {
+        var fixture = CoreFixture()
+        let sources = Array(CoreFixture.sources.prefix(8))
+        fixture.markFree(backedUp: 0, order: 3)
+        #expect(try selection(fixture, expected: 8, sources: sources).freePages == 8)
+        fixture.markFree(backedUp: 8, order: 0)
+        let failure = #expect(throws: Failure.self) { try selection(fixture, expected: 9, sources: sources) }
+        #expect(failure?.description.contains("the backup page map has no place for it") == true)
     }
 
     @Test func splitsAWindowWithoutAGap() throws {
@@ -103,11 +153,10 @@ import Testing
         for (page, order) in [(0, 2), (64, 6), (128, 5), (1023, 0)] as [(UInt64, UInt64)] {
             fixture.markFree(page, order: order)
         }
-        let parts = try selection(fixture, expected: 0).split(CoreFixture.memory)
-        let first = CoreFixture.firstFrame
-        #expect(parts.map { $0.frames.lowerBound - first } == [0, 4, 64, 160, 1023])
-        #expect(parts.map { $0.frames.upperBound - first } == [4, 64, 160, 1023, 1024])
-        #expect(parts.map(\.isFree) == [true, false, true, false, true])
+        #expect(
+            try parts(selection(fixture, expected: 0), 0..<1024) == [
+                "0..<4 free", "4..<64", "64..<160 free", "160..<1023", "1023..<1024 free",
+            ])
     }
 
     /// What was found is used only where kernel A counted about as many.
