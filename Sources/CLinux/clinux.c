@@ -109,6 +109,16 @@ int torpor_memory_file(const char *name)
 	return memfd_create(name, MFD_CLOEXEC);
 }
 
+int torpor_get_affinity(void *mask, size_t size)
+{
+	return sched_getaffinity(0, size, mask);
+}
+
+int torpor_set_affinity(const void *mask, size_t size)
+{
+	return sched_setaffinity(0, size, mask);
+}
+
 long torpor_dm_table(unsigned int major, unsigned int minor, char *text, size_t size)
 {
 	const size_t room = 256 * 1024;

@@ -60,19 +60,32 @@ public struct Hibernate: Sendable {
 
     /// Hibernates. Returns when kernel A is running again.
     public func run(_ tell: (String) -> Void) throws(Failure) -> Report {
-        let preparation = try prepare()
-        // A process that ended here would leave kernel B loaded, and an init restarts into a kernel that is loaded.
-        let signals = HeldSignals()
-        let page = try loadKernelB(preparation)
-        tell("loaded kernel B; saving to \(preparation.path)")
+        // Free pages that the kernel keeps for single CPUs look used to kernel B. CPUs that go offline for the jump give theirs
+        // back; the first one does not, so nothing is given back there.
+        let affinity = ProcessorAffinity()
+        affinity.moveToOthers()
+        let path: String
+        let signals: HeldSignals
+        let page: ReportPage
+        // What was read of kernel and initrd is given back with this, so that it is not saved.
+        do {
+            let preparation = try prepare()
+            path = preparation.path
+            // A process that ended here would leave kernel B loaded, and an init restarts into a kernel that is loaded.
+            signals = HeldSignals()
+            page = try loadKernelB(preparation)
+        }
+        tell("loaded kernel B; saving to \(path)")
         defer { unload() }
         syncFileSystems()
         if signals.areWaiting { throw Failure("hibernate", "", "it was interrupted") }
-        page.note(freePageCount())
+        useUpKeptPages(affinity)
+        page.note(FreePageCount.now())
+        affinity.restore()
         try jumpToLoadedImage()
-        dropStaleBuffers(preparation.path)
+        dropStaleBuffers(path)
         var report = try page.read()
-        do throws(Failure) { try giveUpWaitingImage(preparation.path) } catch {
+        do throws(Failure) { try giveUpWaitingImage(path) } catch {
             let what = "this session goes on, and whether an image of it waits could not be seen: \(error)"
             report.outcome = .failed
             report.text += (report.text.isEmpty ? "" : "; ") + what
@@ -190,11 +203,13 @@ public struct Hibernate: Sendable {
         return words.joined(separator: " ")
     }
 
-    /// Free pages as the kernel counts them; none where it does not tell.
-    private func freePageCount() -> FreePageCount {
-        FreePageCount(
-            free: (try? readText("/proc/vmstat")).flatMap { number("nr_free_pages", in: $0) } ?? 0,
-            kept: (try? readText("/proc/zoneinfo")).map { sum(of: "count", in: $0) } ?? 0)
+    /// Takes as many free pages as are kept for the first CPU, and gives them back on another; on a machine that ran for
+    /// long they are many (mm/page_alloc.c, `zone_highsize`).
+    private func useUpKeptPages(_ affinity: borrowing ProcessorAffinity) {
+        affinity.moveToFirst()
+        let pages = try? HeldMemory(byteCount: FreePageCount.kept(of: 0) &* pageSize)
+        affinity.moveToOthers()
+        pages?.giveBack()
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.

@@ -2,21 +2,6 @@ import Basics
 import Linux
 import PhysicalMemory
 
-/// How many pages kernel A's allocator had free just before the jump.
-struct FreePageCount: Equatable, Sendable {
-    /// Pages that its buddy allocator had (/proc/vmstat).
-    var free: UInt64
-    /// Free pages that it kept for single CPUs, which give them back when they go offline for the jump (/proc/zoneinfo).
-    var kept: UInt64
-
-    /// Whether kernel A may have as many marked free, as some memory is taken and given back until the jump.
-    func allows(_ found: UInt64) -> Bool {
-        let tolerance = free / 8 &+ 4096
-        let (most, overflow) = free.addingReportingOverflow(kept)
-        return (overflow || found <= most || found - most <= tolerance) && (free <= found || free - found <= tolerance)
-    }
-}
-
 /// Which of kernel A's pages need not be read: the free ones. Right or off: where anything speaks against what was found,
 /// all pages are saved.
 ///

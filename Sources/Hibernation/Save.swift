@@ -111,9 +111,13 @@ struct Save {
                 let memory = try KernelMemory(
                     core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
                 let expected = try ReportPage.freePageCount(in: memory, description)
-                return try PageSelection(
+                let selection = try PageSelection(
                     memory, FreePages(memory, info: info), windows: windows, expected: expected,
                     whileCounting: state.beat)
+                log.debug(
+                    "\(selection.freePages) pages are free; kernel A counted \(expected.free), and kept \(expected.kept)"
+                )
+                return selection
             }
             let size = describe(bytes: selection.freePages &* pageSize)
             log.notice("leaving out \(size) of free pages" + (selection.keepsZeros ? ", to come back as zeros" : ""))

@@ -10,15 +10,19 @@ public func number(_ name: String, in table: String) -> UInt64? {
     return nil
 }
 
-/// The sum of all numbers in lines that begin with a name, behind any white space: `count: 63` in /proc/zoneinfo.
-public func sum(of name: String, in table: String) -> UInt64 {
+/// Free pages that the kernel keeps for one CPU, or for all, as /proc/zoneinfo has them for each zone: `cpu: 0`, and below
+/// it `count: 63` (mm/vmstat.c, `zoneinfo_show_print`).
+public func keptFreePages(of processor: UInt64? = nil, inZoneInfo table: String) -> UInt64 {
     var sum: UInt64 = 0
+    var current: UInt64?
     for line in table.split(separator: "\n") {
-        let words = line.split(whereSeparator: { $0 == " " || $0 == ":" || $0 == "\t" })
-        guard words.count > 1, words[0].utf8.elementsEqual(name.utf8), let number = parseNumber(words[1]) else {
-            continue
+        let words = line.split(whereSeparator: { $0 == " " || $0 == ":" })
+        guard words.count > 1, let number = parseNumber(words[1]) else { continue }
+        if words[0].utf8.elementsEqual("cpu".utf8) {
+            current = number
+        } else if words[0].utf8.elementsEqual("count".utf8), processor == nil || processor == current {
+            sum = sum &+ number
         }
-        sum = sum &+ number
     }
     return sum
 }

@@ -96,7 +96,7 @@ import Testing
             var status = stat()
             #expect(stat("/proc/self/fd/\(file)", &status) == 0)
             #expect(UInt64(status.st_blocks) * 512 == size)
-            withExtendedLifetime(held) {}
+            held.giveBack()
         }
         #expect(try openFiles().isEmpty)
     }
@@ -104,6 +104,42 @@ import Testing
     /// Asked for more, the kernel would end programs, this one among them.
     @Test(arguments: [1 << 60, UInt64.max]) func takesNoMoreThanThereIsToSpare(byteCount: UInt64) {
         #expect(throws: Failure.self) { _ = try HeldMemory(byteCount: byteCount) }
+    }
+}
+
+@Suite struct ProcessorAffinityTests {
+    /// The CPUs that this thread may run on, a bit for each.
+    private func mask() throws -> UInt64 {
+        let status = try readText("/proc/thread-self/status")
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") })
+        let groups = line.split(separator: "\t")[1].split(separator: ",")
+        return try #require(UInt64(groups.suffix(2).joined(), radix: 16))
+    }
+
+    @Test func movesThreads() throws {
+        let before = try mask()
+        try #require(before & 1 != 0 && before != 1, "a machine with one CPU cannot try this")
+        let affinity = ProcessorAffinity()
+        #expect(try mask() == before)
+        affinity.moveToFirst()
+        #expect(try mask() == 1)
+        affinity.moveToOthers()
+        #expect(try mask() & 1 == 0 && mask() != 0)
+        affinity.restore()
+        #expect(try mask() == before)
+    }
+
+    /// Where a function throws in between.
+    @Test func movesThreadsBackInTheEnd() throws {
+        let before = try mask()
+        func move() throws -> UInt64 {
+            let affinity = ProcessorAffinity()
+            affinity.moveToOthers()
+            return try mask()
+        }
+        let during = try move()
+        #expect(during != before)
+        #expect(try mask() == before)
     }
 }
 

@@ -171,13 +171,30 @@ import Testing
         }
     }
 
-    /// Lines as /proc/zoneinfo has them.
-    @Test func addsUpWhatATableSays() {
-        let table = "Node 0, zone DMA\n  pagesets\n    cpu: 0\n              count:    63\n    cpu: 1\n      count: 7\n"
-        #expect(sum(of: "count", in: table) == 70)
-        #expect(sum(of: "cpu", in: table) == 1)
-        #expect(sum(of: "coun", in: table) == 0)
-        #expect(sum(of: "count", in: "count: x\ncount:\ncount") == 0)
+    @Test func addsUpWhatIsKeptForProcessors() {
+        let table = """
+            Node 0, zone      DMA
+              pages free     2689
+              pagesets
+                cpu: 0
+                          count:    63
+                          high:     14
+                cpu: 1
+                          count: 7
+            Node 0, zone    DMA32
+              pagesets
+                cpu: 0
+                          count:    200
+                cpu: 10
+                          count: 1000
+                cpu: x
+                          count: 
+            """
+        #expect(keptFreePages(inZoneInfo: table) == 1270)
+        #expect(keptFreePages(of: 0, inZoneInfo: table) == 263)
+        #expect(keptFreePages(of: 1, inZoneInfo: table) == 7)
+        #expect(keptFreePages(of: 2, inZoneInfo: table) == 0)
+        #expect(keptFreePages(inZoneInfo: "count: x\ncount:\ncounts: 3") == 0)
     }
 
     @Test func randomBytesDiffer() throws {

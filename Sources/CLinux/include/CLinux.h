@@ -68,6 +68,9 @@ int torpor_is_block_device(mode_t mode);
 int torpor_open_direct_flag(void);
 int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
+/* The CPUs that this thread may run on, a bit for each: into `mask`, and from it. Returns 0, or -1. */
+int torpor_get_affinity(void *mask, size_t size);
+int torpor_set_affinity(const void *mask, size_t size);
 
 /*
  * The table of a device-mapper device, a line for each target, "START LENGTH TYPE PARAMETERS", in sectors of 512 bytes

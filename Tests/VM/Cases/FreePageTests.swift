@@ -59,5 +59,29 @@ extension MachineTests {
         @Test func comesBackWithFreePagesUnmapped() throws {
             _ = try expectEveryPage("debug-pagealloc", commandLine: "debug_pagealloc=on", mebibytes: 300)
         }
+
+        /// Free pages that the kernel keeps for its CPUs are left out, those of the CPU that stays online too.
+        @Test func leavesOutWhatIsKeptForTheFirstCPU() throws {
+            let lab = try Lab("kept-pages")
+            let a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 1 << 30)],
+                """
+                for i in 1 2 3; do
+                    taskset 1 dd if=/dev/urandom of=/tmp/freed bs=1M count=100 2>/dev/null
+                    taskset 1 rm /tmp/freed
+                done
+                kept=$(awk '/cpu:/ { cpu = $2 } /count:/ && cpu == 0 { n += $2 } END { print n }' /proc/zoneinfo)
+                expect "the first CPU has $kept pages" [ $kept -gt 8192 ]
+                expect format torpor format /dev/vda
+                expect hibernate taskset 1 torpor hibernate $torpor_b --after return --append torpor.debug
+                """)
+            let result = try lab.run(a)
+            result.expectDone()
+            let line = try #require(
+                result.console.firstMatch(
+                    of: /torpor: ([0-9]+) pages are free; kernel A counted ([0-9]+), and kept ([0-9]+)/))
+            let found = try #require(Int(line.1)), free = try #require(Int(line.2)), kept = try #require(Int(line.3))
+            #expect(found + 4096 > free + kept)
+        }
     }
 }
