@@ -107,7 +107,7 @@ import Testing
     }
 }
 
-@Suite struct ProcessorAffinityTests {
+@Suite(.enabled(if: availableProcessorCount() > 1)) struct ProcessorAffinityTests {
     /// The CPUs that this thread may run on, a bit for each.
     private func mask() throws -> UInt64 {
         let status = try readText("/proc/thread-self/status")
@@ -118,7 +118,6 @@ import Testing
 
     @Test func movesThreads() throws {
         let before = try mask()
-        try #require(before & 1 != 0 && before != 1, "a machine with one CPU cannot try this")
         let affinity = ProcessorAffinity()
         #expect(try mask() == before)
         affinity.moveToFirst()

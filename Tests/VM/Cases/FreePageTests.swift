@@ -83,5 +83,27 @@ extension MachineTests {
             let found = try #require(Int(line.1)), free = try #require(Int(line.2)), kept = try #require(Int(line.3))
             #expect(found + 4096 > free + kept)
         }
+
+        /// What kernel B was loaded from is not saved with what kernel A has: a larger initrd makes no larger image.
+        @Test func savesNothingOfWhatItLoaded() throws {
+            let lab = try Lab("loaded")
+            let a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation", 1 << 30)],
+                """
+                mkdir /tmp/more
+                dd if=/dev/urandom of=/tmp/more/random bs=1M count=24 2>/dev/null
+                (cd /tmp/more && echo random | cpio -o -H newc 2>/dev/null | cat /boot/rootfs.gz - >/tmp/large)
+                expect format torpor format /dev/vda
+                data_pages() {
+                    torpor hibernate --json --after return --kernel /boot/bzImage --initrd $1 >/tmp/answer || return 1
+                    tr -d '[:space:]' </tmp/answer | sed -n 's/.*"dataPages":\\([0-9]*\\).*/\\1/p'
+                }
+                small=$(data_pages /boot/rootfs.gz)
+                large=$(data_pages /tmp/large)
+                # The random file has 6144.
+                expect "$small pages, $large with a large initrd" [ $large -lt $((small + 3072)) ]
+                """)
+            try lab.run(a).expectDone()
+        }
     }
 }
