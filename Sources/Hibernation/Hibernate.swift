@@ -213,7 +213,13 @@ public struct Hibernate: Sendable {
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.
-    private func unload() { try? loadKexecImage(entry: 0, [], preservesContext: false) }
+    private func unload() {
+        // The next session leaves out what is given back here, too.
+        let affinity = ProcessorAffinity()
+        affinity.moveToOthers()
+        try? loadKexecImage(entry: 0, [], preservesContext: false)
+        affinity.restore()
+    }
 
     private func dropStaleBuffers(_ path: String) {
         if let file = try? File(path) { dropBuffers(file) }

@@ -66,22 +66,30 @@ extension MachineTests {
             let a = try lab.kernelA(
                 "a", disks: [try lab.disk("hibernation", 1 << 30)],
                 """
-                for i in 1 2 3; do
-                    taskset 1 dd if=/dev/urandom of=/tmp/freed bs=1M count=100 2>/dev/null
-                    taskset 1 rm /tmp/freed
-                done
-                kept=$(awk '/cpu:/ { cpu = $2 } /count:/ && cpu == 0 { n += $2 } END { print n }' /proc/zoneinfo)
-                expect "the first CPU has $kept pages" [ $kept -gt 8192 ]
                 expect format torpor format /dev/vda
-                expect hibernate taskset 1 torpor hibernate $torpor_b --after return --append torpor.debug
+                kept_by_first() {
+                    awk '/cpu:/ { cpu = $2 } /count:/ && cpu == 0 { n += $2 } END { print n }' /proc/zoneinfo
+                }
+                for session in 1 2 3; do
+                    for i in $(seq 20); do
+                        taskset 1 dd if=/dev/urandom of=/tmp/freed bs=1M count=100 2>/dev/null
+                        taskset 1 rm /tmp/freed
+                        [ $(kept_by_first) -gt 8192 ] && break
+                    done
+                    expect hibernate taskset 1 torpor hibernate $torpor_b --after return --append torpor.debug
+                done
                 """)
             let result = try lab.run(a)
             result.expectDone()
-            let line = try #require(
-                result.console.firstMatch(
-                    of: /torpor: ([0-9]+) pages are free; kernel A counted ([0-9]+), and kept ([0-9]+)/))
-            let found = try #require(Int(line.1)), free = try #require(Int(line.2)), kept = try #require(Int(line.3))
-            #expect(found + 4096 > free + kept)
+            // A kernel may give them back for reasons of its own, so it takes more than one session to see that none is lost.
+            let lines = result.console.matches(
+                of: /torpor: ([0-9]+) pages are free; kernel A counted ([0-9]+), and kept ([0-9]+)/)
+            #expect(lines.count == 3)
+            for line in lines {
+                let found = try #require(Int(line.1)), free = try #require(Int(line.2)),
+                    kept = try #require(Int(line.3))
+                #expect(found + 4096 > free + kept)
+            }
         }
 
         /// What kernel B was loaded from is not saved with what kernel A has: a larger initrd makes no larger image.
