@@ -73,30 +73,38 @@ struct Benchmark {
         }
     }
 
-    /// Comparisons of the same guest with each peer.
-    private static func guests(isQuick: Bool) -> [[Comparison]] {
+    /// A machine, and what it is hibernated with beside Torpor.
+    private struct Guest {
+        var mebibytes: Int
+        var contents: Contents
+        var peers: [Hibernator]
+    }
+
+    private static func guests(isQuick: Bool) -> [Guest] {
         if isQuick {
-            return [[Comparison(1024, .mixed, .kernelLZO)], [Comparison(4096, .gibibyte, .kernelLZO)]]
+            return [
+                Guest(mebibytes: 1024, contents: .mixed, peers: [.kernelLZO]),
+                Guest(mebibytes: 4096, contents: .gibibyte, peers: [.kernelLZO]),
+            ]
         }
         return [1024, 2048, 4096].flatMap { mebibytes in
             Contents.cases(memory: mebibytes).map { contents in
-                [Comparison(mebibytes, contents, .kernelLZO), Comparison(mebibytes, contents, .kernelLZ4)]
+                Guest(mebibytes: mebibytes, contents: contents, peers: [.kernelLZO, .kernelLZ4])
             }
         }
     }
 
     /// Runs Torpor and its peers in turn; each of Torpor's runs is paired with the run of each peer that follows it.
     private static func compare(
-        _ guest: [Comparison], _ benchmark: MachineBenchmark, pairs: Int
+        _ guest: Guest, _ benchmark: MachineBenchmark, pairs: Int
     ) throws -> [Comparison] {
-        var comparisons = guest
+        var comparisons = guest.peers.map { Comparison(guest.mebibytes, guest.contents, $0) }
         for _ in 0..<pairs {
-            let own = try benchmark.run(.torpor, guest[0].contents, mebibytes: guest[0].mebibytes)
+            let own = try benchmark.run(.torpor, guest.contents, mebibytes: guest.mebibytes)
             for number in comparisons.indices {
                 comparisons[number].torporSamples.append(own)
                 comparisons[number].peerSamples.append(
-                    try benchmark.run(
-                        comparisons[number].peer, guest[0].contents, mebibytes: guest[0].mebibytes))
+                    try benchmark.run(guest.peers[number], guest.contents, mebibytes: guest.mebibytes))
             }
         }
         for comparison in comparisons {

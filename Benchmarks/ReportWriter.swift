@@ -104,7 +104,8 @@ struct ReportWriter {
         var text = """
             # Growth
 
-            Guests half of whose memory is in use, 2 CPUs by software emulation. Peak memory is what /init's process had at once.
+            Guests half of whose memory is in use, 2 CPUs by software emulation, \(GrowthBenchmark.times) runs each. Figures are
+            medians. Peak memory is what /init's process had at once.
 
             | memory | pages saved/s | stored pages/s | pages restored/s | peak saving | peak restoring |
             |---|---:|---:|---:|---:|---:|

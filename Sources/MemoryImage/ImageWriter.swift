@@ -75,7 +75,8 @@ public final class ImageWriter: @unchecked Sendable {
             description.encoded(), "the description", at: offset, limit: ImageReader.descriptionLimit)
         offset += UInt64(roundedUpToBlock(Int(descriptionExtent.byteCount)))
         var index = ChunkIndex(imageUUID: imageUUID)
-        entries.withLock { index.entries = $0 }
+        // Taken out, so that they are sorted where they are.
+        entries.withLock { swap(&$0, &index.entries) }
         // Ordered by place, so that the reader reads the disk forwards.
         index.entries.sort { $0.offset < $1.offset }
         let indexExtent = try partition.write(

@@ -139,7 +139,10 @@ public struct Machine {
             if let sampling {
                 let text = String(decoding: try Data(contentsOf: console), as: UTF8.self)
                 if text.contains(sampling.from), !text.contains(sampling.to) {
-                    sampling.take(try Self.programCounters(monitor.fileHandleForWriting, answers.fileHandleForReading))
+                    sampling.take(
+                        try Self.programCounters(
+                            monitor.fileHandleForWriting, answers.fileHandleForReading,
+                            until: start.addingTimeInterval(timeout)))
                 }
             }
             if !isDumped, let dump, lines.contains("dump") {
@@ -167,10 +170,15 @@ public struct Machine {
     private var hasMonitor: Bool { dump != nil || sampling != nil }
 
     /// Asks QEMU's monitor for the registers of all CPUs.
-    private static func programCounters(_ monitor: FileHandle, _ answers: FileHandle) throws -> [UInt64?] {
+    /// - Returns: none where QEMU ended, or did not answer in time.
+    private static func programCounters(
+        _ monitor: FileHandle, _ answers: FileHandle, until end: Date
+    ) throws -> [UInt64?] {
         try monitor.write(contentsOf: Data("info registers -a\n".utf8))
         var text = ""
         while !(text.contains("RIP=") && text.hasSuffix("(qemu) ")) {
+            var answer = pollfd(fd: answers.fileDescriptor, events: Int16(POLLIN), revents: 0)
+            if poll(&answer, 1, Int32(max(0, end.timeIntervalSinceNow * 1000))) == 0 { return [] }
             let data = answers.availableData
             if data.isEmpty { return [] }
             text += String(decoding: data, as: UTF8.self)
