@@ -43,7 +43,7 @@ struct PageSelection: Sendable {
             while !workers.isStopping, let window = list.take() {
                 whileCounting()
                 let findings = try Findings(memory, free, window)
-                tally.withLock { $0 = $0 + findings }
+                tally.withLock { $0.add(findings) }
             }
         }
         let found = tally.withLock { $0 }
@@ -79,17 +79,17 @@ struct PageSelection: Sendable {
         init(_ memory: KernelMemory, _ pages: FreePages, _ window: AddressRange) throws(Failure) {
             let isSwappedOut = memory.backupRanges.covers(window)
             var blocks: (first: UInt64, last: UInt64)?
-            var swapped: [UInt64] = []
+            var swapped: [Range<UInt64>] = []
             var found: UInt64 = 0
             try pages.find(in: frames(window)) { first, count in
                 found += count
                 blocks = (blocks?.first ?? first, first)
-                if isSwappedOut { swapped += first..<first + count }
+                if isSwappedOut { swapped.append(first..<first + count) }
             }
             free = found
-            for frame in swapped {
+            for frame in swapped.joined() {
                 let location = try memory.location(of: frame * pageSize)
-                swappedOut.append(location..<location + pageSize)
+                addSwappedOut(location..<location + pageSize)
             }
             guard let blocks else { return }
             for frame in blocks.first == blocks.last ? [blocks.first] : [blocks.first, blocks.last] {
@@ -100,14 +100,24 @@ struct PageSelection: Sendable {
             }
         }
 
-        static func + (one: Findings, other: Findings) -> Findings {
-            var sum = one
-            sum.free += other.free
-            sum.samples += other.samples
-            sum.poisoned += other.poisoned
-            sum.zero += other.zero
-            sum.swappedOut += other.swappedOut
-            return sum
+        /// Kernel A's kexec mostly took pages one beside the other, so that a window's 4096 are few ranges.
+        private mutating func addSwappedOut(_ page: AddressRange) {
+            if let last = swappedOut.last, last.upperBound == page.lowerBound {
+                swappedOut[swappedOut.count - 1] = last.lowerBound..<page.upperBound
+            } else if let last = swappedOut.last, page.upperBound == last.lowerBound {
+                swappedOut[swappedOut.count - 1] = page.lowerBound..<last.upperBound
+            } else {
+                swappedOut.append(page)
+            }
+        }
+
+        /// Takes in what was seen in another window.
+        mutating func add(_ other: Findings) {
+            free += other.free
+            samples += other.samples
+            poisoned += other.poisoned
+            zero += other.zero
+            swappedOut += other.swappedOut
         }
     }
 

@@ -128,6 +128,17 @@ import Testing
         #expect(try parts(selection, 336..<396) == ["336..<396"])
     }
 
+    /// In whatever order kernel A's kexec took its pages, those that are free are left out, and no others.
+    @Test(arguments: [{ $0 }, { $0 ^ 1 }, { $0 * 37 % 256 }] as [@Sendable (UInt64) -> UInt64])
+    func findsFreePagesInAnyOrder(_ order: @Sendable (UInt64) -> UInt64) throws {
+        var fixture = CoreFixture()
+        fixture.markFree(backedUp: 64, order: 6)
+        let sources = (0..<256).map { CoreFixture.firstFrame + 100 + order($0) }
+        let free = (64..<128).map { 100 + order($0)..<101 + order($0) }
+        let selection = try selection(fixture, expected: 64, sources: sources)
+        expectPages(try savedAndRestored(fixture, Self.windows, selection), fixture.bytes(without: free, 0x5a))
+    }
+
     /// What free pages hold is looked at where kernel A's swap put them.
     @Test func seesPoisonInTheBackupRange() throws {
         var fixture = CoreFixture()
