@@ -49,7 +49,7 @@ demo: all rootfs kernel
 	$(SWIFT) build --product torpor-demo
 	.build/debug/torpor-demo
 
-# Tables, numbers and pictures in build/bench; more than an hour, or less with TORPOR_BENCH_QUICK=1.
+# Tables, numbers and pictures in build/bench; an hour and a quarter, or less than half an hour with TORPOR_BENCH_QUICK=1.
 bench: all rootfs kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	@scripts/install-packages.sh zstd lz4 makedumpfile
