@@ -6,6 +6,11 @@ import Basics
 struct IdentityMap {
     private static let table: UInt64 = 0x23  // present, writable, accessed
     private static let page: UInt64 = 0xe3  // the same, dirty, page size
+    private static let uncached: UInt64 = 0x18  // write-through, cache disable
+    /// Physical address of the local APIC's registers (Intel SDM, volume 3, "Relocating the Local APIC Registers").
+    private static let localAPIC: UInt64 = 0xfee0_0000
+    /// Tables that end here map them.
+    static let localAPICEnd = localAPIC + pageSize
     private static let entriesPerTable = 512
     private static let largePage: UInt64 = 2 << 20
     private static let gibibyte: UInt64 = 1 << 30
@@ -44,7 +49,8 @@ struct IdentityMap {
                 entry: i % IdentityMap.entriesPerTable)
             for j in 0..<IdentityMap.entriesPerTable {
                 let start = UInt64(i) * IdentityMap.gibibyte + UInt64(j) * IdentityMap.largePage
-                put(start | IdentityMap.page, page: lower, entry: j)
+                let cache = start == IdentityMap.localAPIC ? IdentityMap.uncached : 0
+                put(start | IdentityMap.page | cache, page: lower, entry: j)
             }
         }
         self.bytes = bytes

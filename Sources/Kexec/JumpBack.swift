@@ -1,7 +1,8 @@
 import Basics
 import Linux
 
-/// The way back into kernel A, as one kexec segment: page tables for all of A's memory, a word of stack, the jump stub.
+/// The way back into kernel A, as one kexec segment: page tables for all of A's memory and the local APIC, a word of stack,
+/// the jump stub.
 public struct JumpBack {
     /// The segment's contents and its place.
     let bytes: [UInt8]
@@ -18,6 +19,7 @@ public struct JumpBack {
             throw Failure(
                 "prepare", "the jump to 0x\(hexadecimal(jumpBackEntry))", "kernel A has no memory at that address")
         }
+        let mapEnd = max(mapEnd, IdentityMap.localAPICEnd)
         let tablePages = try IdentityMap.pageCount(end: mapEnd)
         let size = (tablePages + 1) * pageSize
         // The first MiB is left alone: the running kernel's real-mode trampoline is there.

@@ -35,6 +35,20 @@ import Testing
         #expect(try walk(map, at: base, levels: levels, gibibytes * Self.gibibyte) == nil)
     }
 
+    /// The stub writes to the local APIC's registers, which must not be cached; nothing else is kept from the caches.
+    @Test func mapsTheLocalAPICUncached() throws {
+        let end = 6 * Self.gibibyte
+        let map = try IdentityMap(end: end, address: 0)
+        // The last tables are those of the pages, one for each GiB.
+        let pageCount = Int(try IdentityMap.pageCount(end: end))
+        var uncached: [UInt64] = []
+        for offset in stride(from: (pageCount - 6) * 4096, to: pageCount * 4096, by: 8) {
+            let entry: UInt64 = try map.bytes.field(at: offset)
+            if entry & 0x18 != 0 { uncached.append(entry) }
+        }
+        #expect(uncached == [0xfee0_00fb])
+    }
+
     @Test(arguments: [0, 128 << 40 + 1, UInt64.max] as [UInt64])
     func refusesWhatTheTablesCannotMap(end: UInt64) {
         #expect(throws: Failure.self) { try IdentityMap(end: end, address: 0) }
@@ -57,6 +71,12 @@ import Testing
         let stack: UInt64 = try jump.bytes.field(at: parameters + 16)
         #expect(stack >= jump.entry + UInt64(jump.bytes.count) % 4096 && stack + 8 <= jump.destination.upperBound)
         #expect(try jump.bytes.field(at: parameters + 24) == UInt64(0x1_8000_0123))
+    }
+
+    /// The local APIC is mapped in a machine with little memory, too.
+    @Test func mapsTheLocalAPIC() throws {
+        let jump = try JumpBack(entry: 0x9000, mapEnd: 1 << 30, room: Self.room)
+        #expect(jump.destination.byteCount == 4096 * (try IdentityMap.pageCount(end: 0xfee0_1000) + 1))
     }
 
     /// A range of room that begins in the first MiB is used from there on.

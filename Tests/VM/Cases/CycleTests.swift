@@ -70,6 +70,27 @@ extension MachineTests {
             _ = try expectCycle("four-levels") { $0.cpuFeatures = "la57=off" }
         }
 
+        /// CPUs of Intel's wait in MWAIT when they are put offline, and QEMU's do not wait there: they run on, into whatever is
+        /// written over their code. Kernel A may lie below N, so its own are told to halt.
+        @Test func resumesOnProcessorsOfIntel() throws {
+            let lab = try Lab("intel")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.disk("hibernation"), try lab.disk("other", 16 << 20)],
+                """
+                start_session
+                expect format torpor format /dev/vda
+                expect "they are of Intel's" grep -q GenuineIntel /proc/cpuinfo
+                expect return hibernate --after return --append clearcpuid=smap
+                expect_session /dev/vdb
+                expect hibernate hibernate
+                expect_session /dev/vdb
+                """)
+            a.cpuFeatures = "vendor=GenuineIntel"
+            a.commandLine = "idle=halt clearcpuid=monitor"
+            try lab.run(a).expectConsole("torpor: powering off")
+            try lab.run(lab.kernelC("c", like: a)).expectDone()
+        }
+
         @Test func resumesSixGibibytesAndFourProcessors() throws {
             let description = try expectCycle("six-gibibytes") {
                 $0.memory = "6G"
