@@ -1,6 +1,8 @@
 # The only entry point. `make` builds both programs, `make demo` shows them, `make test` tests them.
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
+# Each test is told of when it ends, also where the output is a pipe.
+SWIFT_TEST = stdbuf -oL $(SWIFT) test --disable-xctest
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
@@ -65,18 +67,18 @@ fuzz:
 # The long runs of what make test has a sample of, and the fuzzer.
 torture: all rootfs kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	TORPOR_TORTURE=1 $(SWIFT) test --disable-xctest --filter 'MutatedImageTests|StepFaults|PowerCuts|KilledMachines'
+	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|StepFaults|PowerCuts|KilledMachines'
 	$(MAKE) fuzz
 
 test: unit vm
 
 unit:
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
-	$(SWIFT) test --disable-xctest --skip VMTests
+	$(SWIFT_TEST) --skip VMTests
 
 vm: all rootfs kernel build/pattern build/vmlinuz-stock
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	$(SWIFT) test --disable-xctest --filter VMTests
+	$(SWIFT_TEST) --filter VMTests
 
 check: rootfs
 	@scripts/install-packages.sh $(CHECK_PACKAGES)
