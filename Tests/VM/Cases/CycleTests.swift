@@ -80,13 +80,13 @@ extension MachineTests {
                 start_session
                 expect format torpor format /dev/vda
                 expect "they are of Intel's" grep -q GenuineIntel /proc/cpuinfo
-                expect return hibernate --after return --append clearcpuid=smap
+                expect return hibernate --after return
                 expect_session /dev/vdb
                 expect hibernate hibernate
                 expect_session /dev/vdb
                 """)
             a.cpuFeatures = "vendor=GenuineIntel"
-            a.commandLine = "idle=halt clearcpuid=monitor"
+            a.commandLine = "clearcpuid=monitor"
             try lab.run(a).expectConsole("torpor: powering off")
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }

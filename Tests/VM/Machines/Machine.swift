@@ -136,7 +136,7 @@ public struct Machine {
                 }
             }
             if let sampling {
-                let text = try text(of: console)
+                let text = String(decoding: try Data(contentsOf: console), as: UTF8.self)
                 if text.contains(sampling.from), !text.contains(sampling.to) {
                     sampling.take(
                         try Self.programCounters(
@@ -208,7 +208,7 @@ public struct Machine {
             "-machine", firmware == .uefi ? "q35" : "pc", "-nodefaults", "-display", "none", "-no-reboot",
             "-chardev", (showsConsole ? "stdio,signal=off" : "null") + ",id=console,logfile=\(console.path)",
             "-serial", "chardev:console",
-            // Not a PCI device: to set up an interrupt for one costs each kernel's boot a tenth of a second of AML.
+            // Not a PCI device: to set up an interrupt for one, each kernel that boots interprets AML, which takes it long.
             "-chardev", "file,id=verdict,path=\(verdict.path)", "-serial", "chardev:verdict",
             "-kernel", kernel.path, "-initrd", initrd.path,
             "-append", "console=ttyS0 panic=-1 \(commandLine)",
