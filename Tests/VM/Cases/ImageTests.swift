@@ -87,6 +87,7 @@ extension MachineTests {
             var memory = SavedPages()
             let chunks = try reader.makeChunkReader()
             while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &memory) }
+            memory.flush()
 
             // In kernel A's own addresses: each page of the backup range with the contents that lie at its source.
             let map = BackupPageMap(sources: description.backupSources)
@@ -133,8 +134,8 @@ private struct SavedPages: PageSink {
 
     mutating func leaveAlone(_ addresses: AddressRange) {}
 
-    /// What was handed out last is filled by now.
-    private mutating func flush() {
+    /// Takes what was handed out last, when it is filled: before the next, and behind the last of all.
+    mutating func flush() {
         guard let (addresses, buffer) = pending else { return }
         for offset in stride(from: 0, to: buffer.count, by: Int(pageSize)) {
             let page = Data(buffer[offset..<offset + Int(pageSize)])
