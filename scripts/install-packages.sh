@@ -20,30 +20,47 @@ command -v apt-get >/dev/null || {
 as_root=
 [ "$(id -u)" -eq 0 ] || as_root=sudo
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+options=
+
+# Whether apt knows a package. The files that it reads are the system's, or those that use_backports made.
 has_candidate() {
-    apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+    # shellcheck disable=SC2086
+    apt-cache $options policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+}
+
+# Lets apt see this release's backports as well, for this run only: neither the system's sources nor its lists change.
+use_backports() {
+    # shellcheck disable=SC1091
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' "Created-By: Packages" |
+        awk -v suite="$codename" '$3 == "main" && $2 == suite { print $1; exit }')
+    [ -n "$mirror" ] || {
+        echo "install-packages.sh: $1: apt knows neither such a package nor a mirror to take backports from" >&2
+        exit 1
+    }
+    # apt drops its privileges for a download, and must still be able to read and write there.
+    chmod 755 "$work"
+    mkdir -p "$work/parts" "$work/lists/partial"
+    cp /etc/apt/sources.list.d/* "$work/parts/" 2>/dev/null || :
+    rm -f "$work/parts/torpor-backports.list"
+    echo "deb $mirror $codename-backports main" >"$work/parts/torpor-backports.list"
+    options="-o Dir::Etc::SourceParts=$work/parts -o Dir::State::Lists=$work/lists"
+    # shellcheck disable=SC2086
+    $as_root apt-get -qq $options update
 }
 
 echo "installing:$missing"
 $as_root apt-get -qq update
 for package in $missing; do
     has_candidate "$package" && continue
-    # shellcheck disable=SC1091
-    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    # shellcheck disable=SC2016
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' "Created-By: Packages" |
-        awk -v suite="$codename" '$3 == "main" { print $1; exit }')
-    [ -n "$mirror" ] || {
-        echo "install-packages.sh: $package: apt knows no such package, and no mirror to take backports from" >&2
-        exit 1
-    }
-    echo "deb $mirror $codename-backports main" |
-        $as_root tee /etc/apt/sources.list.d/torpor-backports.list >/dev/null
-    $as_root apt-get -qq update
+    [ -n "$options" ] || use_backports "$package"
     has_candidate "$package" || {
-        echo "install-packages.sh: $package: it is not in $codename-backports either" >&2
+        echo "install-packages.sh: $package: it is in neither $codename nor $codename-backports" >&2
         exit 1
     }
 done
 # shellcheck disable=SC2086
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq $options install -y --no-install-recommends $missing >/dev/null

@@ -4,7 +4,8 @@
 # usage: build.sh OUTPUT
 #
 # OUTPUT becomes a copy of the bzImage, with System.map beside it. What is built is kept outside the tree, under
-# ${XDG_CACHE_HOME:-$HOME/.cache}/torpor, by the content of this folder, so that a second call only copies.
+# ${XDG_CACHE_HOME:-$HOME/.cache}/torpor, by the fragment, this script and the source package's version, so that a second
+# call only copies.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 output=${1:?usage: build.sh OUTPUT}
@@ -19,14 +20,14 @@ if [ -n "${TORPOR_TEST_KERNEL:-}" ]; then
 fi
 
 source_package=linux-source-6.12
-key=$(cat "$here/torpor.config" "$here/build.sh" | sha256sum | cut -c 1-16)
+"$here/../../../scripts/install-packages.sh" flex bison bc libelf-dev libssl-dev gcc make xz-utils lz4 "$source_package"
+tarball=/usr/src/$source_package.tar.xz
+[ -f "$tarball" ] || { echo "build.sh: $tarball is missing although $source_package is installed" >&2; exit 1; }
+version=$(dpkg-query -W -f '${Version}' "$source_package")
+key=$({ cat "$here/torpor.config" "$here/build.sh" && echo "$version"; } | sha256sum | cut -c 1-16)
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/torpor/kernel-$key
 
 if [ ! -f "$cache/bzImage" ]; then
-    "$here/../../../scripts/install-packages.sh" flex bison bc libelf-dev libssl-dev gcc make xz-utils lz4 "$source_package"
-    tarball=/usr/src/$source_package.tar.xz
-    [ -f "$tarball" ] || { echo "build.sh: $tarball: not there though $source_package is installed" >&2; exit 1; }
-
     work=$(mktemp -d "${TMPDIR:-/tmp}/torpor-kernel.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     echo "kernel: unpacking $tarball"
