@@ -13,18 +13,38 @@ struct CheckCommand: ParsableCommand {
         let canHibernate: Bool
         let device: String?
         let reason: String?
+        /// What does not keep this system from hibernating: warnings, and facts worth knowing.
+        let warnings, notes: [String]
+
+        init(device: String?, reason: String?, _ findings: Findings) {
+            canHibernate = reason == nil
+            self.device = device
+            self.reason = reason
+            warnings = findings.warnings.map { $0.description }
+            notes = findings.notes.map { $0.description }
+        }
     }
 
     func run() throws {
+        var findings = Findings()
         let path: String
-        do throws(Failure) { path = try kernelB.plan().check() } catch {
-            if output.json { try print(json: Answer(canHibernate: false, device: nil, reason: error.description)) }
+        do throws(Failure) { path = try kernelB.plan().check(&findings) } catch {
+            if output.json {
+                try print(json: Answer(device: nil, reason: error.description, findings))
+            } else {
+                show(findings)
+            }
             throw error
         }
         if output.json {
-            try print(json: Answer(canHibernate: true, device: path, reason: nil))
+            try print(json: Answer(device: path, reason: nil, findings))
         } else {
             print("this system can hibernate to \(path)")
+            show(findings)
         }
+    }
+
+    private func show(_ findings: Findings) {
+        for finding in findings.all { print("\(finding.severity.rawValue): \(finding)") }
     }
 }

@@ -64,8 +64,11 @@ struct HibernateCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let report = try kernelB.plan(after: after).run { line in if !output.json { print(line) } }
-        let answer = ReportOutput(report)
+        var findings = Findings { [output] finding in
+            if !output.json { print(error: "torpor: \(finding.severity.rawValue): \(finding)") }
+        }
+        let report = try kernelB.plan(after: after).run(&findings) { line in if !output.json { print(line) } }
+        let answer = ReportOutput(report, findings)
         KernelLog(showsAll: false).notice(answer.sentence(output.size))
         answer.keep()
         if output.json { try print(json: answer) }

@@ -11,12 +11,14 @@ struct ReportOutput: Codable {
     let reason: String?
     let image: CountsOutput
     let restoreMilliseconds: UInt64
+    /// What was found before the jump and did not keep this system from hibernating.
+    var warnings: [String]?
 
     /// Where it is kept for `torpor status`, until the system ends.
     private static let folder = URL(filePath: "/run/torpor")
     private static let file = folder.appending(path: "report.json")
 
-    init(_ report: Report) {
+    init(_ report: Report, _ findings: Findings) {
         switch report.outcome {
         case .none: outcome = "none"
         case .failed: outcome = "failed"
@@ -27,6 +29,7 @@ struct ReportOutput: Codable {
         reason = report.text.isEmpty ? nil : report.text
         image = CountsOutput(report.counts)
         restoreMilliseconds = report.restoreMilliseconds
+        warnings = findings.warnings.map { $0.description }
     }
 
     /// - Parameter size: writes a count of bytes.

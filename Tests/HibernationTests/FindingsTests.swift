@@ -1,0 +1,20 @@
+import Testing
+
+@testable import Hibernation
+
+@Suite struct FindingsTests {
+    @Test func keepsFindingsInOrderAndEachOnce() {
+        let told = Told()
+        var findings = Findings { told.lines.append($0.description) }
+        findings.warn("the fan is loud", remedy: "oil it")
+        findings.note("N is 128 MiB")
+        findings.warn("the fan is loud", remedy: "oil it")
+        findings.warn("the fan is loud")
+        #expect(findings.all.map { $0.severity } == [.warning, .note, .warning])
+        #expect(findings.warnings.map { $0.description } == ["the fan is loud; oil it", "the fan is loud"])
+        #expect(findings.notes.map { $0.description } == ["N is 128 MiB"])
+        #expect(told.lines == ["the fan is loud; oil it", "N is 128 MiB", "the fan is loud"], "told at once, in order")
+    }
+
+    private final class Told { var lines: [String] = [] }
+}
