@@ -13,13 +13,20 @@ public struct Failure: Error, Sendable, CustomStringConvertible {
     public var remedy: String?
     /// The error number of errno(3), or 0 where no system call failed.
     public var errno: CInt
+    /// Whether neither time nor a person can mend the reason: an image that is refused so never resumes. Kernel C keeps the
+    /// session after every other refusal, so this is set only where the reason is certain.
+    public var isFinal: Bool
 
-    public init(_ operation: String, _ operand: String, _ reason: String, remedy: String? = nil, errno: CInt = 0) {
+    public init(
+        _ operation: String, _ operand: String, _ reason: String, remedy: String? = nil, errno: CInt = 0,
+        isFinal: Bool = false
+    ) {
         self.operation = operation
         self.operand = operand
         self.reason = reason
         self.remedy = remedy
         self.errno = errno
+        self.isFinal = isFinal
     }
 
     public var description: String {

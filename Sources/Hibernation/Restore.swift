@@ -45,9 +45,10 @@ struct Restore {
                 "resume", path,
                 "its image was left by an earlier attempt"
                     + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
-                remedy: "try it again with torpor.retry, or give that session up with: torpor discard \(path)")
+                remedy: "try it again with torpor.retry, or give that session up with: torpor discard \(path)",
+                isFinal: true)
         case .saving, .failed:
-            throw Failure("resume", path, "it holds \(superblock.stateDescription)")
+            throw Failure("resume", path, "it holds \(superblock.stateDescription)", isFinal: true)
         case .empty, .consumed, .snapshot:
             log.notice("nothing to resume: \(path) holds \(superblock.stateDescription)")
             return false
@@ -106,7 +107,10 @@ struct Restore {
         state.stage = .committing
         try steps.run(.consume) { () throws(Failure) in
             for copy in copies { try copy.retireImage { $0.state = .consumed } }
-            try partition.update { $0.state = .consumed }
+            try partition.update { superblock in
+                superblock.state = .consumed
+                superblock.refusals = 0
+            }
         }
         try steps.run(.end) {}
         state.stage = .committed
@@ -123,7 +127,9 @@ struct Restore {
             if other.superblock.generation > own.generation {
                 throw Failure(
                     "resume", partition.path, "it is an older copy of \(path)",
-                    remedy: "take the older one away, or name the other with torpor.device=")
+                    remedy: "take the older one away, or name the other with torpor.device=",
+                    // The session is not lost while the newer copy still holds it.
+                    isFinal: other.superblock.imageUUID != own.imageUUID || !other.superblock.state.isWaiting)
             }
             if other.superblock.imageUUID == own.imageUUID, other.superblock.state.isWaiting {
                 copies.append(try HibernationPartition(path, .write))

@@ -43,7 +43,8 @@ final class RestorePipeline: @unchecked Sendable {
         else {
             throw Failure(
                 "restore", reader.partition.path,
-                "its \(restored.data) pages of data and \(restored.zero) that are not stored are not kernel A's memory")
+                "its \(restored.data) pages of data and \(restored.zero) that are not stored are not kernel A's memory",
+                isFinal: true)
         }
     }
 
@@ -63,7 +64,7 @@ final class RestorePipeline: @unchecked Sendable {
         private func count(_ addresses: AddressRange) throws(Failure) {
             let (_, left) = pipeline.room.wrappingSubtract(addresses.byteCount, ordering: .relaxed)
             guard left <= pipeline.allowed.byteCount else {
-                throw Failure("restore", "kernel A's memory", "the image holds more pages than it has")
+                throw Failure("restore", "kernel A's memory", "the image holds more pages than it has", isFinal: true)
             }
         }
     }

@@ -83,7 +83,9 @@ struct ResumeChecks {
         let saved = description.savedRanges
         let entry = description.jumpBackEntry
         guard saved.contains(where: { $0.contains(entry) }) else {
-            throw Failure("resume", "kernel A", "its entry 0x\(hexadecimal(entry)) is not in its saved memory")
+            throw Failure(
+                "resume", "kernel A", "its entry 0x\(hexadecimal(entry)) is not in its saved memory",
+                isFinal: true)
         }
     }
 }

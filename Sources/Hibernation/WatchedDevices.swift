@@ -57,7 +57,7 @@ extension WatchedArea {
         for found in try checksums(seconds: seconds, state) where found != checksum {
             throw Failure(
                 "resume", "kernel A", "\(user) was used since, on \(device)",
-                remedy: "the session no longer fits what is there; give it up with torpor discard")
+                remedy: "the session no longer fits what is there; give it up with torpor discard", isFinal: true)
         }
     }
 

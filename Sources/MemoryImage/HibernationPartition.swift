@@ -57,7 +57,7 @@ public final class HibernationPartition: @unchecked Sendable {
             case .damaged:
                 return Failure(
                     "open", path, "both its superblocks are damaged",
-                    remedy: "format it again with: torpor format --force \(path)")
+                    remedy: "format it again with: torpor format --force \(path)", isFinal: true)
             case .notFormatted: continue
             }
         }
@@ -132,14 +132,14 @@ public final class HibernationPartition: @unchecked Sendable {
         guard extent.byteCount > 0, extent.byteCount <= limit, extent.offset % UInt64(blockSize) == 0,
             extent.offset >= area.lowerBound, extent.offset <= area.upperBound,
             extent.byteCount <= area.upperBound - extent.offset
-        else { throw Failure("read", "\(name) on \(path)", "it does not lie within the partition") }
+        else { throw Failure("read", "\(name) on \(path)", "it does not lie within the partition", isFinal: true) }
         let buffer = try Mapping(anonymous: roundedUpToBlock(Int(extent.byteCount)))
         try file.read(into: buffer.bytes, at: extent.offset)
         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<Int(extent.byteCount)])
         guard xxh64(bytes) == extent.checksum,
             isZero(UnsafeRawBufferPointer(rebasing: buffer.bytes[Int(extent.byteCount)...]))
         else {
-            throw Failure("read", "\(name) on \(path)", "its checksum is wrong: the image is damaged")
+            throw Failure("read", "\(name) on \(path)", "its checksum is wrong: the image is damaged", isFinal: true)
         }
         return Array(bytes)
     }

@@ -31,7 +31,7 @@ public final class ImageReader: @unchecked Sendable {
         for entry in index.entries { dataPages += UInt64(entry.dataPages) }
         guard index.imageUUID == superblock.imageUUID, UInt64(index.entries.count) == superblock.counts.chunks,
             dataPages == superblock.counts.dataPages
-        else { throw Failure("read", "the index on \(partition.path)", "it belongs to another image") }
+        else { throw Failure("read", "the index on \(partition.path)", "it belongs to another image", isFinal: true) }
     }
 
     /// The next chunk that no worker has taken yet; nil when all are taken.
@@ -130,7 +130,10 @@ public final class ChunkReader {
     ) throws(Failure) {
         do throws(Failure) {
             try decompressor.decompress(payload, codecNumber: header.codecNumber, into: memory)
-        } catch { throw damaged(entry, error.reason) }
+        } catch {
+            // The payload's checksum is right: memory may have run short, or another version knows the codec.
+            throw damaged(entry, error.reason, isFinal: false)
+        }
     }
 
     private func scatter(
@@ -159,9 +162,9 @@ public final class ChunkReader {
         }
     }
 
-    private func damaged(_ entry: ChunkIndex.Entry, _ reason: String) -> Failure {
+    private func damaged(_ entry: ChunkIndex.Entry, _ reason: String, isFinal: Bool = true) -> Failure {
         Failure(
             "read", "chunk \(entry.sequence) at byte \(entry.offset) of \(reader.partition.path)",
-            "\(reason): the image is damaged")
+            "\(reason): the image is damaged", isFinal: isFinal)
     }
 }

@@ -80,6 +80,8 @@ public struct Superblock: Equatable, Sendable {
     public var indexExtent = Extent()
     public var counts = Counts()
     public var codec = Codec.none
+    /// How often in a row kernel C has refused the image and kept it; 0 with every new image and after a resume.
+    public var refusals: UInt32 = 0
     /// Why, where `state` says that something did not work out; at most 255 bytes of UTF-8.
     public var reason = ""
 
@@ -98,6 +100,7 @@ public struct Superblock: Equatable, Sendable {
         descriptionExtent = Extent()
         indexExtent = Extent()
         counts = Counts()
+        refusals = 0
         reason = ""
     }
 
@@ -127,6 +130,7 @@ public struct Superblock: Equatable, Sendable {
         block.put(counts.milliseconds, at: 224)
         block.put(codec.number, at: 232)
         block.put(codec.level, at: 236)
+        block.put(refusals, at: 248)
         block.put(text: reason, at: 256, limit: Superblock.reasonLimit)
         block.put(xxh64(block, count: Superblock.byteCount - 8), at: Superblock.byteCount - 8)
         return block
@@ -180,6 +184,7 @@ public struct Superblock: Equatable, Sendable {
         counts.storedBytes = try fields.integer(at: 216)
         counts.milliseconds = try fields.integer(at: 224)
         self.codec = codec
+        refusals = try fields.integer(at: 248)
         reason = try fields.text(at: 256, count: Superblock.reasonLimit)
     }
 

@@ -42,7 +42,8 @@ public final class MemoryWindows: Sendable {
             let start = max(range.lowerBound, addresses.lowerBound / MemoryWindows.byteCount * MemoryWindows.byteCount)
             return start..<min(range.upperBound, max(start + MemoryWindows.byteCount, addresses.upperBound))
         }
-        throw Failure("write", "memory at \(hexadecimal(addresses))", "it is not memory that kernel A saved")
+        throw Failure(
+            "write", "memory at \(hexadecimal(addresses))", "it is not memory that kernel A saved", isFinal: true)
     }
 }
 

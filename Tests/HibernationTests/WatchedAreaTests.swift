@@ -41,6 +41,7 @@ import Testing
         try change(at: bytes.upperBound - 1)
         let failure = #expect(throws: Failure.self) { try area.expectUnchanged(seconds: 0, state) }
         #expect(failure?.description.contains("the ext4 on /x was used since") ?? false)
+        #expect(failure?.isFinal == true, "what was used stays used")
     }
 
     @Test func seesAnotherSize() throws {
@@ -58,6 +59,7 @@ import Testing
         try FileManager.default.removeItem(at: file)
         let failure = #expect(throws: Failure.self) { try area.expectUnchanged(seconds: 0, state) }
         #expect(failure?.reason.contains("is missing") ?? false)
+        #expect(failure?.isFinal == false, "a person can attach it")
     }
 
     @Test func refusesASuperblockThatChanged() throws {

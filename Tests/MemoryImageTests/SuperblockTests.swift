@@ -18,6 +18,7 @@ import Testing
         superblock.counts.storedBytes = 4
         superblock.counts.milliseconds = 5
         superblock.codec = .zstd(level: -7)
+        superblock.refusals = 9
         superblock.reason = "because"
         return superblock
     }
@@ -53,6 +54,17 @@ import Testing
 }
 
 @Suite struct HibernationPartitionTests {
+    /// Refusals are counted for one image: the next one begins at none.
+    @Test func aNewImageHasNoRefusals() throws {
+        let partition = try PartitionFile(5 << 20).formatted()
+        try partition.update { $0.refusals = 3 }
+        _ = try ImageWriter(partition, imageUUID: MemoryFixture.imageUUID, codec: .none, expectedChunks: 1)
+        #expect(partition.superblock.refusals == 0 && partition.superblock.state == .saving)
+        try partition.update { $0.refusals = 3 }
+        try partition.discardImage()
+        #expect(partition.superblock.refusals == 0)
+    }
+
     @Test func formatsAndOpens() throws {
         let file = try PartitionFile(5 << 20)
         let superblock = try file.formatted().superblock
