@@ -1,0 +1,152 @@
+import Basics
+import Foundation
+import Testing
+
+@testable import MemoryImage
+
+/// Images that earlier versions wrote, read with the code as it is now.
+@Suite struct GoldenImageTests {
+    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Golden")
+        .standardizedFileURL
+    private static let suffix = ".img.gz"
+
+    /// The names of all images, without their suffix: `v1-zstd`.
+    static let files: [String] =
+        ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
+        .filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }.sorted()
+
+    private func image(_ file: String) throws -> GoldenImage {
+        let parts = file.split(separator: "-", maxSplits: 1)
+        let version = try #require(parts.count == 2 ? UInt32(parts[0].dropFirst()) : nil, "\(file) has no version")
+        return try #require(GoldenImage(String(parts[1]), version: version), "nobody knows what \(file) holds")
+    }
+
+    /// The image in a file of its own, which is gone with the object.
+    private func unpack(_ file: String) throws -> PartitionFile {
+        let unpacked = try PartitionFile(0)
+        try gzip(["-dc", Self.folder.appending(path: file + Self.suffix).path], into: unpacked.path)
+        return unpacked
+    }
+
+    private func gzip(_ arguments: [String], into path: String) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["gzip"] + arguments
+        try Data().write(to: URL(filePath: path))
+        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: path))
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "gzip has not worked")
+    }
+
+    @Test func noneIsMissing() {
+        #expect(Self.files.filter { $0.hasPrefix("v1-") }.count == 10)
+        for version in 1...Superblock.version {
+            #expect(Self.files.contains { $0.hasPrefix("v\(version)-") }, "there is none of version \(version)")
+        }
+    }
+
+    @Test(arguments: files) func isReadAsItWasWritten(file: String) throws {
+        let golden = try image(file), unpacked = try unpack(file)
+        let partition = try HibernationPartition(unpacked.path)
+        let superblock = partition.superblock
+        #expect(superblock.state == golden.state && superblock.reason == golden.reason)
+        #expect(superblock.uuid == GoldenImage.uuid && superblock.label == GoldenImage.label)
+        #expect(superblock.deviceByteCount == GoldenImage.byteCount && superblock.time > 1_500_000_000)
+        guard golden.state != .empty else {
+            #expect(superblock.imageUUID == .zero && superblock.counts == Superblock.Counts())
+            return
+        }
+        #expect(superblock.imageUUID == GoldenImage.imageUUID && superblock.codec == golden.codec)
+        guard golden.isComplete else {
+            #expect(throws: Failure.self) { try ImageReader(partition) }
+            return
+        }
+        #expect(superblock.counts.dataPages == golden.count(.data))
+        #expect(superblock.counts.zeroPages == golden.count(.zero) + golden.count(.free))
+        #expect(superblock.counts.milliseconds == 1234)
+
+        let reader = try ImageReader(partition)
+        #expect(reader.description == golden.description)
+        try reader.verify()
+        try expectPages(of: golden, ImageReader(partition))
+    }
+
+    private func expectPages(of golden: GoldenImage, _ reader: ImageReader) throws {
+        var sink = GoldenSink()
+        let chunks = try reader.makeChunkReader()
+        while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
+        let pages = sink.pages()
+        #expect(pages.count + sink.free.count == golden.frames.joined().count, "a page is missing, or one too many")
+        let wrong = golden.frames.joined().filter { frame in
+            switch golden.kind(of: frame) {
+            case .free: !sink.free.contains(frame)
+            case .zero: pages[frame] != [UInt8](repeating: 0, count: Int(pageSize))
+            case .data: pages[frame] != golden.contents(of: frame)
+            }
+        }
+        #expect(wrong == [])
+    }
+
+    /// An image of version 1 may reach into the last MiB of its partition.
+    @Test func versionOneUsedTheWholePartition() throws {
+        let unpacked = try unpack("v1-full")
+        let counts = try HibernationPartition(unpacked.path).superblock.counts
+        #expect(counts.storedBytes > GoldenImage.byteCount - 64 << 10 && counts.storedBytes <= GoldenImage.byteCount)
+    }
+
+    /// What becomes of an image of an earlier version is written as that version has it.
+    @Test(arguments: files) func becomesWhatAnImageCanBecome(file: String) throws {
+        let golden = try image(file), unpacked = try unpack(file)
+        let before = try HibernationPartition(unpacked.path).superblock
+        try HibernationPartition(unpacked.path, .write).update { $0.state = .consumed }
+        let partition = try HibernationPartition(unpacked.path)
+        #expect(partition.superblock.state == .consumed && partition.superblock.generation == before.generation + 1)
+        if golden.isComplete { try ImageReader(partition).verify() }
+        try HibernationPartition(unpacked.path, .write).discardImage()
+        #expect(try HibernationPartition(unpacked.path).superblock.state == .empty)
+    }
+
+    /// A partition is formatted once: later versions write their images onto it.
+    @Test(arguments: files) func isWrittenOverByTheNextImage(file: String) throws {
+        let unpacked = try unpack(file)
+        let memory = MemoryFixture(pageCount: 300)
+        try memory.write(to: HibernationPartition(unpacked.path, .write), .zstd(level: 1))
+        let partition = try HibernationPartition(unpacked.path)
+        #expect(partition.superblock.state == .ready && partition.superblock.uuid == GoldenImage.uuid)
+        #expect(partition.superblock.label == GoldenImage.label)
+        try ImageReader(partition).verify()
+        #expect(try ImageReader(partition).collect() == memory.pages)
+    }
+
+    /// With TORPOR_WRITE_GOLDEN set, writes the images of the present version; those that are there stay as they are.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["TORPOR_WRITE_GOLDEN"] != nil)) func writesImages() throws {
+        for name in GoldenImage.names {
+            let target = Self.folder.appending(path: "v\(Superblock.version)-\(name)\(Self.suffix)").path
+            if FileManager.default.fileExists(atPath: target) { continue }
+            let golden = try #require(GoldenImage(name, version: Superblock.version))
+            let file = try PartitionFile(GoldenImage.byteCount)
+            try golden.write(to: file.path)
+            try gzip(["-9nc", file.path], into: target)
+        }
+    }
+}
+
+/// A sink that notes what is left alone apart from what it is given.
+private struct GoldenSink: PageSink {
+    private(set) var free: Set<UInt64> = []
+    private var collecting = CollectingSink()
+
+    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        try collecting.memory(for: addresses)
+    }
+
+    mutating func leaveAlone(_ addresses: AddressRange) {
+        free.formUnion(addresses.lowerBound / pageSize..<addresses.upperBound / pageSize)
+    }
+
+    mutating func pages() -> [UInt64: [UInt8]] {
+        collecting.finish()
+        return collecting.pages
+    }
+}
