@@ -109,6 +109,13 @@ int torpor_memory_file(const char *name)
 	return memfd_create(name, MFD_CLOEXEC);
 }
 
+void torpor_close_all_but(int fd)
+{
+	if (fd > 3)
+		close_range(3, fd - 1, 0);
+	close_range(fd + 1, ~0U, 0);
+}
+
 int torpor_get_affinity(void *mask, size_t size)
 {
 	return sched_getaffinity(0, size, mask);

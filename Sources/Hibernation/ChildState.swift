@@ -20,6 +20,7 @@ final class ChildState: @unchecked Sendable {
 
     private let memory: Mapping
     private static let textOffset = 256, textLimit = 1024
+    private static let activityOffset = 1280, activityLimit = 256
 
     init() throws(Failure) { memory = try Mapping(anonymous: 8192, isShared: true) }
 
@@ -80,14 +81,23 @@ final class ChildState: @unchecked Sendable {
 
     /// Why the child gave up, as a sentence.
     var text: String {
-        get {
-            let field = memory.bytes[ChildState.textOffset..<ChildState.textOffset + ChildState.textLimit]
-            return String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        set {
-            var bytes = [UInt8](repeating: 0, count: ChildState.textLimit)
-            bytes.put(text: newValue, at: 0, limit: ChildState.textLimit)
-            UnsafeMutableRawBufferPointer(rebasing: memory.bytes[ChildState.textOffset...]).copyBytes(from: bytes)
-        }
+        get { field(at: ChildState.textOffset, limit: ChildState.textLimit) }
+        set { set(newValue, at: ChildState.textOffset, limit: ChildState.textLimit) }
+    }
+
+    /// What the child is about to do that may never end, as a phrase: `reading /dev/sda`; empty for nothing of that kind.
+    var activity: String {
+        get { field(at: ChildState.activityOffset, limit: ChildState.activityLimit) }
+        set { set(newValue, at: ChildState.activityOffset, limit: ChildState.activityLimit) }
+    }
+
+    private func field(at offset: Int, limit: Int) -> String {
+        String(decoding: memory.bytes[offset..<offset + limit].prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    private func set(_ text: String, at offset: Int, limit: Int) {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        bytes.put(text: text, at: 0, limit: limit)
+        UnsafeMutableRawBufferPointer(rebasing: memory.bytes[offset...]).copyBytes(from: bytes)
     }
 }

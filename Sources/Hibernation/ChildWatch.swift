@@ -61,7 +61,9 @@ struct ChildWatch {
                 heartbeat = state.heartbeat
                 lastBeat = now
             } else if now - lastBeat > UInt64(patienceSeconds) * 1000 {
-                state.text = "no progress \(verb) for \(patienceSeconds) s"
+                let activity = state.activity
+                state.text =
+                    "no progress \(verb) for \(patienceSeconds) s\(activity.isEmpty ? "" : " while \(activity)")"
                 kill(child)
                 for _ in 0..<ChildWatch.graceSeconds {
                     if let status = try wait(for: child, milliseconds: 1000) { return status }

@@ -17,7 +17,9 @@ struct KernelA {
     /// N is a multiple of this, as the kernel marks memory up to the next such boundary busy (`e820__reserve_resources_late`).
     static let backupAlignment: UInt64 = 64 << 20
 
-    init(backupEnd: UInt64, session: UUID, isUnwatchedAllowed: Bool) throws(Failure) {
+    init(
+        backupEnd: UInt64, session: UUID, _ catalog: DeviceCatalog, isUnwatchedAllowed: Bool
+    ) throws(Failure) {
         let entries = try parseIOMemory(readText("/proc/iomem"))
         let memory = systemMemory(entries)
         try KernelA.check(backupEnd: backupEnd, memory)
@@ -29,7 +31,7 @@ struct KernelA {
         description.processorCount = UInt32(clamping: try onlineProcessorCount())
         description.processorFeatures = processorFeatures()
         description.acpiChecksum = try acpiTablesChecksum()
-        description.watchedAreas = try findWatchedAreas(isUnwatchedAllowed: isUnwatchedAllowed)
+        description.watchedAreas = try findWatchedAreas(catalog, isUnwatchedAllowed: isUnwatchedAllowed)
         description.memoryRanges = memory
         description.backupRanges = memory.intersection([0..<backupEnd])
         guard let map = try readFirmwareMemoryMap() else {

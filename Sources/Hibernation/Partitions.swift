@@ -2,31 +2,54 @@ import Basics
 import Linux
 import MemoryImage
 
-/// What a device holds as far as a name can mean it. UUID and label of a hibernation partition are in its superblock, which
-/// libblkid does not know; libblkid knows the partition table.
-private func content(_ path: String, asFarAs name: DeviceName) throws(Failure) -> BlockDeviceContent {
-    switch name {
-    case .partitionUUID, .partitionLabel: return try probeContent(path)
-    case .path, .uuid, .label:
-        let superblock = try HibernationPartition(path).superblock
-        var content = BlockDeviceContent()
-        content.uuid = superblock.uuid.description
-        content.label = superblock.label
+extension DeviceCatalog {
+    /// A catalog, still empty, whose entries have what tells hibernation partitions.
+    /// - Parameter state: is told which device is read.
+    convenience init(_ state: ChildState?) {
+        self.init(blocksAt: Superblock.slotOffsets) { path in
+            state?.activity = "reading \(path)"
+            state?.beat()
+        }
+    }
+
+    /// A catalog of all block devices there are, for `torpor`.
+    public static func ofHibernationPartitions() throws(Failure) -> DeviceCatalog {
+        let catalog = DeviceCatalog(nil)
+        try catalog.refresh()
+        return catalog
+    }
+}
+
+extension DeviceCatalog.Entry {
+    /// The superblock that counts, as it was when the device was probed; nil if it has none.
+    var superblock: Superblock? {
+        blocks.compactMap { try? Superblock(decoding: $0) }.max { $0.generation < $1.generation }
+    }
+
+    /// What the device holds as far as a name can mean it. UUID and label of a hibernation partition are in its superblock,
+    /// which libblkid does not know; libblkid knows the partition table.
+    var namedContent: BlockDeviceContent {
+        var content = content
+        if let superblock {
+            content.uuid = superblock.uuid.description
+            content.label = superblock.label
+        }
         return content
     }
 }
 
-/// The paths of all hibernation partitions.
-public func hibernationPartitions() throws(Failure) -> [String] {
-    try blockDevicePaths().filter { (try? HibernationPartition($0)) != nil }
+/// The paths of all hibernation partitions in a catalog.
+public func hibernationPartitions(_ catalog: DeviceCatalog) -> [String] {
+    catalog.entries.filter { $0.superblock != nil }.map { $0.path }
 }
 
 /// The paths of all hibernation partitions, as soon as there is one.
 /// - Parameter seconds: how long to wait for one to appear.
-func hibernationPartitions(waiting seconds: Int) throws(Failure) -> [String] {
+func hibernationPartitions(waiting seconds: Int, _ catalog: DeviceCatalog) throws(Failure) -> [String] {
     let start = monotonicMilliseconds()
     while true {
-        let paths = try hibernationPartitions()
+        try catalog.refresh()
+        let paths = hibernationPartitions(catalog)
         if !paths.isEmpty || monotonicMilliseconds() - start >= UInt64(seconds) * 1000 { return paths }
         sleep(milliseconds: 20)
     }
@@ -34,19 +57,20 @@ func hibernationPartitions(waiting seconds: Int) throws(Failure) -> [String] {
 
 /// The path of the hibernation partition that is meant: the named one or, without a name, the only one there is. Of
 /// copies with the same name, as a cloned disk has one, the one that was written last counts.
-public func findHibernationPartition(_ name: DeviceName?, seconds: Int) throws(Failure) -> String {
+public func findHibernationPartition(
+    _ name: DeviceName?, seconds: Int, _ catalog: DeviceCatalog
+) throws(Failure) -> String {
     if let name {
-        func content(_ path: String) throws(Failure) -> BlockDeviceContent {
-            try Hibernation.content(path, asFarAs: name)
-        }
-        let first = try waitForDevice(name, seconds: seconds, content: content)
         func generation(_ path: String) -> UInt64 { (try? HibernationPartition(path))?.superblock.generation ?? 0 }
-        return try devices(named: name, content: content).max { generation($0) < generation($1) } ?? first
+        let paths = try catalog.wait(for: name, seconds: seconds, content: { $0.namedContent })
+        if paths.count == 1 { return paths[0] }
+        return paths.max { generation($0) < generation($1) } ?? paths[0]
     }
-    let paths = try hibernationPartitions(waiting: seconds)
+    let paths = try hibernationPartitions(waiting: seconds, catalog)
     guard let path = paths.first else {
         throw Failure(
-            "find", "the hibernation partition", "there is none", remedy: "make one with: torpor format DEVICE")
+            "find", "the hibernation partition", "there is none\(catalog.unansweredPhrase)",
+            remedy: "make one with: torpor format DEVICE")
     }
     guard paths.count == 1 else { throw severalPartitions(paths) }
     return path
@@ -55,9 +79,9 @@ public func findHibernationPartition(_ name: DeviceName?, seconds: Int) throws(F
 /// The path of the partition whose image is to be resumed: the one that is named or, without a name, the only one with an
 /// image that waits.
 /// - Returns: nil where none is named and there is none: this machine does not hibernate.
-func findPartitionToResume(_ settings: Settings, seconds: Int) throws(Failure) -> String? {
-    if let device = settings.device { return try findHibernationPartition(device, seconds: seconds) }
-    let paths = try hibernationPartitions(waiting: seconds)
+func findPartitionToResume(_ settings: Settings, seconds: Int, _ catalog: DeviceCatalog) throws(Failure) -> String? {
+    if let device = settings.device { return try findHibernationPartition(device, seconds: seconds, catalog) }
+    let paths = try hibernationPartitions(waiting: seconds, catalog)
     var waiting: [HibernationPartition] = []
     for path in paths {
         guard let partition = try? HibernationPartition(path), partition.superblock.state.isWaiting else { continue }

@@ -20,14 +20,15 @@ extension Hibernate {
     /// Looks at everything that can be looked at before anything is changed.
     func prepare(_ findings: inout Findings) throws(Failure) -> Preparation {
         try checkKexecJump()
-        let path = try findHibernationPartition(device, seconds: 0)
+        let catalog = try DeviceCatalog.ofHibernationPartitions()
+        let path = try findHibernationPartition(device, seconds: 0, catalog)
         let partition = try checkPartition(path)
         guard let session = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
         let kernel = try BzImage(try readNamed(kernelPath, "kernel", "--kernel"), path: kernelPath)
         let initrd = try readNamed(initrdPath, "initrd", "--initrd")
         return Preparation(
             path: path, partition: partition, kernel: kernel, initrd: initrd,
-            a: try KernelA(backupEnd: backupEnd, session: session, isUnwatchedAllowed: isUnwatchedAllowed))
+            a: try KernelA(backupEnd: backupEnd, session: session, catalog, isUnwatchedAllowed: isUnwatchedAllowed))
     }
 
     /// The superblock of a partition that an image may be written to.

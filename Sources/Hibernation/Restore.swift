@@ -9,6 +9,14 @@ struct Restore {
     let settings: Settings
     let log: KernelLog
     let steps: Steps
+    let catalog: DeviceCatalog
+
+    init(settings: Settings, log: KernelLog, steps: Steps) {
+        self.settings = settings
+        self.log = log
+        self.steps = steps
+        catalog = DeviceCatalog(steps.state)
+    }
 
     private var state: ChildState { steps.state }
 
@@ -27,7 +35,7 @@ struct Restore {
 
     /// - Returns: the partition whose image is to be resumed; nil, with the reason on the console, where there is none.
     private func findPartition() throws(Failure) -> HibernationPartition? {
-        guard let path = try findPartitionToResume(settings, seconds: settings.waitSeconds) else {
+        guard let path = try findPartitionToResume(settings, seconds: settings.waitSeconds, catalog) else {
             log.notice("nothing to resume: there is no hibernation partition")
             return nil
         }
@@ -72,7 +80,9 @@ struct Restore {
         let copies = try copies(of: partition)
         try steps.run(.machine) { () throws(Failure) in try ResumeChecks(description).perform() }
         try steps.run(.fingerprints) { () throws(Failure) in
-            for area in description.watchedAreas { try area.expectUnchanged(seconds: settings.waitSeconds, state) }
+            for area in description.watchedAreas {
+                try area.expectUnchanged(catalog, seconds: settings.waitSeconds, state)
+            }
         }
         let allowed = description.savedRanges
         log.notice(
@@ -122,7 +132,8 @@ struct Restore {
     private func copies(of partition: HibernationPartition) throws(Failure) -> [HibernationPartition] {
         let own = partition.superblock
         var copies: [HibernationPartition] = []
-        for path in try hibernationPartitions() where path != partition.path {
+        try catalog.refresh()
+        for path in hibernationPartitions(catalog) where path != partition.path {
             guard let other = try? HibernationPartition(path), other.superblock.uuid == own.uuid else { continue }
             if other.superblock.generation > own.generation {
                 throw Failure(

@@ -38,7 +38,9 @@ struct RestoreRole {
     /// place then and the jump is loaded, and the session would be lost without it.
     private func isConsumed(_ imageUUID: UUID) -> Bool {
         let outcome = runInChild("looking at the partition", settings, log) { (state) throws(Failure) in
-            let states = try hibernationPartitions().compactMap { try? HibernationPartition($0).superblock }
+            let catalog = DeviceCatalog(state)
+            try catalog.refresh()
+            let states = hibernationPartitions(catalog).compactMap { try? HibernationPartition($0).superblock }
                 .filter { $0.imageUUID == imageUUID }.map { $0.state }
             // Of copies, all have to be marked.
             if states.contains(.consumed), !states.contains(where: { $0.isWaiting }) { state.stage = .committed }
@@ -49,8 +51,8 @@ struct RestoreRole {
     /// Marks an image that still waits, whatever became of the child that looked at it: the root file system that this
     /// kernel goes on with makes it stale.
     private func leaveBehind(_ refusal: String) {
-        let outcome = runInChild("marking the image", settings, log) { (_) throws(Failure) in
-            guard let path = try findPartitionToResume(settings, seconds: 0) else { return }
+        let outcome = runInChild("marking the image", settings, log) { (state) throws(Failure) in
+            guard let path = try findPartitionToResume(settings, seconds: 0, DeviceCatalog(state)) else { return }
             let partition = try HibernationPartition(path, .write)
             guard partition.superblock.state == .ready else { return }
             try partition.retireImage { superblock in

@@ -21,11 +21,17 @@ struct RootFileSystem {
                 state.beat()
             }
         }
-        let path = try waitForDevice(
-            name, seconds: commandLine.contains("rootwait") ? nil : Settings.namedDeviceSeconds, content: probeContent
-        ) { state.beat() }
+        let catalog = DeviceCatalog { path in
+            state.activity = "reading \(path)"
+            state.beat()
+        }
+        let seconds = commandLine.contains("rootwait") ? nil : Settings.namedDeviceSeconds
+        let path = try catalog.wait(for: name, seconds: seconds) { state.beat() }[0]
         var type = commandLine.value("rootfstype")
-        if type == nil { type = try probeContent(path).type }
+        if type == nil {
+            try catalog.refresh()
+            type = catalog.entry(at: path)?.content.type
+        }
         guard let type else {
             throw Failure("mount", path, "no file system is known on it", remedy: "name one with rootfstype=")
         }

@@ -10,6 +10,16 @@ struct Save {
     let entry: UInt64
     let session: UUID
     let steps: Steps
+    let catalog: DeviceCatalog
+
+    init(settings: Settings, log: KernelLog, entry: UInt64, session: UUID, steps: Steps) {
+        self.settings = settings
+        self.log = log
+        self.entry = entry
+        self.session = session
+        self.steps = steps
+        catalog = DeviceCatalog(steps.state)
+    }
 
     private var state: ChildState { steps.state }
 
@@ -86,7 +96,7 @@ struct Save {
 
     /// The partition, where an image may be written to it.
     private func usablePartition(_ description: ImageDescription) throws(Failure) -> HibernationPartition {
-        let partition = try openPartition(settings, [.write, .exclusive])
+        let partition = try openPartition(settings, [.write, .exclusive], catalog)
         try requireNoWaitingImage(partition.superblock, partition.path)
         try requireUnchanged(partition.superblock, description, partition.path)
         return partition
@@ -95,7 +105,7 @@ struct Save {
     private func fingerprinted(_ areas: [WatchedArea]) throws(Failure) -> [WatchedArea] {
         var areas = areas
         for number in areas.indices {
-            areas[number] = try areas[number].fingerprinted(seconds: settings.waitSeconds, state)
+            areas[number] = try areas[number].fingerprinted(catalog, seconds: settings.waitSeconds, state)
         }
         return areas
     }
@@ -130,8 +140,10 @@ struct Save {
 }
 
 /// The partition that `torpor.device=` names.
-func openPartition(_ settings: Settings, _ options: File.Options) throws(Failure) -> HibernationPartition {
-    let path = try findHibernationPartition(settings.device, seconds: settings.waitSeconds)
+func openPartition(
+    _ settings: Settings, _ options: File.Options, _ catalog: DeviceCatalog
+) throws(Failure) -> HibernationPartition {
+    let path = try findHibernationPartition(settings.device, seconds: settings.waitSeconds, catalog)
     return try HibernationPartition(path, options)
 }
 

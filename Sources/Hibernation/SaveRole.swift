@@ -33,7 +33,7 @@ struct SaveRole {
         }
         let report = runInChild("reporting", settings, log) { (state) throws(Failure) in
             try Steps(state: state, log: log, fault: settings.fault).run(.report) { () throws(Failure) in
-                try deliverReport(failure)
+                try deliverReport(failure, state)
             }
         }
         if let reason = report.reason { log.error("no report for kernel A: \(reason)") }
@@ -64,8 +64,8 @@ struct SaveRole {
 
     /// Makes a snapshot an image to resume: its session will not go on by itself.
     private func keepSnapshot() {
-        let outcome = runInChild("keeping the snapshot", settings, log) { (_) throws(Failure) in
-            let partition = try openPartition(settings, .write)
+        let outcome = runInChild("keeping the snapshot", settings, log) { (state) throws(Failure) in
+            let partition = try openPartition(settings, .write, DeviceCatalog(state))
             if partition.superblock.state == .snapshot { try partition.update { $0.state = .ready } }
         }
         if let reason = outcome.reason { log.error("the snapshot cannot be resumed: \(reason)") }
@@ -109,11 +109,11 @@ struct SaveRole {
             .load(preservesContext: true)
     }
 
-    private func deliverReport(_ failure: String?) throws(Failure) {
+    private func deliverReport(_ failure: String?, _ state: ChildState) throws(Failure) {
         var report = Report()
         report.outcome = failure == nil ? .snapshot : .failed
         report.text = failure ?? ""
-        if failure == nil, let partition = try? openPartition(settings, []) {
+        if failure == nil, let partition = try? openPartition(settings, [], DeviceCatalog(state)) {
             report.counts = partition.superblock.counts
         }
         do throws(Failure) {

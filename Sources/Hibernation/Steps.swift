@@ -98,6 +98,7 @@ struct Steps {
         if let fault, fault.step == step { try fault.happen() }
         let start = monotonicMilliseconds()
         let result = try body()
+        state.activity = ""
         state.beat()
         log.debug("\(step.rawValue): \(monotonicMilliseconds() - start) ms")
         return result

@@ -6,7 +6,7 @@ import MemoryImage
 ///
 /// - Parameter isUnwatchedAllowed: leaves out what cannot be followed down to a disk.
 /// - Throws: where something cannot be followed.
-func findWatchedAreas(isUnwatchedAllowed: Bool) throws(Failure) -> [WatchedArea] {
+func findWatchedAreas(_ catalog: DeviceCatalog, isUnwatchedAllowed: Bool) throws(Failure) -> [WatchedArea] {
     var areas: [WatchedArea] = []
     for use in try blockDeviceUses() {
         do throws(Failure) {
@@ -15,7 +15,7 @@ func findWatchedAreas(isUnwatchedAllowed: Bool) throws(Failure) -> [WatchedArea]
                 let size = try DeviceGeometry(of: File(path)).byteCount
                 areas.append(
                     WatchedArea(
-                        user: use.description, device: try stableName(path).description, deviceByteCount: size,
+                        user: use.description, device: stableName(path, catalog).description, deviceByteCount: size,
                         bytes: extent.bytes))
             }
         } catch {
@@ -35,8 +35,8 @@ func findWatchedAreas(isUnwatchedAllowed: Bool) throws(Failure) -> [WatchedArea]
 }
 
 /// A name that other kernels find the device by, whatever they call it: its partition's UUID, or that of its contents.
-private func stableName(_ path: String) throws(Failure) -> DeviceName {
-    let content = try probeContent(path)
+private func stableName(_ path: String, _ catalog: DeviceCatalog) -> DeviceName {
+    guard let content = catalog.entry(at: path)?.content else { return .path(path) }
     if let uuid = content.partitionUUID { return .partitionUUID(uuid) }
     // The members of a RAID share their UUID.
     if let uuid = content.uuid, content.type != "linux_raid_member" { return .uuid(uuid) }
@@ -45,16 +45,16 @@ private func stableName(_ path: String) throws(Failure) -> DeviceName {
 
 extension WatchedArea {
     /// Kernel B: the area with the checksum of what it holds now, as kernel A is frozen.
-    func fingerprinted(seconds: Int, _ state: ChildState) throws(Failure) -> WatchedArea {
+    func fingerprinted(_ catalog: DeviceCatalog, seconds: Int, _ state: ChildState) throws(Failure) -> WatchedArea {
         var area = self
-        area.checksum = try checksums(seconds: seconds, state)[0]
+        area.checksum = try checksums(catalog, seconds: seconds, state)[0]
         return area
     }
 
     /// Kernel C: refuses where the area is not as kernel B found it.
-    func expectUnchanged(seconds: Int, _ state: ChildState) throws(Failure) {
+    func expectUnchanged(_ catalog: DeviceCatalog, seconds: Int, _ state: ChildState) throws(Failure) {
         // Of several devices with the name, as a cloned disk is one, any could be the one that kernel A goes on with.
-        for found in try checksums(seconds: seconds, state) where found != checksum {
+        for found in try checksums(catalog, seconds: seconds, state) where found != checksum {
             throw Failure(
                 "resume", "kernel A", "\(user) was used since, on \(device)",
                 remedy: "the session no longer fits what is there; give it up with torpor discard", isFinal: true)
@@ -62,13 +62,15 @@ extension WatchedArea {
     }
 
     /// The checksums of the area on every device that the name means; never none.
-    private func checksums(seconds: Int, _ state: ChildState) throws(Failure) -> [UInt64] {
+    private func checksums(
+        _ catalog: DeviceCatalog, seconds: Int, _ state: ChildState
+    ) throws(Failure) -> [UInt64] {
         guard let name = DeviceName(device) else { throw refusal("\(device) is no device's name") }
         do throws(Failure) {
-            _ = try waitForDevice(name, seconds: seconds, content: probeContent) { state.beat() }
+            _ = try catalog.wait(for: name, seconds: seconds) { state.beat() }
         } catch { throw refusal("its device \(device) is missing") }
         var result: [UInt64] = []
-        for path in try devices(named: name, content: probeContent) {
+        for path in catalog.paths(named: name) {
             let file = try File(path, .direct)
             let size = try DeviceGeometry(of: file).byteCount
             guard size == deviceByteCount else {

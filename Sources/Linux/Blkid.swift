@@ -2,17 +2,24 @@ import Basics
 import CBlkid
 import CLinux
 
-/// What libblkid finds on a block device.
-public struct BlockDeviceContent: Sendable {
-    /// What it is, for a message: `ext4`, `swap`, `dos`; nil where libblkid knows nothing there.
+/// What libblkid finds on a block device. Texts are as somebody wrote them there.
+public struct BlockDeviceContent: Equatable, Sendable {
+    /// What it is, for a message: `ext4`, `swap`, `dos partition table`; nil if libblkid knows nothing there.
     public var type: String?
+    /// What it is good for: `filesystem`, `raid`, `crypto` or `other`.
+    public var usage: String?
     public var uuid: String?
+    /// The UUID of this one device among those that share `uuid`: a member of a Btrfs or of an md RAID.
+    public var subUUID: String?
     public var label: String?
-    /// The partition's own UUID and name in its partition table.
+    /// UUID, name and type of the partition in its partition table.
     public var partitionUUID: String?
     public var partitionLabel: String?
-    /// The device holds a partition table, not a filesystem.
-    public var isPartitionTable = false
+    public var partitionType: String?
+    /// The kind of the partition table that the device holds: `gpt`, `dos`; nil if it holds none.
+    public var tableType: String?
+    /// The device holds a partition table, not a file system.
+    public var isPartitionTable: Bool { tableType != nil && usage == nil }
 
     public init() {}
 }
@@ -35,30 +42,35 @@ private struct Probe: ~Copyable {
     }
 }
 
-/// Reads what a block device holds; the device is not changed.
+/// Reads what a block device holds; the device is not changed. It may never return if the device does not answer:
+/// `DeviceCatalog` asks in a child process.
 /// The corresponding C function is `blkid_do_safeprobe`.
 public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
     let probe = try Probe(path)
     blkid_probe_enable_superblocks(probe.pointer, 1)
     blkid_probe_set_superblocks_flags(
-        probe.pointer, CInt(BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE))
+        probe.pointer,
+        CInt(BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE))
     blkid_probe_enable_partitions(probe.pointer, 1)
     blkid_probe_set_partitions_flags(probe.pointer, CInt(BLKID_PARTS_ENTRY_DETAILS))
     var content = BlockDeviceContent()
     switch blkid_do_safeprobe(probe.pointer) {
     case 0, 1: break
-    case -2: content.type = "several overlapping signatures"
+    case -2:
+        content.type = "several overlapping signatures"
+        return content
     default: throw Failure("probe", path, errno: EIO)
     }
-    content.type = content.type ?? probe.value("TYPE")
-    if content.type == nil, let table = probe.value("PTTYPE") {
-        content.type = "\(table) partition table"
-        content.isPartitionTable = true
-    }
+    content.type = probe.value("TYPE")
+    content.usage = probe.value("USAGE")
     content.uuid = probe.value("UUID")
+    content.subUUID = probe.value("UUID_SUB")
     content.label = probe.value("LABEL")
     content.partitionUUID = probe.value("PART_ENTRY_UUID")
     content.partitionLabel = probe.value("PART_ENTRY_NAME")
+    content.partitionType = probe.value("PART_ENTRY_TYPE")
+    content.tableType = probe.value("PTTYPE")
+    if content.type == nil, let table = content.tableType { content.type = "\(table) partition table" }
     return content
 }
 

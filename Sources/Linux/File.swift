@@ -25,6 +25,16 @@ public struct File: ~Copyable {
         self.path = path
     }
 
+    /// Opens around the page cache; what a file system cannot open so (a file in place of a device) is opened as it is.
+    public init(aroundCache path: String, _ options: Options = []) throws(Failure) {
+        do throws(Failure) {
+            try self.init(path, [options, .direct])
+        } catch {
+            guard error.errno == ErrorNumber.invalid else { throw error }
+            try self.init(path, options)
+        }
+    }
+
     /// Takes over a descriptor that is open already.
     init(owning descriptor: CInt, path: String) {
         self.descriptor = descriptor

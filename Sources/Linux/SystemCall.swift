@@ -43,4 +43,5 @@ public enum ErrorNumber {
     public static let busy = EBUSY
     public static let invalid = EINVAL
     public static let notImplemented = ENOSYS
+    public static let timedOut = ETIMEDOUT
 }

@@ -16,7 +16,7 @@ public final class HibernationPartition: @unchecked Sendable {
     /// - Throws: where it is not formatted, damaged, of an unknown version, encrypted, or smaller than it was.
     public init(_ path: String, _ options: File.Options = []) throws(Failure) {
         self.path = path
-        file = try openDirect(path, options)
+        file = try File(aroundCache: path, options)
         block = try Mapping(anonymous: Superblock.byteCount)
         let size = try DeviceGeometry(of: file).byteCount
         guard size >= Superblock.minimumDeviceByteCount else { throw HibernationPartition.failure(path, []) }
@@ -74,7 +74,7 @@ public final class HibernationPartition: @unchecked Sendable {
                 "format", path, "the label has \(label.utf8.count) bytes",
                 remedy: "use one of at most \(Superblock.labelLimit - 1)")
         }
-        let file = try openDirect(path, [.write, options])
+        let file = try File(aroundCache: path, [.write, options])
         let size = try DeviceGeometry(of: file).byteCount / UInt64(blockSize) * UInt64(blockSize)
         guard size >= Superblock.minimumDeviceByteCount else {
             throw Failure(
@@ -160,15 +160,5 @@ public final class HibernationPartition: @unchecked Sendable {
         buffer.bytes.copyBytes(from: bytes)
         try file.write(UnsafeRawBufferPointer(buffer.bytes), at: offset)
         return Superblock.Extent(offset: offset, byteCount: UInt64(bytes.count), checksum: xxh64(bytes))
-    }
-}
-
-/// Opens around the page cache; a filesystem that cannot do that (a file in place of a device) is used as it is.
-private func openDirect(_ path: String, _ options: File.Options) throws(Failure) -> File {
-    do throws(Failure) {
-        return try File(path, [options, .direct])
-    } catch {
-        if error.errno == ErrorNumber.invalid { return try File(path, options) }
-        throw error
     }
 }

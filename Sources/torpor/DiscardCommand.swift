@@ -13,7 +13,7 @@ struct DiscardCommand: ParsableCommand {
     var device: DeviceName?
 
     func run() throws {
-        let path = try findHibernationPartition(device, seconds: 0)
+        let path = try findHibernationPartition(device, seconds: 0, DeviceCatalog.ofHibernationPartitions())
         try refuseIfInUse(path, "discard the image on")
         let partition = try HibernationPartition(path, [.write, .exclusive])
         guard partition.superblock.state != .empty else {

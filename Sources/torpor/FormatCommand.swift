@@ -19,7 +19,7 @@ struct FormatCommand: ParsableCommand {
     var device: DeviceName
 
     func run() throws {
-        let path = try waitForDevice(device, seconds: 0, content: probeContent)
+        let path = try DeviceCatalog().wait(for: device, seconds: 0)[0]
         guard try isBlockDevice(path) else {
             throw Failure("format", path, "it is not a block device", remedy: "name a partition under /dev")
         }

@@ -15,8 +15,10 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
+        let catalog = try DeviceCatalog.ofHibernationPartitions()
         let paths =
-            try devices.isEmpty ? hibernationPartitions() : devices.map { try findHibernationPartition($0, seconds: 0) }
+            try devices.isEmpty
+            ? hibernationPartitions(catalog) : devices.map { try findHibernationPartition($0, seconds: 0, catalog) }
         let partitions = try paths.map { try PartitionOutput(HibernationPartition($0)) }
         let report = ReportOutput.kept()
         if output.json {

@@ -12,7 +12,8 @@ struct VerifyCommand: ParsableCommand {
     var device: DeviceName?
 
     func run() throws {
-        let partition = try HibernationPartition(try findHibernationPartition(device, seconds: 0))
+        let partition = try HibernationPartition(
+            try findHibernationPartition(device, seconds: 0, DeviceCatalog.ofHibernationPartitions()))
         guard partition.superblock.descriptionExtent.byteCount > 0 else {
             throw Failure("verify", partition.path, "it holds \(partition.superblock.stateDescription)")
         }

@@ -51,6 +51,14 @@ import Testing
         let (reason, _) = try run(patience: 1) { _ in sleep(milliseconds: 600_000) }
         #expect(reason == "no progress working for 1 s")
     }
+
+    @Test func namesTheDeviceThatAChildHangsOn() throws {
+        let (reason, _) = try run(patience: 1) { state in
+            state.activity = "reading /dev/sdb"
+            sleep(milliseconds: 600_000)
+        }
+        #expect(reason == "no progress working for 1 s while reading /dev/sdb")
+    }
 }
 
 @Suite struct ReportTests {

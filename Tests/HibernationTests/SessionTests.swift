@@ -59,9 +59,9 @@ import Testing
 
     @Test func findsAPartitionByItsPath() throws {
         let path = try folder.partition().path
-        #expect(try findHibernationPartition(.path(path), seconds: 0) == path)
+        #expect(try findHibernationPartition(.path(path), seconds: 0, DeviceCatalog()) == path)
         let failure = #expect(throws: Failure.self) {
-            try findHibernationPartition(.path("/nowhere/disk"), seconds: 0)
+            try findHibernationPartition(.path("/nowhere/disk"), seconds: 0, DeviceCatalog())
         }
         #expect(failure?.description == "find /nowhere/disk: there is no such device")
         #expect(

@@ -18,7 +18,7 @@ import Testing
 
     private func area(_ bytes: Range<UInt64>) throws -> WatchedArea {
         try WatchedArea(user: "the ext4 on /x", device: file.path, deviceByteCount: 3 << 20, bytes: bytes)
-            .fingerprinted(seconds: 0, state)
+            .fingerprinted(DeviceCatalog(state), seconds: 0, state)
     }
 
     private func change(at offset: UInt64) throws {
@@ -33,13 +33,15 @@ import Testing
         defer { try? FileManager.default.removeItem(at: file) }
         let area = try area(bytes)
         #expect(area.checksum != 0)
-        try area.expectUnchanged(seconds: 0, state)
+        try area.expectUnchanged(DeviceCatalog(state), seconds: 0, state)
         // Outside, as far as whole pages are read.
         if bytes.lowerBound > 4096 { try change(at: 0) }
         if bytes.upperBound < 1 << 20 { try change(at: 1 << 20) }
-        try area.expectUnchanged(seconds: 0, state)
+        try area.expectUnchanged(DeviceCatalog(state), seconds: 0, state)
         try change(at: bytes.upperBound - 1)
-        let failure = #expect(throws: Failure.self) { try area.expectUnchanged(seconds: 0, state) }
+        let failure = #expect(throws: Failure.self) {
+            try area.expectUnchanged(DeviceCatalog(state), seconds: 0, state)
+        }
         #expect(failure?.description.contains("the ext4 on /x was used since") ?? false)
         #expect(failure?.isFinal == true, "what was used stays used")
     }
@@ -50,14 +52,18 @@ import Testing
         let handle = try FileHandle(forUpdating: file)
         try handle.truncate(atOffset: 4 << 20)
         try handle.close()
-        let failure = #expect(throws: Failure.self) { try area.expectUnchanged(seconds: 0, state) }
+        let failure = #expect(throws: Failure.self) {
+            try area.expectUnchanged(DeviceCatalog(state), seconds: 0, state)
+        }
         #expect(failure?.reason.contains("has 4194304 bytes, and had 3145728") ?? false)
     }
 
     @Test func missesTheDevice() throws {
         let area = try area(0..<4096)
         try FileManager.default.removeItem(at: file)
-        let failure = #expect(throws: Failure.self) { try area.expectUnchanged(seconds: 0, state) }
+        let failure = #expect(throws: Failure.self) {
+            try area.expectUnchanged(DeviceCatalog(state), seconds: 0, state)
+        }
         #expect(failure?.reason.contains("is missing") ?? false)
         #expect(failure?.isFinal == false, "a person can attach it")
     }

@@ -75,43 +75,6 @@ import Testing
     }
 }
 
-@Suite struct WaitingTests {
-    private static let nothing: @Sendable (String) throws(Failure) -> BlockDeviceContent = { _ throws(Failure) in
-        throw Failure("probe", "it", "no medium")
-    }
-
-    @Test func findsAPathThatIsThere() throws {
-        let name = try #require(DeviceName("/dev/null"))
-        #expect(try waitForDevice(name, seconds: 0, content: Self.nothing) == "/dev/null")
-        #expect(try waitForDevice(name, seconds: nil, content: Self.nothing) == "/dev/null")
-    }
-
-    /// Devices on which the look fails are passed over, and nobody waits where no time is given.
-    @Test(arguments: ["/nowhere/disk", "LABEL=no such label"])
-    func saysThatADeviceIsMissing(text: String) throws {
-        let name = try #require(DeviceName(text))
-        var looks = 0
-        let failure = #expect(throws: Failure.self) {
-            try waitForDevice(name, seconds: 0, content: Self.nothing) { looks += 1 }
-        }
-        #expect(failure?.description == "find \(text): there is no such device")
-        #expect(looks == 1)
-    }
-
-    @Test(.enabled(if: (try? blockDevicePaths().isEmpty) == false))
-    func findsADeviceByWhatItHolds() throws {
-        let paths = try blockDevicePaths()
-        let wanted = try #require(paths.last)
-        let found = try waitForDevice(.label("here"), seconds: 0) { path throws(Failure) in
-            var content = BlockDeviceContent()
-            content.label = path == wanted ? "here" : "elsewhere"
-            return content
-        }
-        #expect(found == wanted)
-        #expect(paths.allSatisfy { $0.hasPrefix("/dev/") && !$0.contains("!") })
-    }
-}
-
 @Suite struct StopTests {
     /// The first to come fails; the others have no other end than hearing of it.
     @Test(.timeLimit(.minutes(5))) func aFailureStopsTheOtherWorkers() {

@@ -68,6 +68,8 @@ int torpor_is_block_device(mode_t mode);
 int torpor_open_direct_flag(void);
 int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
+/* Closes all descriptors from 3 on but `fd`, which is one of them (close_range(2)). */
+void torpor_close_all_but(int fd);
 /* The CPUs that this thread may run on, a bit for each: into `mask`, and from it. Returns 0, or -1. */
 int torpor_get_affinity(void *mask, size_t size);
 int torpor_set_affinity(const void *mask, size_t size);
