@@ -8,7 +8,7 @@ SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift
 SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
 
 BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev binutils gcc libc6-dev cpio
-VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup
+VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools
 CHECK_PACKAGES = shellcheck
 
 .PHONY: all rootfs kernel demo bench fuzz torture test unit vm check format clean FORCE

@@ -133,7 +133,7 @@ extension MachineTests {
                 """
                 expect verify torpor verify
                 refuses waiting "it holds an image that waits for its resume; give that session up with" hibernate
-                refuses format "a hibernation partition with an image that waits for its resume" torpor format /dev/vda
+                refuses format "a hibernation partition with an image that waits for its resume" torpor format /dev/vda1
                 expect discard torpor discard
                 torpor status --json >/tmp/status
                 expect state grep -q '"state" : "empty"' /tmp/status
@@ -141,7 +141,7 @@ extension MachineTests {
                 """)
             other.memory = "512M"
             try lab.run(other).expectDone()
-            try lab.run(lab.kernelC("c", like: a)).expectNoSession("nothing to resume: /dev/vda holds no image")
+            try lab.run(lab.kernelC("c", like: a)).expectNoSession("nothing to resume: /dev/vda1 holds no image")
         }
 
         /// Kernel C above its place, or on another machine than kernel A's, refuses, and the image can still be resumed.

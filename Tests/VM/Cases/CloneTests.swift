@@ -15,18 +15,18 @@ extension MachineTests {
             c.disks[1].image = clone
             try lab.run(c).expectSession()
             #expect(try lab.superblock(c).state == .consumed)
-            #expect(try HibernationPartition(clone.path).superblock.state == .consumed)
+            #expect(try lab.hibernationPartition(of: clone).superblock.state == .consumed)
             c.name = "again"
             try lab.run(c).expectNoSession("nothing to resume")
 
             // A copy from before: it is ready still, and the session has gone on.
             c.name = "older"
             c.disks[1].image = older
-            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb: it is an older copy of /dev/vda")
-            #expect(try HibernationPartition(older.path).superblock.state == .ready, "nothing is changed")
+            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb1: it is an older copy of /dev/vda1")
+            #expect(try lab.hibernationPartition(of: older).superblock.state == .ready, "nothing is changed")
             c.name = "named"
-            c.commandLine += " torpor.device=/dev/vdb"
-            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb: it is an older copy of /dev/vda")
+            c.commandLine += " torpor.device=/dev/vdb1"
+            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb1: it is an older copy of /dev/vda1")
         }
 
         /// Of two copies with different pasts, the one that was written last tells what became of the image.
@@ -34,16 +34,15 @@ extension MachineTests {
             let lab = try Lab("newest-copy")
             let a = try lab.savedMachine(others: [try lab.disk("blank", 512 << 20)])
             let newer = try lab.copy(a.disks[0].image, "newer")
-            let partition = try HibernationPartition(newer.path, .write)
-            try partition.update { $0.state = .attempted }
+            try lab.updateSuperblock(of: newer) { $0.state = .attempted }
             var c = lab.kernelC("attempted", like: a)
             c.disks[1].image = newer
-            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb: its image was left by an earlier attempt")
-            try partition.update { $0.state = .ready }
+            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb1: its image was left by an earlier attempt")
+            try lab.updateSuperblock(of: newer) { $0.state = .ready }
             c.name = "ready"
             try lab.run(c).expectSession()
             for disk in c.disks {
-                #expect(try HibernationPartition(disk.image.path).superblock.state == .consumed)
+                #expect(try lab.hibernationPartition(of: disk.image).superblock.state == .consumed)
             }
         }
 

@@ -11,12 +11,12 @@ extension MachineTests {
     @Suite(.serialized) struct Cycles {
         @Test func returnsAtOnceFromSavingASnapshot() throws {
             let lab = try Lab("return")
-            let image = try lab.disk("hibernation")
+            let image = try lab.partitionedDisk()
             let a = try lab.kernelA(
                 "a", disks: [image, try lab.disk("other", 16 << 20)],
                 """
                 start_session
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 expect hibernate hibernate --after return
                 expect_session /dev/vdb
                 expect verify torpor verify
@@ -30,22 +30,22 @@ extension MachineTests {
             result.expectDone()
             // A snapshot's session went on, so it is never resumed.
             let c = try lab.run(lab.kernelC("c", like: a))
-            c.expectConsole("nothing to resume: /dev/vda holds a snapshot")
+            c.expectConsole("nothing to resume: /dev/vda1 holds a snapshot")
             c.expectConsole("torpor: powering off")
         }
 
         /// Saves, powers off, resumes; then boots once more, where nothing is left to resume.
         /// - Returns: what the image says of the session.
         private func expectCycle(
-            _ name: String, _ change: (inout Machine) -> Void
+            _ name: String, _ table: PartitionedDisk.Table = .gpt, _ change: (inout Machine) -> Void
         ) throws -> ImageDescription {
             let lab = try Lab(name)
-            let disks = [try lab.disk("hibernation"), try lab.disk("other", 16 << 20)]
+            let disks = [try lab.partitionedDisk("hibernation", 1 << 30, table), try lab.disk("other", 16 << 20)]
             var a = try lab.kernelA(
                 "a", disks: disks,
                 """
                 start_session
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 expect hibernate hibernate
                 say woke
                 expect_session /dev/vdb
@@ -61,13 +61,13 @@ extension MachineTests {
             let again = try lab.run(lab.kernelC("again", like: a))
             again.expectConsole("holds an image that was resumed")
             again.expectConsole("torpor: powering off")
-            return try ImageReader(HibernationPartition(disks[0].path)).description
+            return try ImageReader(lab.hibernationPartition(of: disks[0])).description
         }
 
         @Test func resumesAfterPowerOff() throws { _ = try expectCycle("power-off") { _ in } }
 
         @Test func resumesWithFourLevelPaging() throws {
-            _ = try expectCycle("four-levels") { $0.cpuFeatures = "la57=off" }
+            _ = try expectCycle("four-levels", .mbr) { $0.cpuFeatures = "la57=off" }
         }
 
         /// CPUs of Intel's wait in MWAIT when they are put offline, and QEMU's do not wait there: they run on, into whatever is
@@ -75,10 +75,10 @@ extension MachineTests {
         @Test func resumesOnProcessorsOfIntel() throws {
             let lab = try Lab("intel")
             var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation"), try lab.disk("other", 16 << 20)],
+                "a", disks: [try lab.partitionedDisk(), try lab.disk("other", 16 << 20)],
                 """
                 start_session
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 expect "they are of Intel's" grep -q GenuineIntel /proc/cpuinfo
                 expect return hibernate --after return
                 expect_session /dev/vdb
@@ -107,14 +107,14 @@ extension MachineTests {
                 "a", disks: [],
                 """
                 start_session
-                expect format torpor format /dev/sda
+                expect format torpor format /dev/sda1
                 expect hibernate hibernate
                 expect_session /dev/nvme0n1
                 """)
             a.firmware = .uefi
             a.timeout = 600
             a.disks = [
-                Machine.Disk(image: try lab.disk("hibernation"), bus: .ahci),
+                Machine.Disk(image: try lab.partitionedDisk(), bus: .ahci),
                 Machine.Disk(image: try lab.disk("other", 16 << 20), bus: .nvme),
             ]
             try lab.run(a).expectConsole("torpor: powering off")
@@ -124,7 +124,7 @@ extension MachineTests {
         /// In-kernel hibernation cannot: the image would have to fit beside what is in use.
         @Test func resumesWithMoreThanHalfOfMemoryInUse() throws {
             let lab = try Lab("more-than-half")
-            let image = try lab.disk("hibernation", 4 << 30)
+            let image = try lab.partitionedDisk("hibernation", 4 << 30)
             var a = try lab.kernelA(
                 "a", disks: [image],
                 """
@@ -133,7 +133,7 @@ extension MachineTests {
                 md5sum /tmp/data >/tmp/sum
                 used=$(free -m | awk '/^Mem:/ { print $3 + $5 }')
                 [ $used -gt 2100 ] || fail "only $used MiB are in use"
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 expect hibernate hibernate
                 expect data md5sum -c /tmp/sum
                 """)

@@ -29,19 +29,19 @@ extension MachineTests {
             change(&a)
             let result = try lab.run(a)
             result.expectDone()
-            if let state { #expect(try HibernationPartition(disk.path).superblock.state == state) }
+            if let state { #expect(try lab.superblock(a).state == state) }
             return result
         }
 
         /// Errors of the disk beyond the superblocks, so that kernel A finds nothing wrong with it.
         @Test func comesBackFromAWriteError() throws {
-            _ = try expectReturn("write", "write /dev/vda: Input/output error", state: .failed) { machine in
+            _ = try expectReturn("write", "write /dev/vda1: Input/output error", state: .failed) { machine in
                 machine.disks[0].errors = Self.errors(.write, megabytes: 2..<512)
             }
         }
 
         @Test func comesBackFromAFlushError() throws {
-            _ = try expectReturn("flush", "flush /dev/vda: Input/output error") { machine in
+            _ = try expectReturn("flush", "flush /dev/vda1: Input/output error") { machine in
                 machine.disks[0].errors =
                     "[inject-error]\nevent = \"none\"\niotype = \"flush\"\nerrno = \"5\"\nonce = \"off\"\n"
             }
@@ -79,7 +79,7 @@ extension MachineTests {
             let a = try lab.savedMachine()
             var c = lab.kernelC("error", like: a)
             c.disks[0].errors = Self.errors(.read, megabytes: 8..<9)
-            try lab.run(c).expectNoSession("not resuming: read /dev/vda: Input/output error")
+            try lab.run(c).expectNoSession("not resuming: read /dev/vda1: Input/output error")
             #expect(try lab.superblock(a).state == .ready)
             try lab.run(lab.kernelC("healthy", like: a)).expectSession()
         }
@@ -116,9 +116,9 @@ extension MachineTests {
         @Test func watchdogGuardsKernelB() throws {
             let lab = try Lab("watchdog")
             var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation", 512 << 20)],
+                "a", disks: [try lab.partitionedDisk("hibernation", 512 << 20)],
                 """
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 expect hibernate hibernate --after return --append torpor.debug
                 """)
             a.memory = "512M"

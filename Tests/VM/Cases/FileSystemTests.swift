@@ -9,9 +9,9 @@ extension MachineTests {
             let disk = try lab.disk("ext4", 64 << 20)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", disk.path)
             let a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation"), disk],
+                "a", disks: [try lab.partitionedDisk(), disk],
                 """
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 expect mount mount -t ext4 /dev/vdb /mnt
                 (i=0; while [ ! -e /tmp/stop ]; do i=$((i + 1)); echo $i >>/mnt/log; done; echo $i >/tmp/written) &
                 writer=$!
@@ -50,9 +50,9 @@ extension MachineTests {
         @Test func kernelCGoesOnWithTheRootFileSystem() throws {
             let lab = try Lab("root")
             var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation")],
+                "a", disks: [try lab.partitionedDisk()],
                 """
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 expect hibernate hibernate
                 fail "this session must not come back"
                 """)
@@ -64,10 +64,10 @@ extension MachineTests {
             try lab.run(a).expectConsole("torpor: powering off")
             // The root file system is about to change under the image, so the image is not resumed any more.
             let forbidden = try lab.run(lab.kernelC("forbidden", like: a, "root=/dev/vdb rw noresume"))
-            forbidden.expectConsole("not resuming: resume /dev/vda: noresume")
+            forbidden.expectConsole("not resuming: resume /dev/vda1: noresume")
             #expect(forbidden.verdict.last == "done")
             let stale = try lab.run(lab.kernelC("stale", like: a, "root=/dev/vdb rw"))
-            stale.expectConsole("its image was left by an earlier attempt (resume /dev/vda: noresume")
+            stale.expectConsole("its image was left by an earlier attempt (resume /dev/vda1: noresume")
             #expect(stale.verdict.last == "done")
         }
 
@@ -95,10 +95,13 @@ extension MachineTests {
         @Test func restartsAfterSavingWhenToldSo() throws {
             let lab = try Lab("reboot")
             let a = try lab.kernelA(
-                "a", disks: [try lab.disk("other", 16 << 20), try lab.disk("hibernation")],
+                "a",
+                disks: [
+                    try lab.partitionedDisk("other", 16 << 20), try lab.partitionedDisk("hibernation", 1 << 30, .mbr),
+                ],
                 """
-                expect "format the other" torpor format /dev/vda
-                expect format torpor format --label nap /dev/vdb
+                expect "format the other" torpor format /dev/vda1
+                expect format torpor format --label nap /dev/vdb1
                 expect hibernate hibernate --device LABEL=nap --after reboot
                 """)
             try lab.run(a).expectConsole("reboot: Restarting system")

@@ -11,14 +11,14 @@ extension MachineTests {
         ) throws -> Machine.Result {
             let lab = try Lab(name)
             var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation", 2 << 30)], files: ["bin/pattern": Products.pattern],
+                "a", disks: [try lab.partitionedDisk("hibernation", 2 << 30)], files: ["bin/pattern": Products.pattern],
                 """
                 # Pages that were used and are free again, so that they hold something.
                 dd if=/dev/urandom of=/tmp/freed bs=1M count=48 2>/dev/null
                 pattern fill \(mebibytes) /tmp/compare >/tmp/result &
                 until [ -e /tmp/compare.filled ]; do sleep 0.1; done
                 rm /tmp/freed
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 expect hibernate hibernate
                 touch /tmp/compare
                 wait
@@ -64,9 +64,9 @@ extension MachineTests {
         @Test func leavesOutWhatIsKeptForTheFirstCPU() throws {
             let lab = try Lab("kept-pages")
             var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation", 1 << 30), try lab.disk("unwritten", 512 << 20)],
+                "a", disks: [try lab.partitionedDisk(), try lab.disk("unwritten", 512 << 20)],
                 """
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 # Memory is freed on the first CPU while torpor has loaded kernel B and waits for sync.
                 echo 8 >/proc/sys/vm/percpu_pagelist_high_fraction
                 mkfifo /tmp/pid /tmp/freeing /tmp/status /tmp/end
@@ -116,12 +116,12 @@ extension MachineTests {
         @Test func savesNothingOfWhatItLoaded() throws {
             let lab = try Lab("loaded")
             let a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation", 1 << 30)],
+                "a", disks: [try lab.partitionedDisk()],
                 """
                 mkdir /tmp/more
                 dd if=/dev/urandom of=/tmp/more/random bs=1M count=24 2>/dev/null
                 (cd /tmp/more && echo random | cpio -o -H newc 2>/dev/null | cat /boot/rootfs.gz - >/tmp/large)
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 data_pages() {
                     torpor hibernate --json --after return --kernel /boot/bzImage --initrd $1 >/tmp/answer || return 1
                     tr -d '[:space:]' </tmp/answer | sed -n 's/.*"dataPages":\\([0-9]*\\).*/\\1/p'

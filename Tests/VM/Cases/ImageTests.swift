@@ -22,9 +22,11 @@ extension MachineTests {
             let lab = try Lab("damaged")
             let a = try saved(lab)
             let image = a.disks[0].image
-            for (name, offset) in try damagedPlaces(image) {
+            // Its bytes lie behind the partition table.
+            let start = try PartitionedDisk.firstPartition(of: image).lowerBound
+            for (name, offset) in try damagedPlaces(lab, image) {
                 let copy = try lab.copy(image, "damaged")
-                try flip(copy, offset)
+                try flip(copy, start + offset)
                 var c = lab.kernelC(name, like: a)
                 c.disks[0].image = copy
                 let result = try lab.run(c)
@@ -32,18 +34,18 @@ extension MachineTests {
                 if name == "superblock" { continue }
                 result.expectConsole("the image is damaged")
                 // The image is kept: everything but the superblocks is as it was.
-                try flip(copy, offset)
-                #expect(try sameData(copy, image), "\(name): the image has changed")
+                try flip(copy, start + offset)
+                #expect(try sameData(copy, image, from: start), "\(name): the image has changed")
                 // The refusal has cost nothing: whole again, the image is resumed.
-                #expect(try HibernationPartition(copy.path).superblock.state == .ready)
+                #expect(try lab.superblock(c).state == .ready)
                 c.name = "\(name)-again"
                 try lab.run(c).expectDone()
             }
         }
 
         /// Byte offsets on the partition, by the name of what is there.
-        private func damagedPlaces(_ image: URL) throws -> [(String, UInt64)] {
-            let partition = try HibernationPartition(image.path)
+        private func damagedPlaces(_ lab: Lab, _ image: URL) throws -> [(String, UInt64)] {
+            let partition = try lab.hibernationPartition(of: image)
             let superblock = partition.superblock
             let reader = try ImageReader(partition)
             let entries = reader.index.entries
@@ -70,8 +72,8 @@ extension MachineTests {
             try file.close()
         }
 
-        private func sameData(_ one: URL, _ other: URL) throws -> Bool {
-            let skip = "\(Superblock.dataOffset)"
+        private func sameData(_ one: URL, _ other: URL, from start: UInt64) throws -> Bool {
+            let skip = "\(start + Superblock.dataOffset)"
             return try Tool.run("/usr/bin/cmp", "-i", skip, one.path, other.path).isEmpty
         }
 
@@ -79,7 +81,7 @@ extension MachineTests {
         @Test func recordsTheBackupPageMap() throws {
             let lab = try Lab("page-map")
             let a = try saved(lab, after: "return")
-            let reader = try ImageReader(try HibernationPartition(a.disks[0].image.path))
+            let reader = try ImageReader(try lab.hibernationPartition(of: a.disks[0].image))
             let description = reader.description
             let pages = description.backupRanges.byteCount / pageSize
             #expect(UInt64(description.backupSources.count) == pages)

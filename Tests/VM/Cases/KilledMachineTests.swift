@@ -24,7 +24,7 @@ extension MachineTests {
                 let c = try lab.run(lab.kernelC("after-\(number)", like: a))
                 switch state {
                 case .ready: c.expectSession()
-                case .empty: c.expectNoSession("nothing to resume: /dev/vda holds no image")
+                case .empty: c.expectNoSession("nothing to resume: /dev/vda1 holds no image")
                 default: c.expectNoSession("it holds an image that was not completed")
                 }
                 outcomes["found \(state), \(state == .ready ? "resumed" : "refused")", default: 0] += 1
@@ -61,7 +61,7 @@ extension MachineTests {
                     retried.name = "retried-\(number)"
                     retried.commandLine += " torpor.retry"
                     try lab.run(retried).expectSession()
-                default: after.expectNoSession("nothing to resume: /dev/vda holds an image that was resumed")
+                default: after.expectNoSession("nothing to resume: /dev/vda1 holds an image that was resumed")
                 }
                 let what =
                     switch state {

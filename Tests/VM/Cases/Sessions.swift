@@ -5,8 +5,10 @@ import Testing
 
 /// What most tests need: a small kernel A that hibernates, and a look at what that left.
 extension Lab {
-    /// A machine of 512 MiB that hibernates to its first disk, and then compares what it had in memory.
+    /// A machine of 512 MiB that hibernates to the first partition of its first disk, and then compares what it had in
+    /// memory.
     /// - Parameters:
+    ///   - disk: a disk with a hibernation partition; the guest formats one of its own otherwise.
     ///   - mebibytes: how much random data it has.
     ///   - arguments: more for `torpor hibernate`.
     ///   - before: what the script does first, behind formatting.
@@ -16,11 +18,11 @@ extension Lab {
         others: [URL] = []
     ) throws -> Machine {
         var a = try kernelA(
-            name, disks: [try disk ?? self.disk("hibernation", 512 << 20)] + others,
+            name, disks: [try disk ?? partitionedDisk("hibernation", 512 << 20)] + others,
             """
             dd if=/dev/urandom of=/tmp/data bs=1M count=\(mebibytes) 2>/dev/null
             sha256sum /tmp/data >/tmp/sum
-            \(disk == nil ? "expect format torpor format /dev/vda" : "")
+            \(disk == nil ? "expect format torpor format /dev/vda1" : "")
             \(before)
             say trigger
             expect hibernate hibernate \(arguments)
@@ -31,11 +33,26 @@ extension Lab {
         return a
     }
 
-    /// A disk formatted by this machine, so that no guest need do it.
-    func formattedDisk(_ name: String = "hibernation") throws -> URL {
-        let image = try disk(name, 512 << 20)
-        try HibernationPartition.format(image.path, label: "", uuid: .zero, [])
+    /// A disk whose only partition this machine formatted, so that no guest need do it.
+    /// - Parameter isPartitioned: whether the hibernation partition is a partition, or the whole disk.
+    func formattedDisk(_ name: String = "hibernation", isPartitioned: Bool = true) throws -> URL {
+        let image = try isPartitioned ? partitionedDisk(name, 512 << 20) : disk(name, 512 << 20)
+        let partition = try partition(of: image)
+        try HibernationPartition.format(partition.path, label: "", uuid: .zero, [])
+        try putBack(partition, Superblock.dataOffset, onto: image)
         return image
+    }
+
+    /// The hibernation partition of a disk, or the disk if it is one itself: a copy that only this machine reads.
+    func hibernationPartition(of image: URL) throws -> HibernationPartition {
+        try HibernationPartition(partition(of: image).path)
+    }
+
+    /// Changes the superblock of the hibernation partition on a disk.
+    func updateSuperblock(of image: URL, _ change: (inout Superblock) -> Void) throws {
+        let partition = try partition(of: image)
+        try HibernationPartition(partition.path, .write).update(change)
+        try putBack(partition, Superblock.dataOffset, onto: image)
     }
 
     /// A machine whose session waits on its disk.
@@ -49,9 +66,9 @@ extension Lab {
         return a
     }
 
-    /// What a machine's first disk says.
+    /// What the hibernation partition on a machine's first disk says.
     func superblock(_ machine: Machine) throws -> Superblock {
-        try HibernationPartition(machine.disks[0].image.path).superblock
+        try hibernationPartition(of: machine.disks[0].image).superblock
     }
 }
 

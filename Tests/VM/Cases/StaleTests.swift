@@ -9,17 +9,18 @@ extension MachineTests {
     @Suite(.serialized) struct Stale {
         /// The disks: hibernation, ext4, ext4 inside a device-mapper device, swap.
         private func saved(_ lab: Lab) throws -> Machine {
-            let plain = try lab.disk("plain", 64 << 20), mapped = try lab.disk("mapped", 64 << 20)
+            let ext4 = try lab.disk("ext4", 62 << 20), mapped = try lab.disk("mapped", 64 << 20)
             let swap = try lab.disk("swap", 64 << 20)
-            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", plain.path)
+            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", ext4.path)
+            let plain = try lab.disk("plain", [.file(ext4)], .mbr)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-E", "offset=1048576", mapped.path, "32m")
             var a = try lab.kernelA(
-                "a", disks: [try lab.disk("hibernation", 512 << 20), plain, mapped, swap],
+                "a", disks: [try lab.partitionedDisk("hibernation", 512 << 20), plain, mapped, swap],
                 files: try Guest.program("/sbin/dmsetup"),
                 Self.map + """
-                    expect format torpor format /dev/vda
+                    expect format torpor format /dev/vda1
                     mkdir /ro
-                    expect mount mount -t ext4 /dev/vdb /mnt
+                    expect mount mount -t ext4 /dev/vdb1 /mnt
                     expect "mount read-only" mount -t ext4 -o ro /dev/dm-0 /ro
                     mkswap /dev/vdd >/dev/null 2>&1
                     expect swapon swapon /dev/vdd
@@ -57,7 +58,7 @@ extension MachineTests {
             let result = try lab.run(c)
             #expect(!result.console.contains("jumping into kernel A"), "\(name) was resumed")
             result.expectConsole("torpor: not resuming:")
-            #expect(try HibernationPartition(c.disks[0].image.path).superblock.state == .ready, "\(name)")
+            #expect(try lab.superblock(c).state == .ready, "\(name)")
             return result
         }
 
@@ -66,12 +67,12 @@ extension MachineTests {
             let a = try saved(lab)
             for (name, script, text) in [
                 (
-                    "plain", "mount -t ext4 /dev/vdb /mnt && touch /mnt/x && umount /mnt || fail mount",
+                    "plain", "mount -t ext4 /dev/vdb1 /mnt && touch /mnt/x && umount /mnt || fail mount",
                     "the ext4 on /mnt was used since"
                 ),
                 // Nothing is written but what mounting writes.
                 (
-                    "mounted", "mount -t ext4 /dev/vdb /mnt && umount /mnt || fail mount",
+                    "mounted", "mount -t ext4 /dev/vdb1 /mnt && umount /mnt || fail mount",
                     "the ext4 on /mnt was used since"
                 ),
                 (
@@ -88,7 +89,7 @@ extension MachineTests {
                 try refusal(lab, a, name, disks: other.disks).expectConsole(text)
             }
             // A read-only look, and a journal that is not replayed, change nothing.
-            let looked = try used(lab, a, "look", "mount -t ext4 -o ro,noload /dev/vdb /mnt && ls /mnt || fail mount")
+            let looked = try used(lab, a, "look", "mount -t ext4 -o ro,noload /dev/vdb1 /mnt && ls /mnt || fail mount")
             try lab.run(lab.kernelC("looked", like: looked)).expectDone()
             try lab.run(lab.kernelC("right", like: a)).expectDone()
         }
@@ -99,10 +100,11 @@ extension MachineTests {
             var disks = a.disks
             disks[1].image = try lab.disk("another", 64 << 20)
             let missing = try refusal(lab, a, "missing", disks: disks)
-            missing.expectConsole("watch the ext4 on /mnt: its device UUID=")
+            missing.expectConsole("watch the ext4 on /mnt: its device PARTUUID=")
             missing.expectConsole("is missing")
-            disks[1].image = try lab.copy(a.disks[1].image, "larger")
-            let file = try FileHandle(forWritingTo: disks[1].image)
+            disks[1].image = a.disks[1].image
+            disks[3].image = try lab.copy(a.disks[3].image, "larger")
+            let file = try FileHandle(forWritingTo: disks[3].image)
             try file.truncate(atOffset: 65 << 20)
             try file.close()
             try refusal(lab, a, "larger", disks: disks).expectConsole("has 68157440 bytes, and had 67108864")

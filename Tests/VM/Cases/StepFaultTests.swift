@@ -22,7 +22,7 @@ extension MachineTests {
             var script = """
                 dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null
                 sha256sum /tmp/data >/tmp/sum
-                expect format torpor format /dev/vda
+                expect format torpor format /dev/vda1
                 faulty() {
                     case $1 in *:hang) patience="torpor.wait=1 torpor.patience=1" ;; *) patience= ;; esac
                     hibernate --append "$patience torpor.fault=$1" $2
@@ -55,7 +55,7 @@ extension MachineTests {
                 expect "the data are unchanged" sha256sum -c /tmp/sum
 
                 """
-            var a = try lab.kernelA("a", disks: [try lab.disk("hibernation", 512 << 20)], script)
+            var a = try lab.kernelA("a", disks: [try lab.partitionedDisk("hibernation", 512 << 20)], script)
             a.memory = "512M"
             a.timeout = 900
             try lab.run(a).expectDone()
@@ -100,7 +100,7 @@ extension MachineTests {
             #expect(try lab.superblock(fallback).state == .attempted, "the root file system makes it stale")
             // What did not come through is resumed by who asks for it.
             var c = lab.kernelC("refused", like: a)
-            try HibernationPartition(image.path, .write).update { $0.state = .attempted }
+            try lab.updateSuperblock(of: image) { $0.state = .attempted }
             try lab.run(c).expectConsole("try it again with torpor.retry")
             c = lab.kernelC("retried", like: a, "torpor.retry")
             try lab.run(c).expectDone()

@@ -8,10 +8,10 @@ struct Demo {
     static func main() throws {
         let lab = try Lab("demo")
         var a = try lab.kernelA(
-            "a", disks: [try lab.disk("hibernation"), try lab.disk("other", 16 << 20)],
+            "a", disks: [try lab.partitionedDisk(), try lab.disk("other", 16 << 20)],
             """
             start_session
-            expect format torpor format /dev/vda
+            expect format torpor format /dev/vda1
             echo "demo: the process has counted to $count"
             say trigger
             hibernate >/tmp/report || fail "torpor hibernate"

@@ -3,6 +3,8 @@ import Foundation
 /// A folder for one test's machines, disks and logs: build/vm/NAME. The logs stay; disks go when the test ends.
 public final class Lab {
     public let folder: URL
+    /// Disks with partitions so far: each gets identifiers of its own.
+    private var diskCount: UInt32 = 0
 
     public init(_ name: String) throws {
         folder = Products.folder.appending(path: "vm/\(name)")
@@ -27,6 +29,40 @@ public final class Lab {
         return image
     }
 
+    /// A disk image with partitions.
+    public func disk(
+        _ name: String, _ partitions: [PartitionedDisk.Content], _ table: PartitionedDisk.Table = .gpt
+    ) throws -> URL {
+        diskCount += 1
+        let image = folder.appending(path: "\(name).img")
+        return try PartitionedDisk(image, partitions, table, diskIdentifier: diskCount).image
+    }
+
+    /// A disk with one empty partition for a hibernation partition; bytes.
+    public func partitionedDisk(
+        _ name: String = "hibernation", _ byteCount: UInt64 = 1 << 30, _ table: PartitionedDisk.Table = .gpt
+    ) throws -> URL { try disk(name, [.empty(byteCount)], table) }
+
+    /// A copy of the first partition of a disk, or of the disk if it has no partitions: what programs of this machine read.
+    public func partition(of image: URL) throws -> URL {
+        let place = try PartitionedDisk.firstPartition(of: image)
+        if place.lowerBound == 0 { return image }
+        let copy = image.deletingPathExtension().appendingPathExtension("partition.img")
+        try Data().write(to: copy)
+        let file = try FileHandle(forUpdating: copy)
+        try file.truncate(atOffset: UInt64(place.count))
+        try file.close()
+        try PartitionedDisk.copy(image, place, to: copy, at: 0)
+        return copy
+    }
+
+    /// Puts the first bytes of a partition, as `partition(of:)` copied it and a program changed it, back onto the disk.
+    public func putBack(_ partition: URL, _ byteCount: UInt64, onto image: URL) throws {
+        if partition == image { return }
+        let place = try PartitionedDisk.firstPartition(of: image)
+        try PartitionedDisk.copy(partition, 0..<byteCount, to: image, at: place.lowerBound)
+    }
+
     /// A copy of a disk image that stays as sparse as it is.
     public func copy(_ image: URL, _ name: String) throws -> URL {
         let copy = folder.appending(path: "\(name).img")
@@ -49,14 +85,17 @@ public final class Lab {
     }
 
     /// The same machine after power-on, with kernel C and rootfs.gz.
-    /// - Parameter backupEnd: N, as kernel A has it.
+    /// - Parameters:
+    ///   - backupEnd: N, as kernel A has it.
+    ///   - refused: the policy after a refusal that can be mended; nil leaves the standard one.
     public func kernelC(
-        _ name: String, like machine: Machine, _ commandLine: String = "", backupEnd: String = "128M"
+        _ name: String, like machine: Machine, _ commandLine: String = "", backupEnd: String = "128M",
+        refused: String? = "poweroff"
     ) -> Machine {
         var c = machine
         c.name = name
         c.initrd = Products.rootfs
-        c.commandLine = "quiet mem=\(backupEnd) \(commandLine)"
+        c.commandLine = "quiet mem=\(backupEnd) \(commandLine)" + (refused.map { " torpor.refused=\($0)" } ?? "")
         return c
     }
 

@@ -32,6 +32,10 @@ public struct Machine {
     public var disks: [Disk] = []
     /// More of QEMU's devices.
     public var devices: [String] = []
+    /// More of QEMU's options, in front of the devices.
+    public var options: [String] = []
+    /// QEMU's `-smp` in full, such as `2,maxcpus=240`; `cpus` alone otherwise.
+    public var smp: String?
     public var kernel = Products.kernel
     public var initrd: URL
     /// The kernel's command line, behind what every machine has.
@@ -51,6 +55,8 @@ public struct Machine {
     public var dump: URL?
     /// Is told where the CPUs are, some hundred times a second, while the console says one thing and not yet the other.
     public var sampling: Sampling?
+    /// What a person types on the console, each when the console says a text.
+    public var answers: [(question: String, text: String)] = []
     /// When the power is cut: so many seconds after the guest has said a line or, without one, after power-on.
     public var powerCut: (line: String?, seconds: Double)?
 
@@ -119,6 +125,7 @@ public struct Machine {
         qemu.standardInput = hasMonitor ? monitor.fileHandleForReading : FileHandle.nullDevice
         var isDumped = dump == nil
         let start = Date()
+        let keyboard = try self.answers.isEmpty ? nil : Keyboard(self.answers, folder.appending(path: name))
         try qemu.run()
         var times: [Double] = []
         var isCut = false
@@ -144,6 +151,7 @@ public struct Machine {
                             until: start.addingTimeInterval(timeout)))
                 }
             }
+            try keyboard?.type(at: console)
             if !isDumped, let dump, lines.contains("dump") {
                 try monitor.fileHandleForWriting.write(contentsOf: Data("dump-guest-memory \(dump.path)\nquit\n".utf8))
                 isDumped = true
@@ -177,6 +185,11 @@ public struct Machine {
         return text[..<end].split(separator: "\n").map(String.init)
     }
 
+    private func consoleDevice(in folder: URL) -> String {
+        if !answers.isEmpty { return "pipe,path=\(folder.appending(path: name).path)" }
+        return showsConsole ? "stdio,signal=off" : "null"
+    }
+
     private var hasMonitor: Bool { dump != nil || sampling != nil }
 
     /// Asks QEMU's monitor for the registers of all CPUs.
@@ -204,9 +217,9 @@ public struct Machine {
     private func arguments(console: URL, verdict: URL, in folder: URL) throws -> [String] {
         var arguments = [
             "-accel", "tcg", "-cpu", cpuFeatures.isEmpty ? "max" : "max,\(cpuFeatures)", "-m", memory, "-smp",
-            "\(cpus)",
+            smp ?? "\(cpus)",
             "-machine", firmware == .uefi ? "q35" : "pc", "-nodefaults", "-display", "none", "-no-reboot",
-            "-chardev", (showsConsole ? "stdio,signal=off" : "null") + ",id=console,logfile=\(console.path)",
+            "-chardev", consoleDevice(in: folder) + ",id=console,logfile=\(console.path)",
             "-serial", "chardev:console",
             // Not a PCI device: to set up an interrupt for one, each kernel that boots interprets AML, which takes it long.
             "-chardev", "file,id=verdict,path=\(verdict.path)", "-serial", "chardev:verdict",
@@ -225,6 +238,7 @@ public struct Machine {
                 "-drive", "if=pflash,format=raw,file=\(variables.path)",
             ]
         }
+        arguments += options
         for device in devices { arguments += ["-device", device] }
         if let dirtyMemory {
             arguments += ["-device", "loader,file=\(dirtyMemory.path),addr=0x10000000,force-raw=on"]

@@ -6,6 +6,7 @@ import Linux
 ///
 /// `pattern fill MIB FILE`: fills so much memory, makes FILE.filled, waits for FILE, then compares.
 /// `pattern zero MIB`: takes so much new memory and looks whether all of it is zero.
+/// `pattern poison PAGES`: tells the kernel that so many pages of memory are broken.
 @main
 struct Pattern {
     static func main() {
@@ -14,8 +15,9 @@ struct Pattern {
             let words = try readFile("/proc/self/cmdline").split(separator: 0).dropFirst()
                 .map { String(decoding: $0, as: UTF8.self) }
             guard words.count >= 2, let mebibytes = parseNumber(words[1]) else {
-                throw Failure("pattern", "", "usage: pattern fill MIB FILE | pattern zero MIB")
+                throw Failure("pattern", "", "usage: pattern fill MIB FILE | pattern zero MIB | pattern poison PAGES")
             }
+            if words[0] == "poison" { return try poison(Int(mebibytes)) }
             let memory = try Mapping(anonymous: Int(mebibytes) << 20)
             if words[0] == "fill", words.count == 3 {
                 try fill(memory, words[2])
@@ -26,6 +28,17 @@ struct Pattern {
         } catch {
             print(error.description)
             exit(1)
+        }
+    }
+
+    /// Fills pages and has the kernel treat them as broken hardware; they stay out of use. The corresponding C function is
+    /// `madvise` with MADV_HWPOISON, which is 100 (<asm-generic/mman-common.h>).
+    private static func poison(_ pages: Int) throws(Failure) {
+        let memory = try Mapping(anonymous: pages * Int(pageSize))
+        guard let start = memory.bytes.baseAddress else { return }
+        memset(start, 0x5a, memory.bytes.count)
+        guard madvise(start, memory.bytes.count, 100) == 0 else {
+            throw Failure(lastError: "poison", "\(pages) pages")
         }
     }
 
