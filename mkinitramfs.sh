@@ -1,15 +1,21 @@
 #!/bin/sh
 # Builds rootfs.gz, the initial RAM file system of kernels B and C: the static /init, what lies in initramfs/, and
-# what is added with --add. Two builds of the same files give the same bytes. It needs no root.
+# what is added with --add. In front of it goes what the kernel itself takes from an initrd before anything is unpacked:
+# microcode and ACPI tables (Documentation/arch/x86/microcode.rst, Documentation/admin-guide/acpi/
+# initrd_table_override.rst). Two builds of the same files give the same bytes. It needs no root.
 set -eu
 
 usage() {
     cat <<'TEXT'
-usage: mkinitramfs.sh [--output FILE] [--init FILE] [--add FILE[:PATH]]...
+usage: mkinitramfs.sh [--output FILE] [--init FILE] [--add FILE[:PATH]]... [--microcode FILE]... [--acpi-tables FILE]...
 
   --output FILE       where to write (default: build/rootfs.gz)
   --init FILE         the static /init (default: build/init, built with make if it is not there)
   --add FILE[:PATH]   put FILE in as well, at PATH (default: its own path); a directory goes in with all that is in it
+  --microcode FILE    load this microcode early, as kernel A does: a file of the processor's maker, a directory of such
+                      files (what fits no processor of this machine only takes room), or an initrd that has it
+  --acpi-tables FILE  replace these ACPI tables, as kernel A does: a compiled table (.aml), a directory of such files,
+                      or an initrd that has them
   --help              show this
 TEXT
 }
@@ -48,18 +54,124 @@ add() {
     fi
 }
 
+# Microcode and ACPI tables are here, by their paths in the initrd.
+early=$work/early
+mkdir "$early"
+
+# The bytes of a file from an offset on, as hexadecimal digits.
+digits() {
+    od -An -v -tx1 -j "$2" -N "$3" "$1" | tr -d ' \n'
+}
+
+# Takes the files below a directory out of the uncompressed archives at the beginning of an initrd.
+unpack_early() {
+    unpacked=$(mktemp -d "$work/unpacked.XXXXXX")
+    file=$(readlink -f "$1")
+    # cpio stops behind the first archive; what follows may be compressed.
+    (cd "$unpacked" && cpio --quiet -id --no-absolute-filenames "$2/*" "./$2/*" <"$file" 2>/dev/null) || :
+    [ -d "$unpacked/$2" ]
+}
+
+# Puts the microcode of one maker behind what is already there; the kernel looks through all of it.
+add_microcode_blob() {
+    size=$(stat -L -c %s "$1")
+    # A file that is cut off would move what comes behind it.
+    [ $((size % 4)) -eq 0 ] || fail "--microcode $1: it is cut off: its $size bytes are no multiple of 4"
+    mkdir -p "$early/kernel/x86/microcode"
+    cat "$1" >>"$early/kernel/x86/microcode/$2.bin"
+}
+
+# Returns 1 if the file is no microcode.
+add_microcode_file() {
+    case $(digits "$1" 0 4) in
+        # 0x00414d44, an AMD container (arch/x86/kernel/cpu/microcode/amd.c, UCODE_MAGIC).
+        444d4100) add_microcode_blob "$1" AuthenticAMD ;;
+        # Header version 1, and loader revision 1 at byte 20 (arch/x86/include/asm/cpu.h, microcode_header_intel).
+        01000000)
+            [ "$(digits "$1" 20 4)" = 01000000 ] || return 1
+            add_microcode_blob "$1" GenuineIntel
+            ;;
+        # An archive, 070701 or 070702.
+        30373037)
+            unpack_early "$1" kernel/x86/microcode || fail "--microcode $1: there is no microcode in its first archive"
+            for blob in "$unpacked"/kernel/x86/microcode/*.bin; do
+                [ -f "$blob" ] || continue
+                maker=$(basename "$blob" .bin)
+                case $maker in GenuineIntel | AuthenticAMD) add_microcode_blob "$blob" "$maker" ;; esac
+            done
+            ;;
+        *) return 1 ;;
+    esac
+}
+
+add_microcode() {
+    [ -e "$1" ] || fail "--microcode $1: there is no such file"
+    if [ -d "$1" ]; then
+        found=no
+        for entry in "$1"/*; do
+            [ -f "$entry" ] || continue
+            if add_microcode_file "$entry"; then found=yes; fi
+        done
+        [ $found = yes ] || fail "--microcode $1: there is no microcode in it; unpack files that are compressed"
+    else
+        add_microcode_file "$1" ||
+            fail "--microcode $1: it is no microcode of Intel or AMD, and no initrd; unpack it if it is compressed"
+    fi
+}
+
+# Returns 1 if the file is no table: its length is at byte 4, and its bytes add up to 0 (ACPI specification, "System
+# Description Table Header").
+add_acpi_table() {
+    size=$(stat -L -c %s "$1")
+    [ "$size" -ge 36 ] || return 1
+    length=$(od -An -tu4 --endian=little -j 4 -N 4 "$1" | tr -d ' ')
+    [ "$length" -eq "$size" ] || return 1
+    sum=$(od -An -v -tu1 -w1 "$1" | awk '{ sum += $1 } END { print sum % 256 }')
+    [ "$sum" -eq 0 ] || return 1
+    name=$(basename "$1")
+    # lib/earlycpio.c, MAX_CPIO_FILE_NAME.
+    [ ${#name} -lt 18 ] || fail "--acpi-tables $1: the kernel takes names of at most 17 bytes; rename it"
+    mkdir -p "$early/kernel/firmware/acpi"
+    [ ! -e "$early/kernel/firmware/acpi/$name" ] || fail "--acpi-tables $1: there are two tables with this name; rename one"
+    cp -L "$1" "$early/kernel/firmware/acpi/$name"
+}
+
+add_acpi_tables() {
+    [ -e "$1" ] || fail "--acpi-tables $1: there is no such file"
+    folder=$1
+    if [ -f "$1" ]; then
+        if [ "$(digits "$1" 0 4)" != 30373037 ]; then
+            add_acpi_table "$1" || fail "--acpi-tables $1: it is no compiled ACPI table and no initrd; compile it with iasl"
+            return
+        fi
+        unpack_early "$1" kernel/firmware/acpi || fail "--acpi-tables $1: there is no ACPI table in its first archive"
+        folder=$unpacked/kernel/firmware/acpi
+    fi
+    found=no
+    for entry in "$folder"/*; do
+        [ -f "$entry" ] || continue
+        if add_acpi_table "$entry"; then found=yes; fi
+    done
+    [ $found = yes ] || fail "--acpi-tables $1: there is no compiled ACPI table in it"
+    # drivers/acpi/tables.c, NR_ACPI_INITRD_TABLES.
+    count=$(find "$early/kernel/firmware/acpi" -type f | wc -l)
+    [ "$count" -le 64 ] || fail "--acpi-tables $1: there are $count tables, and the kernel takes 64"
+}
+
 while [ $# -gt 0 ]; do
     case $1 in
         --help)
             usage
             exit 0
             ;;
-        --output | --init | --add)
+        --output | --init | --add | --microcode | --acpi-tables)
             [ $# -ge 2 ] || fail "$1 needs a value; see --help" 2
             case $1 in
                 --output) output=$2 ;;
                 --init) init=$2 ;;
                 --add) add "$2" ;;
+                --microcode) add_microcode "$2" ;;
+                --acpi-tables) add_acpi_tables "$2" ;;
             esac
             shift 2
             ;;
@@ -86,12 +198,20 @@ esac
 cp -RL "$top/initramfs/." "$root/"
 cp "$init" "$root/init"
 chmod 755 "$root/init"
-find "$root" -type d -exec chmod 755 {} +
-find "$root" -type f ! -perm -u+x -exec chmod 644 {} +
-find "$root" -type f -perm -u+x -exec chmod 755 {} +
-find "$root" -exec touch -h -d @0 {} +
+# An archive of a directory's files, the same bytes whenever it is made. It ends at a multiple of 512 bytes, so at one of 4,
+# as the kernel wants it of what follows (lib/earlycpio.c).
+archive() {
+    find "$1" -type d -exec chmod 755 {} +
+    find "$1" -type f ! -perm -u+x -exec chmod 644 {} +
+    find "$1" -type f -perm -u+x -exec chmod 755 {} +
+    find "$1" -exec touch -h -d @0 {} +
+    # Names without ./ in front: the kernel compares them as they are.
+    (cd "$1" && find . -mindepth 1 | sed 's|^\./||' | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 --reproducible)
+}
 
 mkdir -p "$(dirname "$output")"
-(cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 --reproducible) >"$work/cpio"
-gzip -9n <"$work/cpio" >"$work/rootfs.gz"
+archive "$root" >"$work/cpio"
+: >"$work/rootfs.gz"
+[ ! -d "$early/kernel" ] || archive "$early" >"$work/rootfs.gz"
+gzip -9n <"$work/cpio" >>"$work/rootfs.gz"
 mv "$work/rootfs.gz" "$output"

@@ -30,6 +30,7 @@ struct KernelA {
         description.hasFiveLevelPaging = Hibernation.hasFiveLevelPaging(cpuInfo: try readText("/proc/cpuinfo"))
         description.processorCount = UInt32(clamping: try onlineProcessorCount())
         description.processorFeatures = processorFeatures()
+        description.microcodeRevision = microcodeRevision()
         description.acpiChecksum = try acpiTablesChecksum()
         description.watchedAreas = try findWatchedAreas(catalog, isUnwatchedAllowed: isUnwatchedAllowed)
         description.memoryRanges = memory

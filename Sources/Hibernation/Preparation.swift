@@ -26,6 +26,9 @@ extension Hibernate {
         guard let session = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
         let kernel = try BzImage(try readNamed(kernelPath, "kernel", "--kernel"), path: kernelPath)
         let initrd = try readNamed(initrdPath, "initrd", "--initrd")
+        findEarlyLoads(
+            EarlyInitrd(initrd), (try? KernelMessages.read()) ?? KernelMessages(),
+            taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0, &findings)
         return Preparation(
             path: path, partition: partition, kernel: kernel, initrd: initrd,
             a: try KernelA(backupEnd: backupEnd, session: session, catalog, isUnwatchedAllowed: isUnwatchedAllowed))

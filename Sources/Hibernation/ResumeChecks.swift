@@ -29,7 +29,7 @@ struct ResumeChecks {
                     + "runs with \(hasFiveLevels ? 5 : 4)",
                 remedy: description.hasFiveLevelPaging ? "boot without no5lvl" : "boot with no5lvl")
         }
-        try checkProcessors(count: try onlineProcessorCount(), processorFeatures())
+        try checkProcessors(count: try onlineProcessorCount(), processorFeatures(), microcode: microcodeRevision())
         try checkACPITables(try acpiTablesChecksum())
     }
 
@@ -60,14 +60,24 @@ struct ResumeChecks {
     }
 
     /// Kernel A goes on with the CPUs and the features that it found when it booted.
-    func checkProcessors(count: Int, _ features: [UInt64]) throws(Failure) {
+    /// - Parameter microcode: the revision of the microcode; 0 if it is not known. Another one is no reason to refuse, but
+    ///   often the one why features are missing.
+    func checkProcessors(count: Int, _ features: [UInt64], microcode: UInt64 = 0) throws(Failure) {
         guard count >= Int(description.processorCount) else {
             throw Failure(
                 "resume", "kernel A", "it ran on \(description.processorCount) CPUs, this kernel runs on \(count)",
                 remedy: "boot with all CPUs, without nosmp and maxcpus=")
         }
         if let difference = processorDifference(description.processorFeatures, features) {
-            throw Failure("resume", "kernel A", "the processor has changed: \(difference)")
+            let old = description.microcodeRevision
+            guard old != 0, microcode != 0, old != microcode else {
+                throw Failure("resume", "kernel A", "the processor has changed: \(difference)")
+            }
+            throw Failure(
+                "resume", "kernel A",
+                "the processor has changed: \(difference), and has microcode 0x\(hexadecimal(microcode)) "
+                    + "instead of 0x\(hexadecimal(old))",
+                remedy: "give kernel C the same microcode: mkinitramfs.sh --microcode FILE")
         }
     }
 
@@ -75,7 +85,9 @@ struct ResumeChecks {
         guard checksum == description.acpiChecksum else {
             throw Failure(
                 "resume", "kernel A", "the firmware's ACPI tables have changed",
-                remedy: "undo changes of the hardware and the firmware's settings")
+                remedy:
+                    "undo changes of the hardware and the firmware's settings, or, if kernel A's initramfs replaces "
+                    + "tables, give kernel C the same: mkinitramfs.sh --acpi-tables DIRECTORY")
         }
     }
 

@@ -129,6 +129,16 @@ public func readFile(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [U
 /// Reads a whole text file; what is not UTF-8 is replaced.
 public func readText(_ path: String) throws(Failure) -> String { String(decoding: try readFile(path), as: UTF8.self) }
 
+/// Reads the beginning of a text file, at most so many bytes.
+public func readBeginning(_ path: String, byteCount: Int) throws(Failure) -> String {
+    let file = try File(path)
+    var buffer = [UInt8](repeating: 0, count: byteCount)
+    let count = try retrying("read", path) {
+        buffer.withUnsafeMutableBytes { pread(file.descriptor, $0.baseAddress, $0.count, 0) }
+    }
+    return String(decoding: buffer.prefix(count), as: UTF8.self)
+}
+
 /// Whether a path can be reached.
 public func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 

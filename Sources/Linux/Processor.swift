@@ -24,14 +24,23 @@ private let identityCount = 2
 /// Why a kernel that runs with the processor `old` cannot go on with the processor `new`; nil where it can.
 public func processorDifference(_ old: [UInt64], _ new: [UInt64]) -> String? {
     guard old.count == new.count else { return "it is described in another way" }
-    for (number, (before, now)) in zip(old, new).enumerated() {
-        if number < identityCount {
-            if before != now { return "it is another one" }
-        } else if before & ~now != 0 {
-            return "it lacks features (CPUID word \(number): 0x\(hexadecimal(before & ~now)))"
-        }
+    guard old.prefix(identityCount).elementsEqual(new.prefix(identityCount)) else { return "it is another one" }
+    let missing = zip(old, new).dropFirst(identityCount).map { $0 & ~$1 }
+    return missing.contains { $0 != 0 } ? "it lacks features (\(describeFeatures(missing)))" : nil
+}
+
+/// The revision of the first CPU's microcode; 0 if the kernel does not tell, as in most virtual machines.
+public func microcodeRevision(
+    _ sysfs: String = "/sys/devices/system/cpu/cpu0/microcode/version", cpuInfo: String = "/proc/cpuinfo"
+) -> UInt64 {
+    if let text = try? readText(sysfs), let revision = parseNumber(trimmed(text)) { return revision }
+    // With many CPUs the file has megabytes; the first CPU is in its beginning.
+    guard let text = try? readBeginning(cpuInfo, byteCount: 4096) else { return 0 }
+    for line in text.split(separator: "\n") where line.utf8.starts(with: "microcode".utf8) {
+        guard let value = line.split(separator: ":").last else { continue }
+        return parseNumber(trimmed(String(value))) ?? 0
     }
-    return nil
+    return 0
 }
 
 private func cpuid(

@@ -28,6 +28,8 @@ public struct ImageDescription: Equatable, Sendable {
     public var processorCount: UInt32 = 0
     /// What the processor can do, as `processorFeatures()` tells it; empty where that is not known.
     public var processorFeatures: [UInt64] = []
+    /// The revision of the processor's microcode; 0 if it is not known.
+    public var microcodeRevision: UInt64 = 0
     /// The XXH64 of the firmware's ACPI tables; 0 where there are none.
     public var acpiChecksum: UInt64 = 0
     /// System RAM below N that kernel A swaps out for kernels B and C: whole pages, ascending.
@@ -62,6 +64,7 @@ public struct ImageDescription: Equatable, Sendable {
         case session = 1, host, kernelRelease, jumpBackEntry, hasFiveLevelPaging, processorCount
         case backupRanges, memoryRanges, firmwareMap, backupSources, vmcoreInfo, reportAddress, reportKey
         case processorFeatures, acpiChecksum, watchedArea, partition
+        case microcodeRevision = 20
     }
 
     static let magic = Array("TorporID".utf8)
@@ -104,6 +107,7 @@ public struct ImageDescription: Equatable, Sendable {
         add(.reportKey, reportKey)
         add(.processorFeatures, numbers: processorFeatures)
         add(.acpiChecksum, numbers: [acpiChecksum])
+        add(.microcodeRevision, numbers: [microcodeRevision])
         var partition = partitionUUID.bytes
         partition.append(littleEndian: partitionGeneration)
         add(.partition, partition)
@@ -147,6 +151,7 @@ public struct ImageDescription: Equatable, Sendable {
         case .reportKey: reportKey = value
         case .processorFeatures: processorFeatures = try ImageDescription.numbers(value)
         case .acpiChecksum: acpiChecksum = try number()
+        case .microcodeRevision: microcodeRevision = try number()
         case .partition:
             let fields = value.span.bytes
             partitionUUID = UUID(bytes: try fields.copy(at: 0, count: 16)) ?? .zero

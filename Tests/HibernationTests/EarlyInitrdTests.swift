@@ -1,0 +1,120 @@
+import Basics
+import Foundation
+import Linux
+import Testing
+
+@testable import Hibernation
+
+@Suite struct EarlyInitrdTests {
+    /// An entry of an archive of the format newc.
+    private func entry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magic: String = "070701") -> [UInt8] {
+        var fields = [Int](repeating: 0, count: 13)
+        (fields[1], fields[6], fields[11]) = (mode, content.count, name.utf8.count + 1)
+        var bytes = Array((magic + fields.map { String(format: "%08X", $0) }.joined() + name + "\0").utf8)
+        func pad() { while bytes.count % 4 != 0 { bytes.append(0) } }
+        pad()
+        bytes += content
+        pad()
+        return bytes
+    }
+
+    private static let intel = "kernel/x86/microcode/GenuineIntel.bin"
+    private var trailer: [UInt8] { entry("TRAILER!!!", []) + [UInt8](repeating: 0, count: 512) }
+    private let compressed: [UInt8] = [0x1f, 0x8b, 8, 0]
+
+    @Test func findsWhatTheKernelFinds() {
+        let nothing = EarlyInitrd()
+        #expect(EarlyInitrd([]) == nothing && EarlyInitrd(compressed) == nothing)
+        let microcode = entry("kernel", [], mode: 0o040755) + entry(Self.intel, [1, 2, 3])
+        #expect(EarlyInitrd(microcode + trailer + compressed) == EarlyInitrd(hasMicrocode: true))
+        #expect(EarlyInitrd(entry("kernel/x86/microcode/AuthenticAMD.bin", [1])).hasMicrocode)
+        // Archives one behind the other, with zeros between them, as boot loaders put them together.
+        let tables = entry("kernel/firmware/acpi/dsdt.aml", [9, 9], magic: "070702") + trailer
+        #expect(
+            EarlyInitrd(microcode + trailer + tables + compressed)
+                == EarlyInitrd(hasMicrocode: true, hasACPITables: true))
+        #expect(EarlyInitrd(tables) == EarlyInitrd(hasACPITables: true))
+    }
+
+    @Test func passesOverWhatTheKernelDoesNotTake() {
+        for bytes in [
+            // Behind the compressed part, in a directory of the name, under another name, empty.
+            compressed + entry(Self.intel, [1]), entry(Self.intel, [], mode: 0o040755), entry("./" + Self.intel, [1]),
+            entry(Self.intel + "2", [1]), entry(Self.intel, []), entry(Self.intel, [1], magic: "070707"),
+        ] { #expect(EarlyInitrd(bytes) == EarlyInitrd()) }
+    }
+
+    /// Sizes that lead beyond the end, and every cut.
+    @Test func survivesWhatIsMalformed() {
+        let whole = entry(Self.intel, [UInt8](repeating: 7, count: 100))
+        for count in 0..<whole.count { #expect(EarlyInitrd(Array(whole.prefix(count))) == EarlyInitrd()) }
+        for i in 6..<110 {
+            var bytes = whole
+            for digit in ["F", "z", "0"] {
+                bytes[i] = Array(digit.utf8)[0]
+                _ = EarlyInitrd(bytes)
+            }
+        }
+    }
+
+    private func findings(_ lines: [String], taint: UInt64 = 0, _ initrd: EarlyInitrd = EarlyInitrd()) -> Findings {
+        var messages = KernelMessages()
+        for (number, line) in lines.enumerated() { messages.add(record: "6,\(number),123,-;\(line)") }
+        var findings = Findings()
+        findEarlyLoads(initrd, messages, taint: taint, &findings)
+        return findings
+    }
+
+    @Test(arguments: [
+        "microcode: Updated early from: 0x00000f0", "microcode: updated early: 0xe2 -> 0xf0, date = 2021-11-12",
+        "microcode: microcode updated early to revision 0x3a, date = 2017-01-30",
+        "microcode: microcode updated early to new patch_level=0x0700010f",
+    ])
+    func warnsOfMicrocodeThatKernelCWouldLack(line: String) {
+        let found = findings(["Linux version 6.12", line])
+        #expect(found.warnings.count == 1 && found.notes.isEmpty)
+        #expect(found.warnings.first?.remedy?.contains("--microcode") == true)
+        #expect(findings([line], EarlyInitrd(hasMicrocode: true)).all.isEmpty)
+        #expect(findings([line], EarlyInitrd(hasACPITables: true)).warnings.count == 1)
+    }
+
+    @Test(
+        arguments: [
+            ("ACPI: Table Upgrade: override [DSDT-BOCHS -BXPC    ]", 0),
+            ("ACPI: Table Upgrade: install [SSDT-X -Y]", 0),
+            ("ACPI: Override [DSDT-BXPC    ], this is unsafe: tainting kernel", 1 << 8), ("x", 1 << 8 | 1),
+        ] as [(String, UInt64)])
+    func warnsOfACPITablesThatKernelCWouldLack(line: String, taint: UInt64) {
+        let found = findings([line], taint: taint)
+        #expect(found.warnings.count == 1 && found.notes.isEmpty)
+        #expect(found.warnings.first?.remedy?.contains("--acpi-tables") == true)
+        #expect(findings([line], taint: taint, EarlyInitrd(hasACPITables: true)).all.isEmpty)
+    }
+
+    @Test func saysNothingOfAnOrdinaryBoot() {
+        #expect(
+            findings(["microcode: Current revision: 0x000000f0", "ACPI: Interpreter enabled"], taint: 1 << 12).all
+                .isEmpty)
+    }
+
+    /// A log that has lost its beginning proves nothing, and what programs write into it neither.
+    @Test func knowsWhatTheLogDoesNotTell() {
+        var messages = KernelMessages()
+        messages.add(record: "6,4711,1,-;late")
+        messages.add(record: "14,4712,2,-;microcode: Updated early from: 0x1")
+        for record in ["", ";", "6;x", "x,1,2,-;y"] { messages.add(record: record) }
+        #expect(messages.texts == ["late"] && !messages.isComplete)
+        var findings = Findings()
+        findEarlyLoads(EarlyInitrd(), messages, taint: 0, &findings)
+        #expect(findings.warnings.isEmpty && findings.notes.count == 1)
+        findings = Findings()
+        findEarlyLoads(EarlyInitrd(hasMicrocode: true, hasACPITables: true), messages, taint: 0, &findings)
+        #expect(findings.all.isEmpty)
+    }
+
+    @Test func takesTheFirstLineOfARecord() {
+        var messages = KernelMessages()
+        messages.add(record: "5,0,0,-,caller=T0;Linux; version\n SUBSYSTEM=x\n")
+        #expect(messages.texts == ["Linux; version"] && messages.isComplete)
+    }
+}
