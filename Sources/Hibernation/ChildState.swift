@@ -79,6 +79,23 @@ final class ChildState: @unchecked Sendable {
         }
     }
 
+    /// How the child gave up by itself; nil while it has not.
+    enum Ending: UInt64 {
+        /// For a reason that time or a person can mend.
+        case failed = 1
+        /// For a reason that nothing mends.
+        case failedForGood = 2
+    }
+    var ending: Ending? {
+        get { Ending(rawValue: load(11)) }
+        set { store(11, newValue?.rawValue ?? 0) }
+    }
+    /// A number that the child's work has found out; 0 if it has not.
+    var answer: UInt64 {
+        get { load(12) }
+        set { store(12, newValue) }
+    }
+
     /// Why the child gave up, as a sentence.
     var text: String {
         get { field(at: ChildState.textOffset, limit: ChildState.textLimit) }

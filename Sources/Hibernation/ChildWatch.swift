@@ -27,6 +27,7 @@ struct ChildWatch {
                     return 0
                 } catch {
                     state.text = error.description
+                    state.ending = error.isFinal ? .failedForGood : .failed
                     return 1
                 }
             }
@@ -83,6 +84,10 @@ struct ChildOutcome {
     let stage: ChildState.Stage
     let counts: Superblock.Counts
     let imageUUID: UUID
+    /// How the child gave up by itself; nil if it was ended, or did its work.
+    var ending: ChildState.Ending?
+    /// See `ChildState.answer`.
+    var answer: UInt64 = 0
 }
 
 /// Runs a part of a role in a child.
@@ -98,7 +103,9 @@ func runInChild(
         state: state, log: log, verb: verb, patienceSeconds: settings.waitSeconds + settings.patienceSeconds,
         watchdog: watchdog)
     let reason = watch.run { () throws(Failure) in try work(state) }
-    return ChildOutcome(reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID)
+    return ChildOutcome(
+        reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID, ending: state.ending,
+        answer: state.answer)
 }
 
 /// Progress as a line with the rate and the time left.

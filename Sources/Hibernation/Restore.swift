@@ -22,15 +22,10 @@ struct Restore {
 
     func run() throws(Failure) {
         guard let partition = try steps.run(.partition, findPartition) else { return }
-        do throws(Failure) {
-            if settings.isResumeForbidden {
-                throw Failure("resume", partition.path, "noresume is on the kernel's command line")
-            }
-            try resume(partition)
-        } catch {
-            do throws(Failure) { try keep(partition, error) } catch { log.error(error.description) }
-            throw error
+        if settings.isResumeForbidden {
+            throw Failure("resume", partition.path, "noresume is on the kernel's command line")
         }
+        try resume(partition)
     }
 
     /// - Returns: the partition whose image is to be resumed; nil, with the reason on the console, where there is none.
@@ -44,7 +39,7 @@ struct Restore {
     }
 
     /// Whether there is an image to resume; an attempted one is refused, as it may be what stopped the machine.
-    private func isWaiting(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
+    func isWaiting(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
         switch superblock.state {
         case .ready: return true
         case .attempted where settings.isRetrying: return true
@@ -60,15 +55,6 @@ struct Restore {
         case .empty, .consumed, .snapshot:
             log.notice("nothing to resume: \(path) holds \(superblock.stateDescription)")
             return false
-        }
-    }
-
-    /// After a refusal the image waits as before, since nothing but unused memory has changed.
-    private func keep(_ partition: HibernationPartition, _ refusal: Failure) throws(Failure) {
-        guard partition.superblock.state == .attempted else { return }
-        try partition.update { superblock in
-            superblock.state = .ready
-            superblock.reason = refusal.description
         }
     }
 
@@ -88,10 +74,11 @@ struct Restore {
         log.notice(
             "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))"
         )
+        state.totalPages = allowed.byteCount / pageSize
+        // Before the write: PID 1 takes back what a failed write may have left.
+        state.stage = .working
         try steps.run(.attempt) { () throws(Failure) in try partition.update { $0.state = .attempted } }
 
-        state.totalPages = allowed.byteCount / pageSize
-        state.stage = .working
         let start = monotonicMilliseconds()
         try steps.run(.pages) { () throws(Failure) in
             try RestorePipeline(reader, MemoryDevice(), allowed: allowed, state: state).run()
@@ -135,17 +122,21 @@ struct Restore {
         try catalog.refresh()
         for path in hibernationPartitions(catalog) where path != partition.path {
             guard let other = try? HibernationPartition(path), other.superblock.uuid == own.uuid else { continue }
-            if other.superblock.generation > own.generation {
-                throw Failure(
-                    "resume", partition.path, "it is an older copy of \(path)",
-                    remedy: "take the older one away, or name the other with torpor.device=",
-                    // The session is not lost while the newer copy still holds it.
-                    isFinal: other.superblock.imageUUID != own.imageUUID || !other.superblock.state.isWaiting)
-            }
+            if let refusal = refusalOfOlderCopy(own, partition.path, other.superblock, path) { throw refusal }
             if other.superblock.imageUUID == own.imageUUID, other.superblock.state.isWaiting {
                 copies.append(try HibernationPartition(path, .write))
             }
         }
         return copies
     }
+}
+
+/// The refusal of a partition that is an older copy of another; nil if it is not older.
+func refusalOfOlderCopy(_ own: Superblock, _ path: String, _ other: Superblock, _ otherPath: String) -> Failure? {
+    guard other.uuid == own.uuid, other.generation > own.generation else { return nil }
+    return Failure(
+        "resume", path, "it is an older copy of \(otherPath)",
+        remedy: "take the older one away, or name the other with torpor.device=",
+        // The session is not lost while the newer copy still holds it.
+        isFinal: other.imageUUID != own.imageUUID || !other.state.isWaiting)
 }

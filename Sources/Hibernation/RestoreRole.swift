@@ -14,24 +14,43 @@ struct RestoreRole {
     let commandLine: KernelCommandLine
 
     func run() -> Never {
-        if let refusal = resume() {
-            log.error("not resuming: \(refusal)")
-            if settings.fallback == .root { leaveBehind(refusal) }
+        guard let refusal = resume() else { leave(settings.fallback) }
+        log.error("not resuming: \(refusal.reason)")
+        switch note(refusal) {
+        case .none: leave(settings.fallback)
+        case .waiting where refusal.isFinal, .unknown where refusal.isFinal:
+            leave(settings.fallback, givingUp: refusal)
+        case .waiting where settings.isResumeForbidden, .unknown where settings.isResumeForbidden:
+            log.notice(
+                settings.fallback == .root
+                    ? "noresume: the session is given up, as the root file system that boots now changes under it"
+                    : "noresume: the session is kept")
+            leave(settings.fallback, givingUp: refusal)
+        case .waiting(let refusals): decide(refusal, refusals)
+        case .unknown: decide(refusal, nil)
         }
-        leave()
     }
 
-    /// - Returns: why there was no resume; nil where there is nothing to resume.
-    private func resume() -> String? {
+    /// - Returns: why there was no resume; nil if there is nothing to resume.
+    private func resume() -> ResumeRefusal? {
         let outcome = runInChild("restoring", settings, log) { (state) throws(Failure) in
             let steps = Steps(state: state, log: log, fault: settings.fault)
             try Restore(settings: settings, log: log, steps: steps).run()
         }
         guard outcome.stage == .committed || outcome.stage == .committing && isConsumed(outcome.imageUUID)
-        else { return outcome.reason }
+        else {
+            return outcome.reason.map {
+                ResumeRefusal(
+                    reason: $0, isFinal: outcome.ending == .failedForGood, isClean: outcome.ending != nil,
+                    hasAttempted: outcome.stage != .preparing)
+            }
+        }
         log.notice("jumping into kernel A")
-        do throws(Failure) { try jumpToLoadedImage() } catch { return error.description }
-        return "the jump into kernel A came back"
+        do throws(Failure) { try jumpToLoadedImage() } catch {
+            // The kernel refuses before it changes anything (kernel/kexec_core.c, `kernel_kexec`, Linux 6.12).
+            return ResumeRefusal(reason: error.description, hasAttempted: true, consumedImage: outcome.imageUUID)
+        }
+        return ResumeRefusal(reason: "the jump into kernel A came back", isFinal: true, isClean: false)
     }
 
     /// Whether the image is marked `consumed` although the child that was to do that has not told so. The memory is in
@@ -48,38 +67,119 @@ struct RestoreRole {
         return outcome.stage == .committed
     }
 
+    /// Notes a refusal on the partition.
+    private func note(_ refusal: ResumeRefusal) -> RefusedSession {
+        var quick = settings
+        quick.waitSeconds = 0
+        quick.patienceSeconds = min(settings.patienceSeconds, RestoreRole.notePatienceSeconds)
+        // A person who forbids the resume is no refusal.
+        if settings.isResumeForbidden, !refusal.hasAttempted { return .unknown }
+        let outcome = runInChild("noting the refusal", quick, log) { (state) throws(Failure) in
+            let path = try findPartitionToResume(settings, seconds: 0, DeviceCatalog(state))
+            switch try Hibernation.note(refusal, on: path, isRetrying: settings.isRetrying) {
+            case .waiting(let refusals): state.answer = UInt64(refusals) << 1 | 1
+            case .none: state.answer = RestoreRole.noSession
+            case .unknown: return
+            }
+        }
+        if let reason = outcome.reason { log.error("the refusal was not noted: \(reason)") }
+        switch outcome.answer {
+        case 0: return .unknown
+        case RestoreRole.noSession: return .none
+        case let answer: return .waiting(refusals: UInt32(truncatingIfNeeded: answer >> 1))
+        }
+    }
+
+    /// A device that hung while the image was read hangs again; a catalog waits half as long for one.
+    private static let notePatienceSeconds = 2 * DeviceCatalog.standardSeconds
+    private static let noSession: UInt64 = 2
+
+    /// Takes the way that the policy or a person chooses for a session that waits; never returns.
+    /// - Parameter refusals: see `RefusalPolicy`.
+    private func decide(_ refusal: ResumeRefusal, _ refusals: UInt32?) -> Never {
+        unloadJump()
+        let policy = settings.refusalPolicy
+        var decision = policy.decision(refusals: refusals)
+        while true {
+            let answer = decision.askSeconds > 0 ? ask(refusal, refusals, decision) : nil
+            switch (answer?.answer, decision.otherwise) {
+            case (.shell, _):
+                log.notice("running a shell; when it ends, the question comes back")
+                runShell(on: answer?.path ?? "/dev/console")
+                decision = policy.ask
+            case (.restart, _), (nil, .restart):
+                log.notice("restarting to try again; the session is kept")
+                endMachine(log, restarting: true)
+            case (.powerOff, _), (nil, .powerOff):
+                log.notice("powering off; the session is kept")
+                endMachine(log)
+            case (.bootRoot, _), (nil, .bootRoot):
+                log.notice("giving the session up for the root file system")
+                leave(.root, givingUp: refusal)
+            }
+        }
+    }
+
+    /// - Returns: the answer and the console's path; nil without one in time.
+    private func ask(
+        _ refusal: ResumeRefusal, _ refusals: UInt32?, _ decision: RefusalPolicy.Decision
+    ) -> (answer: RefusalMenu.Answer, path: String)? {
+        let paths = consolePaths(inTable: (try? readText("/proc/consoles")) ?? "")
+        var menu = RefusalMenu(
+            reason: refusal.reason, refusals: refusals, hasRoot: settings.refusalPolicy.canBootRoot,
+            hasShell: isExecutable(RestoreRole.shell))
+        let outcome = runInChild("asking", settings, log) { (state) throws(Failure) in
+            let consoles = ConsoleInput(paths)
+            let found = menu.ask(consoles, seconds: decision.askSeconds, otherwise: decision.otherwise) { state.beat() }
+            guard let found else { return }
+            let number = paths.firstIndex { $0.utf8.elementsEqual(found.path.utf8) } ?? 0
+            state.answer = UInt64(number) << 8 | found.answer.rawValue
+        }
+        if let reason = outcome.reason { log.error("nobody was asked: \(reason)") }
+        let number = Int(truncatingIfNeeded: outcome.answer >> 8)
+        guard let answer = RefusalMenu.Answer(rawValue: outcome.answer & 0xff), paths.indices.contains(number) else {
+            return nil
+        }
+        return (answer, paths[number])
+    }
+
     /// Marks an image that still waits, whatever became of the child that looked at it: the root file system that this
     /// kernel goes on with makes it stale.
-    private func leaveBehind(_ refusal: String) {
+    private func giveUp(_ refusal: ResumeRefusal) {
         let outcome = runInChild("marking the image", settings, log) { (state) throws(Failure) in
             guard let path = try findPartitionToResume(settings, seconds: 0, DeviceCatalog(state)) else { return }
             let partition = try HibernationPartition(path, .write)
             guard partition.superblock.state == .ready else { return }
             try partition.retireImage { superblock in
                 superblock.state = .attempted
-                superblock.reason = refusal
+                superblock.reason = refusal.reason
             }
         }
         if let reason = outcome.reason { log.error("the image was not marked: \(reason)") }
     }
 
-    /// Takes the fallback; never returns.
-    private func leave() -> Never {
-        // An init takes a loaded kernel for the one to restart into, and this one is kernel A.
+    /// An init or a person takes a loaded kernel for the one to restart into, and this one is kernel A.
+    private func unloadJump() {
         do throws(Failure) { try loadKexecImage(entry: 0, [], preservesContext: false) } catch {
             if error.errno != ErrorNumber.notImplemented {
                 log.error(error.description)
                 endMachine(log)
             }
         }
-        switch settings.fallback {
+    }
+
+    /// Takes a fallback; never returns.
+    /// - Parameter refusal: of a session that is given up if the fallback is the root file system.
+    private func leave(_ fallback: Fallback, givingUp refusal: ResumeRefusal? = nil) -> Never {
+        unloadJump()
+        switch fallback {
         case .root:
-            log.error("not going on with the root file system: \(goOnWithRoot())")
-            // Where there is no root file system to go on with, a person has to look.
-            runShell()
+            log.error("not going on with the root file system: \(goOnWithRoot(givingUp: refusal))")
+            // Without a root file system to go on with, a person has to look.
+            runLastShell()
             endMachine(log)
         case .shell:
-            runShell()
+            runLastShell()
             endMachine(log)
         case .powerOff:
             log.notice("powering off")
@@ -92,21 +192,37 @@ struct RestoreRole {
 
     /// Mounts `root=` and runs its init in this process's place.
     /// - Returns: why that did not work.
-    private func goOnWithRoot() -> String {
+    private func goOnWithRoot(givingUp refusal: ResumeRefusal?) -> String {
         let root = RootFileSystem(commandLine)
+        if let refusal {
+            // A session is not given up for a root file system that is not there either.
+            let looking = runInChild("looking for the root file system", settings, log) { (state) throws(Failure) in
+                _ = try root.find(state)
+            }
+            if let reason = looking.reason { return reason }
+            giveUp(refusal)
+        }
         // The child mounts for PID 1 as well: they have the same name space.
-        let mounting = runInChild("mounting", settings, log) { (state) throws(Failure) in try root.mount(state) }
+        let mounting = runInChild("mounting", settings, log) { (state) throws(Failure) in
+            try root.mount(state, isDelayed: refusal == nil)
+        }
         if let reason = mounting.reason { return reason }
         setControlAltDelete(restarts: true)
         do throws(Failure) { try root.runInit(log) } catch { return error.description }
     }
 
-    private func runShell() {
-        guard isExecutable("/bin/sh") else {
+    private static let shell = "/bin/sh"
+
+    private func runLastShell() {
+        guard isExecutable(RestoreRole.shell) else {
             log.error("there is no shell in this initramfs; mkinitramfs.sh --add puts one in")
             return
         }
         log.notice("running a shell; when it ends, the machine is powered off")
-        do throws(Failure) { try runOnConsole("/bin/sh") } catch { log.error(error.description) }
+        runShell(on: "/dev/console")
+    }
+
+    private func runShell(on console: String) {
+        do throws(Failure) { try runOnConsole(RestoreRole.shell, console) } catch { log.error(error.description) }
     }
 }

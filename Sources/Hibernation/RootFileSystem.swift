@@ -8,14 +8,16 @@ struct RootFileSystem {
 
     init(_ commandLine: KernelCommandLine) { self.commandLine = commandLine }
 
-    /// Waits for the device and mounts it.
-    func mount(_ state: ChildState) throws(Failure) {
+    /// Waits for the device; nothing is mounted.
+    /// - Parameter isDelayed: whether `rootdelay=` is waited for first.
+    /// - Returns: its path, and the type of the file system on it.
+    func find(_ state: ChildState, isDelayed: Bool = true) throws(Failure) -> (path: String, type: String) {
         guard let text = commandLine.value("root"), let name = DeviceName(text) else {
             throw Failure(
                 "mount", "the root file system", "root= names no device",
                 remedy: "use a path, UUID=, LABEL=, PARTUUID= or PARTLABEL=")
         }
-        if let delay = commandLine.value("rootdelay").flatMap({ parseNumber($0) }) {
+        if isDelayed, let delay = commandLine.value("rootdelay").flatMap({ parseNumber($0) }) {
             for _ in 0..<min(delay, 3600) {
                 sleep(milliseconds: 1000)
                 state.beat()
@@ -35,6 +37,12 @@ struct RootFileSystem {
         guard let type else {
             throw Failure("mount", path, "no file system is known on it", remedy: "name one with rootfstype=")
         }
+        return (path, type)
+    }
+
+    /// Waits for the device and mounts it.
+    func mount(_ state: ChildState, isDelayed: Bool = true) throws(Failure) {
+        let (path, type) = try find(state, isDelayed: isDelayed)
         // As in the kernel, the last of ro and rw counts, and ro is what no word means.
         let isWritable = commandLine.words.last { $0 == "ro" || $0 == "rw" } == "rw"
         try Mount(

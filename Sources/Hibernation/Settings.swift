@@ -31,6 +31,8 @@ public struct Settings: Sendable {
     /// Seconds without a sign of life, besides those it may wait for a device, after which a role's work is given up.
     public var patienceSeconds = 120
     public var fallback: Fallback
+    /// What to do with an image that cannot be resumed now.
+    var refusalPolicy = RefusalPolicy()
     public var isDebugging: Bool
     public var isResumeForbidden: Bool
     /// Physical address; nil where there is none, or only the zeros that stand there without a jump.
@@ -54,6 +56,7 @@ public struct Settings: Sendable {
         isResumeForbidden = commandLine.contains("noresume")
         isRetrying = commandLine.contains("torpor.retry")
         fallback = commandLine.value("root") != nil ? .root : .powerOff
+        refusalPolicy.canBootRoot = commandLine.value("root") != nil
         waitSeconds = Settings.unnamedDeviceSeconds
         // Every word that was appended counts, the last one first: kexec's own could stand before ours.
         for text in commandLine.values("kexec_jump_back_entry").reversed() {
@@ -100,6 +103,27 @@ public struct Settings: Sendable {
                 problems.append("torpor.fallback=\(text) is not root, poweroff, reboot or shell")
             }
         }
+        readRefusalPolicy(commandLine)
+    }
+
+    private mutating func readRefusalPolicy(_ commandLine: KernelCommandLine) {
+        if let text = commandLine.value("torpor.refused") {
+            refusalPolicy.choice = RefusalChoice(rawValue: text)
+            if refusalPolicy.choice == nil {
+                problems.append("torpor.refused=\(text) is not ask, poweroff, reboot or root")
+            }
+        }
+        if let text = commandLine.value("torpor.unattended") {
+            if let value = UnattendedChoice(rawValue: text) {
+                refusalPolicy.unattended = value
+            } else {
+                problems.append("torpor.unattended=\(text) is not poweroff or root")
+            }
+        }
+        refusalPolicy.askSeconds = seconds("torpor.ask", commandLine) ?? refusalPolicy.askSeconds
+        guard !refusalPolicy.canBootRoot else { return }
+        if refusalPolicy.choice == .root { problems.append("torpor.refused=root needs root=") }
+        if refusalPolicy.unattended == .root { problems.append("torpor.unattended=root needs root=") }
     }
 
     /// The seconds that a word tells; nil where it does not stand there or cannot be understood.

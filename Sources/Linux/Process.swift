@@ -90,11 +90,11 @@ public func execute(_ program: String) throws(Failure) -> Never {
     throw Failure(lastError: "run", program)
 }
 
-/// Runs a program on the console, in a session of its own, until it ends.
-public func runOnConsole(_ program: String) throws(Failure) {
+/// Runs a program on a console, in a session of its own, until it ends.
+public func runOnConsole(_ program: String, _ path: String) throws(Failure) {
     let leader = try forkChild {
         setsid()
-        let console = torpor_open("/dev/console", O_RDWR, 0)
+        let console = torpor_open(path, O_RDWR, 0)
         if console >= 0 {
             _ = torpor_controlling_terminal(console)
             for descriptor: CInt in 0...2 { dup2(console, descriptor) }

@@ -92,7 +92,8 @@ extension MachineTests {
                 }
             }
             // The fallback has no jump loaded: an init would restart into it.
-            var fallback = lab.kernelC("fallback", like: a, "root=/dev/vdb torpor.fault=consume:error")
+            var fallback = lab.kernelC(
+                "fallback", like: a, "root=/dev/vdb torpor.fault=consume:error", refused: "root")
             fallback.disks[0].image = try lab.copy(image, "copy")
             let gone = try lab.run(fallback)
             gone.expectConsole("not resuming: run the step consume: torpor.fault= asks for it")

@@ -1,0 +1,125 @@
+import Basics
+import Foundation
+import Linux
+import Testing
+
+@testable import Hibernation
+@testable import MemoryImage
+
+/// What a refusal leaves on the partition.
+@Suite struct ResumeRefusalTests {
+    private let folder: TemporaryFolder
+    private let partition: HibernationPartition
+    private static let image = Basics.UUID("aaaaaaaa-89ab-4cde-8f01-23456789abcd") ?? .zero
+
+    init() throws {
+        folder = try TemporaryFolder()
+        partition = try folder.partition(4 << 20)
+    }
+
+    private func set(_ state: Superblock.State, refusals: UInt32 = 0) throws {
+        try partition.update { superblock in
+            superblock.state = state
+            superblock.imageUUID = Self.image
+            superblock.refusals = refusals
+            superblock.reason = "before"
+        }
+    }
+
+    /// As the next kernel finds it.
+    private var found: Superblock { get throws { try HibernationPartition(partition.path).superblock } }
+
+    private static let mendable = ResumeRefusal(reason: "the disk is missing")
+    private static let final = ResumeRefusal(reason: "it was used since", isFinal: true)
+    private static let ended = ResumeRefusal(reason: "signal 4", isClean: false)
+
+    /// A refusal after `attempted` was written, a clean one or one in the middle.
+    private static func late(_ refusal: ResumeRefusal) -> ResumeRefusal {
+        var refusal = refusal
+        refusal.hasAttempted = true
+        return refusal
+    }
+
+    @Test func aSessionWaitsHoweverOftenItIsRefused() throws {
+        try set(.ready)
+        for number in 1...4 as ClosedRange<UInt32> {
+            let session = try note(Self.mendable, on: partition.path, isRetrying: false)
+            #expect(session == .waiting(refusals: number))
+            let superblock = try found
+            #expect(superblock.state == .ready && superblock.refusals == number)
+            #expect(superblock.reason == "the disk is missing" && superblock.imageUUID == Self.image)
+        }
+    }
+
+    @Test func countsUpToTheEndOfNumbers() throws {
+        try set(.ready, refusals: .max)
+        #expect(try note(Self.mendable, on: partition.path, isRetrying: false) == .waiting(refusals: .max))
+    }
+
+    @Test(
+        arguments: [
+            // The child was ended before it attempted anything: nothing has changed.
+            (.ready, ended, false, .ready, 2), (.ready, late(ended), false, .ready, 2),
+            (.ready, final, false, .ready, 1),
+            // Refused while the pages were read, by itself: only unused memory has changed.
+            (.attempted, late(mendable), false, .ready, 2), (.attempted, late(final), false, .ready, 1),
+            // Ended while the pages were read: it may be what stops the machine.
+            (.attempted, late(ended), false, .attempted, 1),
+            // An earlier attempt did not come through, and this boot has attempted nothing.
+            (.attempted, mendable, false, .attempted, 1), (.attempted, ended, false, .attempted, 1),
+            (.attempted, final, false, .attempted, 1),
+            // A person asked for another attempt.
+            (.attempted, mendable, true, .ready, 2), (.attempted, ended, true, .attempted, 1),
+            // Nothing to keep.
+            (.empty, mendable, false, .empty, 1), (.saving, final, false, .saving, 1),
+            (.consumed, late(mendable), false, .consumed, 1), (.failed, final, false, .failed, 1),
+            (.snapshot, mendable, true, .snapshot, 1),
+        ] as [(Superblock.State, ResumeRefusal, Bool, Superblock.State, UInt32)])
+    func keepsWhatCanBeResumed(
+        before: Superblock.State, refusal: ResumeRefusal, isRetrying: Bool, after: Superblock.State, refusals: UInt32
+    ) throws {
+        try set(before, refusals: 1)
+        let generation = try found.generation
+        let session = try note(refusal, on: partition.path, isRetrying: isRetrying)
+        let superblock = try found
+        #expect(superblock.state == after && superblock.refusals == refusals)
+        #expect(session == (after == .ready ? .waiting(refusals: refusals) : .none))
+        // What is not about this boot is not written.
+        let isNoted = after == .ready || before == .attempted && refusal.hasAttempted
+        #expect(superblock.reason == (isNoted ? refusal.reason : "before"))
+        #expect((superblock.generation == generation) == !isNoted)
+    }
+
+    /// The kernel refused the jump after the image was marked: nothing was resumed, so it waits again.
+    @Test func aJumpThatWasRefusedConsumesNothing() throws {
+        try set(.consumed)
+        var refusal = Self.late(Self.mendable)
+        refusal.consumedImage = .zero
+        #expect(try note(refusal, on: partition.path, isRetrying: false) == .none, "another image")
+        refusal.consumedImage = Self.image
+        #expect(try note(refusal, on: partition.path, isRetrying: false) == .waiting(refusals: 1))
+        #expect(try found.state == .ready)
+    }
+
+    @Test func doesNotKnowWhatItCannotWrite() throws {
+        #expect(try note(Self.mendable, on: nil, isRetrying: false) == .none, "this machine does not hibernate")
+        #expect(throws: Failure.self) { try note(Self.mendable, on: folder.path("missing"), isRetrying: false) }
+        try set(.ready)
+        // No superblock can follow the last generation.
+        var last = partition.superblock
+        last.generation = .max
+        let file = try #require(FileHandle(forUpdatingAtPath: partition.path))
+        try file.write(contentsOf: Data(last.encoded()))
+        #expect(throws: Failure.self) { try note(Self.mendable, on: partition.path, isRetrying: false) }
+    }
+
+    /// The refusals in a row end with the image.
+    @Test func aResumeOrANewImageBeginsAnew() throws {
+        try set(.ready, refusals: 4)
+        _ = try ImageWriter(partition, imageUUID: Self.image, codec: .none, expectedChunks: 1)
+        #expect(try found.refusals == 0)
+        try set(.ready, refusals: 4)
+        try partition.discardImage()
+        #expect(try found.refusals == 0)
+    }
+}
