@@ -149,6 +149,7 @@ import Testing
         description.reportKey = [1, 2, 3]
         description.processorFeatures = [1, 2, UInt64.max]
         description.acpiChecksum = 0x1234
+        description.microcodeRevision = 0xf0
         description.partitionUUID = PartitionFile.uuid
         description.partitionGeneration = 9
         description.watchedAreas = [
@@ -179,7 +180,7 @@ import Testing
         for count in bytes.indices where (try? ImageDescription(decoding: Array(bytes.prefix(count)))) != nil {
             accepted += 1
         }
-        #expect(accepted == 18)
+        #expect(accepted == 19)
     }
 
     @Test(
