@@ -62,13 +62,9 @@ struct EarlyInitrd: Equatable {
 ///   - initrd: the rootfs.gz of kernel B, which kernel C boots too.
 ///   - taint: /proc/sys/kernel/tainted.
 func findEarlyLoads(_ initrd: EarlyInitrd, _ messages: KernelMessages, taint: UInt64, _ findings: inout Findings) {
-    func has(_ text: String) -> Bool { messages.texts.contains { $0.lowercased().contains(text) } }
     // "microcode: Updated early from: …" (arch/x86/kernel/cpu/microcode/core.c, Linux 6.12), "microcode: updated early: …"
     // (6.2), "microcode: microcode updated early to …" (before).
-    let hasMicrocode = messages.texts.contains {
-        let text = $0.lowercased()
-        return text.hasPrefix("microcode:") && text.contains("updated early")
-    }
+    let hasMicrocode = messages.texts.contains { has("microcode:", in: $0) && has("updated early", in: $0) }
     if hasMicrocode, !initrd.hasMicrocode {
         findings.warn(
             "this kernel updated the microcode early, and the rootfs.gz has none: kernel C may refuse to resume for missing "
@@ -79,7 +75,8 @@ func findEarlyLoads(_ initrd: EarlyInitrd, _ messages: KernelMessages, taint: UI
     }
     // "ACPI: Table Upgrade: override […]" or "install" for tables from an initrd; a table that is built into the kernel
     // taints it with bit 8 (drivers/acpi/tables.c, TAINT_OVERRIDDEN_ACPI_TABLE, Linux 6.12).
-    if has("acpi: table upgrade: ") || taint >> 8 & 1 != 0, !initrd.hasACPITables {
+    let hasTables = taint >> 8 & 1 != 0 || messages.texts.contains { has("acpi: table upgrade: ", in: $0) }
+    if hasTables, !initrd.hasACPITables {
         findings.warn(
             "this kernel replaced ACPI tables, and the rootfs.gz has none: kernel C would refuse to resume, as the tables differ",
             remedy:
@@ -91,4 +88,12 @@ func findEarlyLoads(_ initrd: EarlyInitrd, _ messages: KernelMessages, taint: UI
             "the kernel's log has lost its beginning, so it does not tell whether microcode was updated or ACPI tables were "
                 + "replaced early; kernel C needs the same")
     }
+}
+
+/// Whether a text has a part, which is in lower case; case does not count in ASCII.
+private func has(_ part: String, in text: String) -> Bool {
+    let part = Array(part.utf8)
+    let text = text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+    guard part.count <= text.count else { return false }
+    return (0...text.count - part.count).contains { text[$0..<$0 + part.count].elementsEqual(part) }
 }

@@ -1,4 +1,5 @@
 import Basics
+import Linux
 import MemoryImage
 
 /// Why kernel C does not resume an image, and what is certain about it.
