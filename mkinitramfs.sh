@@ -213,5 +213,9 @@ mkdir -p "$(dirname "$output")"
 archive "$root" >"$work/cpio"
 : >"$work/rootfs.gz"
 [ ! -d "$early/kernel" ] || archive "$early" >"$work/rootfs.gz"
-gzip -9n <"$work/cpio" >>"$work/rootfs.gz"
+# `torpor hibernate` knows the file by the name in this gzip header (RFC 1952: FNAME, no time), which the kernel passes over.
+{
+    printf '\037\213\010\010\000\000\000\000\002\003torpor-rootfs\000'
+    gzip -9n <"$work/cpio" | tail -c +11
+} >>"$work/rootfs.gz"
 mv "$work/rootfs.gz" "$output"

@@ -1,14 +1,22 @@
 #!/bin/sh
-# Checks what is promised of rootfs.gz: at most 1 MiB, only what belongs there, the same bytes from two builds.
+# Checks what is promised of rootfs.gz: at most 1.25 MiB, the name by which torpor knows it, only what belongs there, the same bytes from two builds.
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-limit=$((1 << 20))
+limit=$((5 << 18))
 size=$(stat -c %s build/rootfs.gz)
 if [ "$size" -gt "$limit" ]; then
     echo "build/rootfs.gz has $size bytes, more than $limit" >&2
+    exit 1
+fi
+
+# gzip, only FNAME, no time; then extra flags and system, and the name.
+start=$(od -An -v -tx1 -N8 build/rootfs.gz | tr -d ' \n')
+name=$(tail -c +11 build/rootfs.gz | head -c 14 | tr '\0' '#')
+if [ "$start" != 1f8b080800000000 ] || [ "$name" != "torpor-rootfs#" ]; then
+    echo "build/rootfs.gz does not begin with a gzip header that has the name torpor-rootfs and no time" >&2
     exit 1
 fi
 

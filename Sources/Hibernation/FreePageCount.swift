@@ -17,14 +17,22 @@ struct FreePageCount: Equatable, Sendable {
 }
 
 extension FreePageCount {
-    /// What the running kernel counts; none where it does not tell.
-    static func now() -> FreePageCount {
-        FreePageCount(
-            free: (try? readText("/proc/vmstat")).flatMap { number("nr_free_pages", in: $0) } ?? 0, kept: kept())
+    /// What the running kernel counts.
+    static func now() throws(Failure) -> FreePageCount {
+        guard let free = number("nr_free_pages", in: try readText("/proc/vmstat")) else {
+            throw Failure("read", "/proc/vmstat", "it has no nr_free_pages")
+        }
+        return FreePageCount(free: free, kept: try kept())
     }
 
     /// Free pages that are kept for a CPU, or for all.
-    static func kept(of processor: UInt64? = nil) -> UInt64 {
-        (try? readText("/proc/zoneinfo")).map { keptFreePages(of: processor, inZoneInfo: $0) } ?? 0
+    static func kept(of processor: UInt64? = nil) throws(Failure) -> UInt64 {
+        var count = KeptPageCount(processor)
+        // 500 CPUs and more make it longer than what is read of a file at once.
+        try readLines("/proc/zoneinfo") { (line) throws(Failure) in
+            count.take(line)
+            return true
+        }
+        return count.sum
     }
 }

@@ -11,12 +11,14 @@ public struct Hibernate: Sendable {
     public var initrdPath: String
     public var after = AfterSave.powerOff
     public var codec = Codec.standard
-    /// N, in bytes.
-    public var backupEnd: UInt64 = 128 << 20
+    /// N, in bytes; nil lets the machine decide.
+    public var backupEnd: UInt64?
     /// More words for kernel B's command line.
     public var extraWords = ""
     /// Whether to hibernate although some file system cannot be watched for use by others.
     public var isUnwatchedAllowed = false
+    /// Whether to hibernate with a kernel whose release is below the floor.
+    public var isOldKernelAllowed = false
 
     public init(device: DeviceName?, kernelPath: String, initrdPath: String) {
         self.device = device
@@ -26,11 +28,14 @@ public struct Hibernate: Sendable {
 
     /// Whether this system can hibernate, as far as that can be told without loading anything.
     /// - Parameter findings: takes what does not keep it from hibernating, also if this throws.
-    /// - Returns: the partition's path.
-    public func check(_ findings: inout Findings) throws(Failure) -> String {
+    /// - Returns: the partition's path, and what the command line of kernel C needs for this system.
+    public func check(_ findings: inout Findings) throws(Failure) -> (path: String, parametersForC: [String]) {
         let preparation = try prepare(&findings)
         _ = try plan(preparation, reportAddress: 0, reportKey: [])
-        return preparation.path
+        return (
+            preparation.path,
+            preparation.backupEnd.parametersForC(needsFourLevels: preparation.needsFourLevels)
+        )
     }
 
     /// Hibernates. Returns when kernel A is running again.
@@ -58,7 +63,7 @@ public struct Hibernate: Sendable {
         syncFileSystems()
         if signals.areWaiting { throw Failure("hibernate", "", "it was interrupted") }
         useUpKeptPages(affinity)
-        page.note(FreePageCount.now())
+        page.note(try MemoryNote.now())
         affinity.restore()
         try jumpToLoadedImage()
         dropStaleBuffers(path)

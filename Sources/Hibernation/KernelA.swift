@@ -6,53 +6,81 @@ import PhysicalMemory
 
 /// What only the running kernel can tell of itself, and what its hibernation through kernel B needs.
 struct KernelA {
-    /// N: kernels B and C live below this physical address.
-    let backupEnd: UInt64
-    let description: ImageDescription
-    let reservedEntries: [E820Entry]
+    /// N: kernels B and C live below this physical address. 0 until it is chosen.
+    private(set) var backupEnd: UInt64 = 0
+    private(set) var description: ImageDescription
+    /// Memory and what is none, as the firmware has it.
+    let memory: MemorySurvey
     let vmcoreInfo: [UInt8]
     let rsdp: UInt64
     let bootParameters: [UInt8]
+    /// Memory that must not be read.
+    let unreadable: UnreadableMemory
 
     /// N is a multiple of this, as the kernel marks memory up to the next such boundary busy (`e820__reserve_resources_late`).
     static let backupAlignment: UInt64 = 64 << 20
 
-    init(
-        backupEnd: UInt64, session: UUID, _ catalog: DeviceCatalog, isUnwatchedAllowed: Bool
-    ) throws(Failure) {
-        let entries = try parseIOMemory(readText("/proc/iomem"))
-        let memory = systemMemory(entries)
-        try KernelA.check(backupEnd: backupEnd, memory)
-        self.backupEnd = backupEnd
-        var description = ImageDescription()
-        description.session = session
-        (description.host, description.kernelRelease) = systemNames()
-        description.hasFiveLevelPaging = Hibernation.hasFiveLevelPaging(cpuInfo: try readText("/proc/cpuinfo"))
-        description.processorCount = UInt32(clamping: try onlineProcessorCount())
-        description.processorFeatures = processorFeatures()
-        description.microcodeRevision = microcodeRevision()
-        description.acpiChecksum = try acpiTablesChecksum()
-        description.watchedAreas = try findWatchedAreas(catalog, isUnwatchedAllowed: isUnwatchedAllowed)
-        description.memoryRanges = memory
-        description.backupRanges = memory.intersection([0..<backupEnd])
-        guard let map = try readFirmwareMemoryMap() else {
-            throw Failure(
-                "read", "/sys/firmware/memmap", "it is not there", remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
-        }
-        // Kernel C would refuse.
-        try requireMemory(memory, in: map)
-        description.firmwareMap = map.map { ImageDescription.FirmwareRange(addresses: $0.addresses, type: $0.type) }
-        self.description = description
-        reservedEntries = entries.compactMap { entry in
-            guard entry.depth == 0, let kind = E820Entry.kind(named: entry.name) else { return nil }
-            return E820Entry(addresses: entry.addresses, kind: kind)
-        }
+    init(session: UUID, _ catalog: DeviceCatalog, isUnwatchedAllowed: Bool) throws(Failure) {
         guard let note = try CoreFile("/proc/kcore").note(named: VMCoreInfo.noteName) else {
             throw Failure("read", "/proc/kcore", "it has no VMCOREINFO", remedy: "use a kernel with CONFIG_VMCORE_INFO")
         }
         vmcoreInfo = note
+        let info = VMCoreInfo(note)
+        try KernelA.requirePlainMemory(info, cpuFlags: try processorFlags())
+        unreadable = try UnreadableMemory.now()
+        try unreadable.requireMarks(info)
         bootParameters = (try? readFile("/sys/kernel/boot_params/data")) ?? []
         rsdp = KernelA.findRSDP(bootParameters, systab: (try? readText("/sys/firmware/efi/systab")) ?? "")
+        memory = try MemorySurvey.now(bootParameters: bootParameters)
+
+        var description = ImageDescription()
+        description.session = session
+        (description.host, description.kernelRelease) = systemNames()
+        description.hasFiveLevelPaging = try runsWithFiveLevelPaging()
+        description.processorCount = UInt32(clamping: try onlineProcessorCount())
+        try KernelA.requireProcessors(Int(description.processorCount), try PresentProcessors.inFirmware())
+        description.processorFeatures = processorFeatures()
+        description.microcodeRevision = microcodeRevision()
+        description.acpiChecksum = try acpiTablesChecksum()
+        description.watchedAreas = try findWatchedAreas(catalog, isUnwatchedAllowed: isUnwatchedAllowed)
+        description.memoryRanges = memory.memory
+        description.hotPluggedRanges = memory.hotPlugged
+        description.firmwareMap = memory.firmwareMap.map {
+            ImageDescription.FirmwareRange(addresses: $0.addresses, type: $0.type)
+        }
+        self.description = description
+    }
+
+    /// The same with N.
+    /// - Throws: if no N is there, or some page below it must not be read.
+    func with(backupEnd: UInt64) throws(Failure) -> KernelA {
+        try KernelA.check(backupEnd: backupEnd, memory.memory)
+        var result = self
+        result.backupEnd = backupEnd
+        result.description.backupRanges = memory.memory.intersection([0..<backupEnd])
+        return result
+    }
+
+    /// Refuses a system whose memory nobody but its own kernel can read.
+    /// - Parameter cpuFlags: the flags in /proc/cpuinfo.
+    static func requirePlainMemory(_ info: VMCoreInfo, cpuFlags: [String]) throws(Failure) {
+        let remedy = "boot without mem_encrypt=, or use a machine without confidential computing"
+        if let mask = info.number("sme_mask"), mask != 0 {
+            throw Failure("hibernate", "", "the memory is encrypted (AMD SME or SEV)", remedy: remedy)
+        }
+        if cpuFlags.contains(where: { $0.utf8.elementsEqual("tdx_guest".utf8) }) {
+            throw Failure("hibernate", "", "the memory is encrypted (Intel TDX)", remedy: remedy)
+        }
+    }
+
+    /// Refuses a system with more CPUs than the firmware will have again: CPUs that were plugged in.
+    static func requireProcessors(_ online: Int, _ present: PresentProcessors?) throws(Failure) {
+        guard let present, online > present.count else { return }
+        throw Failure(
+            "hibernate", "",
+            "\(online) CPUs are online, and the firmware's table has \(present.count): the others would not be there after "
+                + "power-on",
+            remedy: "take those offline that were plugged in, in /sys/devices/system/cpu")
     }
 
     static func check(backupEnd: UInt64, _ memory: [AddressRange]) throws(Failure) {
@@ -60,7 +88,7 @@ struct KernelA {
         guard backupEnd > 0, backupEnd % backupAlignment == 0 else {
             throw Failure(
                 "use", "\(name) as --backup-end", "it is no multiple of \(describe(bytes: backupAlignment))",
-                remedy: "128M is enough for most machines")
+                remedy: "leave it out, or use 128M, which is enough for most machines")
         }
         let backup = memory.intersection([0..<backupEnd]).byteCount
         // kexec_load(2) takes at most half of the pages (kernel/kexec_core.c, `sanity_check_segment_list`).
@@ -90,4 +118,15 @@ struct KernelA {
         }
         return 0
     }
+}
+
+/// The flags of the first CPU in /proc/cpuinfo.
+func processorFlags() throws(Failure) -> [String] {
+    var result: [String] = []
+    try readLines("/proc/cpuinfo") { (line) throws(Failure) in
+        guard line.utf8.starts(with: "flags".utf8) else { return true }
+        result = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map { String($0) }
+        return false
+    }
+    return result
 }

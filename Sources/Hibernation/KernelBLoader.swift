@@ -11,7 +11,7 @@ extension Hibernate {
     /// - Returns: the page that the report goes to.
     func loadKernelB(_ preparation: Preparation) throws(Failure) -> ReportPage {
         // With the low pages taken, the report's page lies above N as well, where kernel B finds it whatever it has read.
-        let lowMemory = LowMemory(below: backupEnd)
+        let lowMemory = LowMemory(below: preparation.backupEnd.end)
         defer { withExtendedLifetime(lowMemory) {} }
         let page = try ReportPage()
         for _ in 0..<Hibernate.loadAttempts {
@@ -34,38 +34,18 @@ extension Hibernate {
         return try LoadPlan(
             KernelB(
                 kernel: preparation.kernel, initrd: preparation.initrd,
-                commandLine: try commandLine(
+                commandLine: kernelBParameters(
+                    KernelCommandLine(try readText("/proc/cmdline")),
                     .uuid(preparation.partition.uuid.description), description.session,
-                    Report.Place(address: reportAddress, key: reportKey)),
+                    Report.Place(address: reportAddress, key: reportKey), backupEnd: preparation.backupEnd.end,
+                    processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels),
                 backupRanges: description.backupRanges,
                 savedRanges: description.savedRanges,
-                reservedEntries: a.reservedEntries,
+                reservedEntries: a.memory.reserved,
                 notes: [
                     CoreNote(name: VMCoreInfo.noteName, content: a.vmcoreInfo),
                     CoreNote(name: sessionNoteName, content: description.encoded()),
                 ], rsdp: a.rsdp, ownBootParameters: a.bootParameters))
-    }
-
-    /// Kernel B's command line: our own words, and where kernel A has its console.
-    private func commandLine(
-        _ device: DeviceName, _ session: UUID, _ report: Report.Place
-    ) throws(Failure) -> String {
-        var words = [
-            "torpor.session=\(session.description)", "torpor.device=\(device.description)",
-            "torpor.report=\(report.description)",
-            "torpor.after=\(after.rawValue)", "torpor.codec=\(codec.description)", "printk.devkmsg=on",
-            // A kernel B that dies restarts the machine; without this it would stand still.
-            "panic=10",
-        ]
-        let own = KernelCommandLine(try readText("/proc/cmdline"))
-        for name in ["console", "earlyprintk", "loglevel"] {
-            for value in own.values(name) { words.append("\(name)=\(value)") }
-        }
-        if own.contains("no5lvl") { words.append("no5lvl") }
-        // What the kernel itself has to say takes a serial console most of a second; /init is seen all the same.
-        if !KernelCommandLine(extraWords).contains("torpor.debug") { words.append("quiet") }
-        if !extraWords.isEmpty { words.append(extraWords) }
-        return words.joined(separator: " ")
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.

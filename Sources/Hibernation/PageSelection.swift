@@ -2,18 +2,28 @@ import Basics
 import Linux
 import PhysicalMemory
 
-/// Which of kernel A's pages need not be read: the free ones. Right or off: where anything speaks against what was found,
-/// all pages are saved.
+/// Which of kernel A's pages need not be read, the free ones, and which must not be read. Two decisions: if anything
+/// speaks against what was found of free pages, all of them are saved; pages that must not be read are left out all the
+/// same.
 ///
 /// A kernel with `init_on_free` relies on its free pages being zeros, and hands them out as such (mm/page_alloc.c,
 /// `want_init_on_free`); no other kernel cares. So they are recorded as zeros, unless one is found that holds something: this
 /// kernel does not clear them then, and kernel C need not either.
 struct PageSelection: Sendable {
-    /// Free pages that were found, above N and below.
+    /// What becomes of pages.
+    enum Kind: Equatable, Sendable {
+        case saved, free, unreadable
+    }
+
+    /// Free pages that are left out, above N and below.
     let freePages: UInt64
+    /// Pages above N that must not be read.
+    let unreadablePages: UInt64
+    /// Why free pages are saved like others; nil if they are left out.
+    let freeProblem: Failure?
     /// Whether kernel A may rely on its free pages being zeros.
     let keepsZeros: Bool
-    private let free: FreePages
+    private let marks: PageMarks
     /// Where the free pages of the backup ranges lie: normalized. Their places count as used, by kernel A's own kexec.
     private let swappedOut: [AddressRange]
 
@@ -21,20 +31,20 @@ struct PageSelection: Sendable {
     /// checks it when it takes a page, so there free pages have to be saved as they are.
     private static let poison: UInt8 = 0xaa
 
-    /// Counts the free pages and compares them with what kernel A counted itself.
+    /// Looks at the marks of all pages, and compares the count of free ones with what kernel A counted itself.
     ///
     /// - Parameters:
     ///   - memory: kernel A's; its backup ranges are counted as well.
     ///   - windows: physical addresses to be saved; cut so that no free block lies across a cut.
-    ///   - expected: free pages that kernel A noted before the jump.
+    ///   - expected: free pages that kernel A noted before the jump; nil if its note cannot be read.
     ///   - whileCounting: is called for each window, by any thread.
-    /// - Throws: why all pages have to be saved.
+    /// - Throws: if the marks cannot be read, or a huge page has a memory error.
     init(
-        _ memory: KernelMemory, _ free: FreePages, windows: [AddressRange], expected: FreePageCount,
+        _ memory: KernelMemory, _ marks: PageMarks, windows: [AddressRange], expected: FreePageCount?,
         whileCounting: @escaping () -> Void = {}
     ) throws(Failure) {
-        guard SavePipeline.windowByteCount / pageSize % free.alignment == 0 else {
-            throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(free.alignment) pages")
+        guard SavePipeline.windowByteCount / pageSize % marks.alignment == 0 else {
+            throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(marks.alignment) pages")
         }
         let tally = Guarded(Findings())
         let list = WorkList(windows + SavePipeline.windows(memory.backupRanges))
@@ -42,62 +52,91 @@ struct PageSelection: Sendable {
         try workers.run { () throws(Failure) in
             while !workers.isStopping, let window = list.take() {
                 whileCounting()
-                let findings = try Findings(memory, free, window)
+                let findings = try Findings(memory, marks, window)
                 tally.withLock { $0.add(findings) }
             }
         }
         let found = tally.withLock { $0 }
+        freeProblem = marks.freeProblem ?? found.freeProblem ?? PageSelection.problem(found, expected)
+        unreadablePages = found.unreadable
+        freePages = freeProblem == nil ? found.free : 0
+        keepsZeros = found.poisoned > 0 || found.zero == found.samples
+        self.marks = marks
+        swappedOut = freeProblem == nil ? found.swappedOut.normalized() : []
+    }
+
+    /// What speaks against the free pages that were found.
+    private static func problem(_ found: Findings, _ expected: FreePageCount?) -> Failure? {
+        guard let expected else {
+            return Failure("find", "kernel A's free pages", "what kernel A counted itself cannot be read")
+        }
         guard expected.allows(found.free) else {
-            throw Failure(
+            return Failure(
                 "find", "kernel A's free pages",
                 "\(found.free) are marked, where kernel A counted \(expected.free) and kept \(expected.kept) for its CPUs"
             )
         }
         guard found.samples == 0 || found.poisoned < found.samples else {
-            throw Failure("leave out", "kernel A's free pages", "it poisons them, and checks that when it takes one")
+            return Failure("leave out", "kernel A's free pages", "it poisons them, and checks that when it takes one")
         }
-        freePages = found.free
-        keepsZeros = found.poisoned > 0 || found.zero == found.samples
-        self.free = free
-        swappedOut = found.swappedOut.normalized()
+        return nil
     }
 
-    /// What was seen of the free pages.
+    /// What was seen of the marks.
     private struct Findings {
-        /// How many there are.
+        /// How many pages are free.
         var free: UInt64 = 0
         /// Those whose contents were looked at, those among them that hold nothing but poison, and nothing but zeros.
         var samples = 0
         var poisoned = 0
         var zero = 0
-        /// Where those lie that are in the backup ranges.
+        /// How many pages above N must not be read.
+        var unreadable: UInt64 = 0
+        /// Where the free pages lie that are in the backup ranges.
         var swappedOut: [AddressRange] = []
+        var freeProblem: Failure?
 
         init() {}
 
         /// Looks at the first page of the first and of the last free block in the window.
-        init(_ memory: KernelMemory, _ pages: FreePages, _ window: AddressRange) throws(Failure) {
+        /// - Throws: if the marks cannot be read.
+        init(_ memory: KernelMemory, _ pages: PageMarks, _ window: AddressRange) throws(Failure) {
             let isSwappedOut = memory.backupRanges.covers(window)
             var blocks: (first: UInt64, last: UInt64)?
             var swapped: [Range<UInt64>] = []
             var found: UInt64 = 0
-            try pages.find(in: frames(window)) { first, count in
-                found += count
-                blocks = (blocks?.first ?? first, first)
-                if isSwappedOut { swapped.append(first..<first + count) }
+            var unreadable: UInt64 = 0
+            var impossible: UInt64?
+            try pages.find(in: frames(window)) { kind, first, count in
+                switch kind {
+                case .free:
+                    found += count
+                    blocks = (blocks?.first ?? first, first)
+                    if isSwappedOut { swapped.append(first..<first + count) }
+                // Below N, kernel A itself has read and written the page when it jumped.
+                case .unreadable: if !isSwappedOut { unreadable += count }
+                case .impossible: impossible = first
+                }
             }
             free = found
-            for frame in swapped.joined() {
-                let location = try memory.location(of: frame * pageSize)
-                addSwappedOut(location..<location + pageSize)
+            self.unreadable = unreadable
+            if let impossible {
+                freeProblem = Failure(
+                    "find", "kernel A's free pages", "frame \(impossible) is marked free with an impossible order")
             }
-            guard let blocks else { return }
-            for frame in blocks.first == blocks.last ? [blocks.first] : [blocks.first, blocks.last] {
-                let contents = try memory.page(frame * pageSize)
-                samples += 1
-                if contents.allSatisfy({ $0 == poison }) { poisoned += 1 }
-                if contents.withUnsafeBytes({ isZero($0) }) { zero += 1 }
-            }
+            do throws(Failure) {
+                for frame in swapped.joined() {
+                    let location = try memory.location(of: frame * pageSize)
+                    addSwappedOut(location..<location + pageSize)
+                }
+                guard let blocks else { return }
+                for frame in blocks.first == blocks.last ? [blocks.first] : [blocks.first, blocks.last] {
+                    let contents = try memory.page(frame * pageSize)
+                    samples += 1
+                    if contents.allSatisfy({ $0 == poison }) { poisoned += 1 }
+                    if contents.withUnsafeBytes({ isZero($0) }) { zero += 1 }
+                }
+            } catch { freeProblem = error }
         }
 
         /// Kernel A's kexec mostly took pages one beside the other, so that a window's 4096 are few ranges.
@@ -117,7 +156,9 @@ struct PageSelection: Sendable {
             samples += other.samples
             poisoned += other.poisoned
             zero += other.zero
+            unreadable += other.unreadable
             swappedOut += other.swappedOut
+            freeProblem = freeProblem ?? other.freeProblem
         }
     }
 
@@ -125,21 +166,24 @@ struct PageSelection: Sendable {
         window.lowerBound / pageSize..<window.upperBound / pageSize
     }
 
-    /// The parts of a window to be read, and those that are free, in order.
-    func split(_ window: AddressRange) throws(Failure) -> [(addresses: AddressRange, isFree: Bool)] {
-        var blocks = swappedOut(in: window)
-        try free.find(in: PageSelection.frames(window)) { first, count in
-            blocks.append(first * pageSize..<(first + count) * pageSize)
+    /// The parts of a window, in order, and what becomes of each.
+    func split(_ window: AddressRange) throws(Failure) -> [(addresses: AddressRange, kind: Kind)] {
+        var free = swappedOut(in: window)
+        var unreadable: [AddressRange] = []
+        let leavesOutFree = freeProblem == nil
+        try marks.find(in: PageSelection.frames(window)) { kind, first, count in
+            let block = first * pageSize..<(first + count) * pageSize
+            switch kind {
+            case .free: if leavesOutFree { free.append(block) }
+            case .unreadable: unreadable.append(block)
+            case .impossible: break
+            }
         }
-        var parts: [(addresses: AddressRange, isFree: Bool)] = []
-        var next = window.lowerBound
-        for block in blocks.normalized() {
-            if next < block.lowerBound { parts.append((next..<block.lowerBound, false)) }
-            parts.append((block, true))
-            next = block.upperBound
-        }
-        if next < window.upperBound { parts.append((next..<window.upperBound, false)) }
-        return parts
+        var parts: [(addresses: AddressRange, kind: Kind)] = []
+        for range in free.subtracting(unreadable) { parts.append((range, .free)) }
+        for range in unreadable.normalized() { parts.append((range, .unreadable)) }
+        for range in [window].subtracting(parts.map { $0.addresses }) { parts.append((range, .saved)) }
+        return parts.sorted { $0.addresses.lowerBound < $1.addresses.lowerBound }
     }
 
     /// The pages among those of the window that hold what is free below N.

@@ -15,23 +15,30 @@ extension Hibernate {
         let kernel: BzImage
         let initrd: [UInt8]
         let a: KernelA
+        /// N and the CPUs below it.
+        let backupEnd: BackupEnd
+        /// Whether kernels B and C need no5lvl to run with the page tables that kernel A has.
+        let needsFourLevels: Bool
     }
 
     /// Looks at everything that can be looked at before anything is changed.
     func prepare(_ findings: inout Findings) throws(Failure) -> Preparation {
-        try checkKexecJump()
+        let release = systemNames().release
+        if let unknown = try checkKexecJump(release: release) { findings.warn(unknown) }
+        if !isOldKernelAllowed { try KernelFloor.require(release) }
         let catalog = try DeviceCatalog.ofHibernationPartitions()
         let path = try findHibernationPartition(device, seconds: 0, catalog)
         let partition = try checkPartition(path)
         guard let session = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
         let kernel = try BzImage(try readNamed(kernelPath, "kernel", "--kernel"), path: kernelPath)
         let initrd = try readNamed(initrdPath, "initrd", "--initrd")
+        try RootfsMarker.require(initrd, path: initrdPath)
         findEarlyLoads(
             EarlyInitrd(initrd), (try? KernelMessages.read()) ?? KernelMessages(),
             taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0, &findings)
-        return Preparation(
-            path: path, partition: partition, kernel: kernel, initrd: initrd,
-            a: try KernelA(backupEnd: backupEnd, session: session, catalog, isUnwatchedAllowed: isUnwatchedAllowed))
+        let a = try KernelA(session: session, catalog, isUnwatchedAllowed: isUnwatchedAllowed)
+        try kernel.requirePageTables(hasFiveLevels: a.description.hasFiveLevelPaging, path: kernelPath)
+        return try choosingBackupEnd(path, partition, kernel, initrd, a)
     }
 
     /// The superblock of a partition that an image may be written to.

@@ -143,23 +143,24 @@ final class ReportPage {
     /// Where kernel A notes something for kernel B, behind the report's own place: bytes from the page's beginning.
     private static let noteOffset = 2048
 
-    /// Notes for kernel B how many pages are free now.
-    func note(_ count: FreePageCount) {
-        for (number, value) in [count.free, count.kept].enumerated() {
+    /// Notes for kernel B what kernel A counted just before the jump.
+    func note(_ note: MemoryNote) {
+        for (number, value) in [note.free.free, note.free.kept, note.unreadablePages].enumerated() {
             page.bytes.storeBytes(
                 of: value.littleEndian, toByteOffset: ReportPage.noteOffset + number * 8, as: UInt64.self)
         }
     }
 
     /// What kernel A noted, read by kernel B.
-    static func freePageCount(
-        in memory: KernelMemory, _ description: ImageDescription
-    ) throws(Failure) -> FreePageCount {
+    static func memoryNote(in memory: KernelMemory, _ description: ImageDescription) throws(Failure) -> MemoryNote {
         let page = try memory.page(description.reportAddress)
         guard page.prefix(Report.keyByteCount).elementsEqual(description.reportKey) else {
             throw Failure("find", "kernel A's count of free pages", "the report's page does not begin with its key")
         }
         let fields = page.span.bytes
-        return FreePageCount(free: try fields.integer(at: noteOffset), kept: try fields.integer(at: noteOffset + 8))
+        return MemoryNote(
+            free: FreePageCount(
+                free: try fields.integer(at: noteOffset), kept: try fields.integer(at: noteOffset + 8)),
+            unreadablePages: try fields.integer(at: noteOffset + 16))
     }
 }

@@ -92,7 +92,7 @@ struct Restore {
         try steps.run(.jump) { () throws(Failure) in
             try JumpBack(
                 entry: description.jumpBackEntry, mapEnd: description.memoryRanges.last?.upperBound ?? 0,
-                room: description.backupRanges
+                room: description.backupRanges, hasGibibytePages: hasGibibytePages()
             ).load(preservesContext: false)
         }
         if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }

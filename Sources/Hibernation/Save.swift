@@ -25,6 +25,12 @@ struct Save {
 
     func run() throws(Failure) {
         var (core, description) = try steps.run(.session, readSession)
+        let checks = ResumeChecks(description)
+        // Before anything else: what this kernel has of its own may be kernel A's.
+        try steps.run(.ownMemory) { () throws(Failure) in
+            try checks.requireOwnMemoryInBackup(systemMemory(readIOMemory()))
+        }
+        try steps.run(.machine) { () throws(Failure) in try checks.performInKernelB() }
         description.backupSources = backupSources(core, description)
         let backup = describeRanges(description.backupRanges)
         log.debug("entry 0x\(hexadecimal(entry)); \(description.backupSources.count) pages backed up of \(backup)")
@@ -37,8 +43,9 @@ struct Save {
         let ranges = description.savedRanges
         let pages = ranges.byteCount / pageSize
         let windows = SavePipeline.windows(ranges)
-        let selection = selectPages(core, description, windows)
-        let used = (pages - min(pages, selection?.freePages ?? 0)) * pageSize
+        let selection = try selectPages(core, description, windows)
+        let leftOut = (selection?.freePages ?? 0) &+ (selection?.unreadablePages ?? 0)
+        let used = (pages - min(pages, leftOut)) * pageSize
         log.notice("saving \(describe(bytes: used)) to \(partition.path) with \(settings.codec.description)")
         state.totalPages = pages
         state.stage = .working
@@ -110,32 +117,52 @@ struct Save {
         return areas
     }
 
-    /// Finds the free pages; nil, with the reason on the console, where all pages have to be saved.
+    /// Finds the pages that are left out; nil, with the reason on the console, if all pages have to be saved.
+    /// - Throws: if kernel A has pages that must not be read and they cannot be told from others.
     private func selectPages(
         _ core: CoreFile, _ description: ImageDescription, _ windows: [AddressRange]
-    ) -> PageSelection? {
+    ) throws(Failure) -> PageSelection? {
+        let info = VMCoreInfo(description.vmcoreInfo)
+        let pageMap = BackupPageMap(sources: description.backupSources)
+        let memory = try? KernelMemory(core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
+        var note: MemoryNote?
+        if let memory { note = try? ReportPage.memoryNote(in: memory, description) }
         do throws(Failure) {
             let selection = try steps.run(.freePages) { () throws(Failure) in
-                let info = VMCoreInfo(description.vmcoreInfo)
-                let pageMap = BackupPageMap(sources: description.backupSources)
                 let memory = try KernelMemory(
                     core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
-                let expected = try ReportPage.freePageCount(in: memory, description)
-                let selection = try PageSelection(
-                    memory, FreePages(memory, info: info), windows: windows, expected: expected,
+                return try PageSelection(
+                    memory, PageMarks(memory, info: info), windows: windows, expected: note?.free,
                     whileCounting: state.beat)
-                log.debug(
-                    "\(selection.freePages) pages are free; kernel A counted \(expected.free), and kept \(expected.kept)"
-                )
-                return selection
             }
-            let size = describe(bytes: selection.freePages &* pageSize)
-            log.notice("leaving out \(size) of free pages" + (selection.keepsZeros ? ", to come back as zeros" : ""))
+            tell(selection, note)
             return selection
         } catch {
+            let unreadable = note?.unreadablePages ?? 0
+            guard unreadable == 0 else {
+                throw Failure(
+                    "save", "kernel A's memory",
+                    "\(describe(bytes: unreadable &* pageSize)) of it must not be read, and cannot be told from the rest "
+                        + "(\(error))")
+            }
             log.notice("saving free pages too: \(error.description)")
             return nil
         }
+    }
+
+    private func tell(_ selection: PageSelection, _ note: MemoryNote?) {
+        if selection.unreadablePages > 0 {
+            let size = describe(bytes: selection.unreadablePages &* pageSize)
+            log.notice("leaving out \(size) that must not be read")
+        }
+        if let problem = selection.freeProblem {
+            log.notice("saving free pages too: \(problem.description)")
+            return
+        }
+        let counted = note?.free ?? FreePageCount(free: 0, kept: 0)
+        log.debug("\(selection.freePages) pages are free; kernel A counted \(counted.free), and kept \(counted.kept)")
+        let size = describe(bytes: selection.freePages &* pageSize)
+        log.notice("leaving out \(size) of free pages" + (selection.keepsZeros ? ", to come back as zeros" : ""))
     }
 }
 

@@ -55,16 +55,17 @@ final class SavePipeline: @unchecked Sendable {
     }
 
     private func save(_ window: AddressRange, _ builder: ChunkBuilder) throws(Failure) {
-        let parts = try selection?.split(window) ?? [(window, false)]
-        if parts.allSatisfy({ $0.isFree }) {
-            for part in parts { try addFree(part.addresses, builder) }
+        let parts = try selection?.split(window) ?? [(window, PageSelection.Kind.saved)]
+        if parts.allSatisfy({ $0.kind != .saved }) {
+            for part in parts { try addLeftOut(part.addresses, part.kind, builder) }
             return
         }
-        // As a whole, since each unmapping interrupts the other workers.
+        // As a whole, since each unmapping interrupts the other workers. Pages that must not be read are mapped with the
+        // others, and nobody looks at them.
         let mapping = try core.map(window)
-        for (addresses, isFree) in parts where !workers.isStopping {
-            if isFree {
-                try addFree(addresses, builder)
+        for (addresses, kind) in parts where !workers.isStopping {
+            guard kind == .saved else {
+                try addLeftOut(addresses, kind, builder)
                 continue
             }
             let start = Int(addresses.lowerBound - window.lowerBound)
@@ -76,10 +77,13 @@ final class SavePipeline: @unchecked Sendable {
         }
     }
 
-    private func addFree(_ addresses: AddressRange, _ builder: ChunkBuilder) throws(Failure) {
+    /// Records pages without reading them. Kernel C does not touch those that must not be read either.
+    private func addLeftOut(
+        _ addresses: AddressRange, _ kind: PageSelection.Kind, _ builder: ChunkBuilder
+    ) throws(Failure) {
         let first = addresses.lowerBound / pageSize
         let count = addresses.byteCount / pageSize
-        if selection?.keepsZeros ?? true {
+        if kind == .free, selection?.keepsZeros ?? true {
             try builder.addZeros(firstFrame: first, count: UInt32(count))
         } else {
             try builder.addFreePages(firstFrame: first, count: UInt32(count))

@@ -99,14 +99,16 @@ struct SaveRole {
     /// Loads the jump into kernel A. It needs no more than the memory that this kernel has itself, so it works where
     /// nothing else of kernel A can be seen.
     private func loadWayHome() throws(Failure) {
-        let own = systemMemory(try parseIOMemory(readText("/proc/iomem")))
+        let own = systemMemory(try readIOMemory())
         // Kernel A's page tables take over within the page of the entry.
         let (mapEnd, overflow) = entry.addingReportingOverflow(1 << 30)
         guard !overflow else {
             throw Failure("prepare", "the jump to 0x\(hexadecimal(entry))", "there is no such address")
         }
-        try JumpBack(entry: entry, mapEnd: max(mapEnd, own.last?.upperBound ?? 0), room: own)
-            .load(preservesContext: true)
+        try JumpBack(
+            entry: entry, mapEnd: max(mapEnd, own.last?.upperBound ?? 0), room: own,
+            hasGibibytePages: hasGibibytePages()
+        ).load(preservesContext: true)
     }
 
     private func deliverReport(_ failure: String?, _ state: ChildState) throws(Failure) {

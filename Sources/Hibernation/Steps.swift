@@ -8,6 +8,8 @@ public enum Step: String, CaseIterable, Sendable {
     case wayHome = "way-home"
     /// /proc/vmcore is opened, and what kernel A wrote down of its session is read.
     case session
+    /// This kernel's own memory is compared with kernel A's: nothing of it may be.
+    case ownMemory = "own-memory"
     /// The kernel's list of swapped pages is followed.
     case pageMap = "page-map"
     /// Kernel A's free pages are counted.
@@ -18,6 +20,8 @@ public enum Step: String, CaseIterable, Sendable {
     case finish
 
     // Both
+    /// What a resume needs of the machine is checked.
+    case machine
     /// The partition is found and opened.
     case partition
     /// What lies on watched devices is summed up.
@@ -32,8 +36,6 @@ public enum Step: String, CaseIterable, Sendable {
     // Kernel C
     /// Description and index are read.
     case image
-    /// The machine is compared with the one that kernel A ran on.
-    case machine
     /// The superblock says `attempted`.
     case attempt
     /// The jump into kernel A is loaded.
@@ -43,7 +45,9 @@ public enum Step: String, CaseIterable, Sendable {
 
     /// What kernel B does, in this order.
     public static let save: [Step] = [
-        .wayHome, .session, .pageMap, .partition, .fingerprints, .freePages, .begin, .pages, .finish, .end, .report,
+        .wayHome, .session, .ownMemory, .machine, .pageMap, .partition, .fingerprints, .freePages, .begin, .pages,
+        .finish,
+        .end, .report,
     ]
     /// What kernel C does, in this order.
     public static let restore: [Step] = [

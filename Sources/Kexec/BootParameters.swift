@@ -2,13 +2,17 @@ import Basics
 
 /// A line of the memory map that a boot loader hands to the kernel.
 public struct E820Entry: Equatable, Sendable {
-    /// Types of the ACPI specification, "System Address Map Interfaces".
-    public enum Kind: UInt32, Sendable {
+    /// Types of the ACPI specification, "System Address Map Interfaces", and two of Linux's own (6.12,
+    /// arch/x86/include/asm/e820/types.h).
+    public enum Kind: UInt32, CaseIterable, Sendable {
         case memory = 1
         case reserved = 2
         case acpiTables = 3
         case acpiNonVolatile = 4
+        case unusable = 5
         case persistentMemory = 7
+        case legacyPersistentMemory = 12
+        case softReserved = 0xefff_ffff
     }
 
     public var addresses: AddressRange
@@ -19,34 +23,79 @@ public struct E820Entry: Equatable, Sendable {
         self.kind = kind
     }
 
-    /// The kind that a name of /proc/iomem stands for (arch/x86/kernel/e820.c, `e820_type_to_string`); nil for memory
-    /// and for names of devices.
+    /// The kind that a name of /proc/iomem stands for (6.12, arch/x86/kernel/e820.c, `e820_type_to_string`); nil for
+    /// memory and for names of devices. A type without a name of its own (16 and 20 are seen) is reserved for kernel B.
     public static func kind(named name: String) -> Kind? {
         switch name {
-        case "Reserved", "reserved": .reserved
+        case "Reserved", "reserved", "Unknown E820 type": .reserved
         case "ACPI Tables": .acpiTables
         case "ACPI Non-volatile Storage": .acpiNonVolatile
-        case "Persistent Memory", "Persistent Memory (legacy)": .persistentMemory
+        case "Unusable memory": .unusable
+        case "Persistent Memory": .persistentMemory
+        case "Persistent Memory (legacy)": .legacyPersistentMemory
+        case "Soft Reserved": .softReserved
         default: nil
         }
+    }
+
+    /// The same map with neighbours of one kind as one entry, ascending. Entries of different kinds may overlap; the
+    /// kernel resolves that itself (`e820__update_table`).
+    public static func merged(_ entries: [E820Entry]) -> [E820Entry] {
+        var result: [E820Entry] = []
+        for kind in Kind.allCases {
+            result += entries.filter { $0.kind == kind }.map { $0.addresses }.normalized()
+                .map { E820Entry(addresses: $0, kind: kind) }
+        }
+        return result.sorted { $0.addresses.lowerBound < $1.addresses.lowerBound }
+    }
+
+    /// As boot_params and setup_data have it: address, size, type.
+    fileprivate var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: addresses.lowerBound)
+        bytes.append(littleEndian: addresses.byteCount)
+        bytes.append(littleEndian: kind.rawValue)
+        return bytes
     }
 }
 
 /// `struct boot_params`, the zero page (Documentation/arch/x86/zero-page.rst).
 struct BootParameters {
     static let byteCount = 4096
+    /// Entries that fit into the page; more follow as setup data.
     static let maximumE820Entries = 128
+    static let e820EntryByteCount = 20
+    /// Entries that the kernel takes in all, here: it maps setup data in one piece of at most 256 KiB (6.12,
+    /// arch/x86/mm/ioremap.c, `early_memremap`).
+    static let maximumE820EntriesInAll = 8192
+
+    /// The memory map's entries that do not fit into the page, as one `struct setup_data` of type SETUP_E820_EXT
+    /// (Documentation/arch/x86/boot.rst, "setup_data"); nothing if there are none.
+    /// - Throws: if there are more entries than the kernel takes.
+    static func setupData(e820: [E820Entry]) throws(Failure) -> [UInt8] {
+        guard e820.count <= maximumE820EntriesInAll else {
+            throw Failure(
+                "load", "kernel B", "the memory map has \(e820.count) ranges, more than \(maximumE820EntriesInAll)")
+        }
+        guard e820.count > maximumE820Entries else { return [] }
+        let entries = e820[maximumE820Entries...]
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: UInt64(0))  // next: there is none
+        bytes.append(littleEndian: UInt32(1))  // SETUP_E820_EXT
+        bytes.append(littleEndian: UInt32(entries.count * e820EntryByteCount))
+        for entry in entries { bytes += entry.encoded }
+        return bytes
+    }
 
     /// - Parameters:
+    ///   - e820: the memory map; what does not fit is left to the setup data.
+    ///   - setupData: physical address of the setup data; 0 for none.
     ///   - own: the running kernel's boot_params where they are known: the console's screen is taken from them.
     ///   - rsdp: physical address of ACPI's root table; 0 leaves the kernel to look for it where a BIOS puts it.
     static func encoded(
-        _ kernel: BzImage, commandLine: UInt64, initrd: AddressRange, e820: [E820Entry], rsdp: UInt64, own: [UInt8]
-    ) throws(Failure) -> [UInt8] {
-        guard e820.count <= maximumE820Entries else {
-            throw Failure(
-                "load", "kernel B", "the memory map has \(e820.count) ranges, more than \(maximumE820Entries)")
-        }
+        _ kernel: BzImage, commandLine: UInt64, initrd: AddressRange, e820: [E820Entry], setupData: UInt64,
+        rsdp: UInt64, own: [UInt8]
+    ) -> [UInt8] {
         var page = [UInt8](repeating: 0, count: byteCount)
         // screen_info
         if own.count == byteCount { page.put(own.prefix(0x40), at: 0, limit: 0x40) }
@@ -56,12 +105,11 @@ struct BootParameters {
         page.put(UInt32(truncatingIfNeeded: initrd.lowerBound), at: 0x218)
         page.put(UInt32(truncatingIfNeeded: initrd.byteCount), at: 0x21c)
         page.put(UInt32(truncatingIfNeeded: commandLine), at: 0x228)
-        page.put(UInt8(e820.count), at: 0x1e8)
-        for (i, entry) in e820.enumerated() {
-            let at = 0x2d0 + i * 20
-            page.put(entry.addresses.lowerBound, at: at)
-            page.put(entry.addresses.byteCount, at: at + 8)
-            page.put(entry.kind.rawValue, at: at + 16)
+        page.put(setupData, at: 0x250)
+        let entries = e820.prefix(maximumE820Entries)
+        page.put(UInt8(entries.count), at: 0x1e8)
+        for (i, entry) in entries.enumerated() {
+            page.put(entry.encoded, at: 0x2d0 + i * e820EntryByteCount, limit: e820EntryByteCount)
         }
         return page
     }

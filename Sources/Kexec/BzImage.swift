@@ -13,9 +13,16 @@ public struct BzImage: Sendable {
     /// What the load address must be a multiple of, in bytes.
     let alignment: UInt64
     /// Bytes from the load address on that the kernel takes before it looks at the memory map.
-    let initByteCount: UInt64
+    public let initByteCount: UInt64
     /// Characters that the command line may have, the NUL not counted.
-    let commandLineLimit: Int
+    public let commandLineLimit: Int
+    /// Whether the kernel can be entered with 5-level page tables (XLF_5LEVEL).
+    public let takesFiveLevels: Bool
+    /// Whether the kernel runs with 5-level page tables on a processor that knows them (XLF_5LEVEL_ENABLED).
+    public let usesFiveLevels: Bool
+
+    /// XLF_KERNEL_64, XLF_5LEVEL and XLF_5LEVEL_ENABLED of xloadflags (6.12, arch/x86/include/uapi/asm/bootparam.h).
+    private static let entry64Flag: UInt16 = 1, fiveLevelFlag: UInt16 = 1 << 5, fiveLevelEnabledFlag: UInt16 = 1 << 6
 
     /// The 64-bit entry, in bytes from the load address.
     static let entryOffset: UInt64 = 0x200
@@ -33,13 +40,16 @@ public struct BzImage: Sendable {
                 remedy: "name one with --kernel; on most systems it is /boot/vmlinuz-RELEASE")
         }
         let remedy = "use a 64-bit, relocatable kernel with CONFIG_KEXEC_JUMP"
-        // XLF_KERNEL_64 of xloadflags, which version 2.12 of the protocol brought.
+        // xloadflags, which version 2.12 of the protocol brought.
         guard try fields.integer(at: 0x206, as: UInt16.self) >= 0x020c,
-            try fields.integer(at: 0x236, as: UInt16.self) & 1 != 0
+            try fields.integer(at: 0x236, as: UInt16.self) & BzImage.entry64Flag != 0
         else { throw Failure("load kernel", path, "it has no 64-bit entry", remedy: remedy) }
         guard try fields.integer(at: 0x234, as: UInt8.self) != 0 else {
             throw Failure("load kernel", path, "it is not relocatable", remedy: remedy)
         }
+        let flags: UInt16 = try fields.integer(at: 0x236)
+        takesFiveLevels = flags & BzImage.fiveLevelFlag != 0
+        usesFiveLevels = flags & BzImage.fiveLevelEnabledFlag != 0
         // 0 setup sectors means 4; the boot sector comes on top.
         let setupSectors = Int(try fields.integer(at: 0x1f1, as: UInt8.self))
         payloadOffset = ((setupSectors == 0 ? 4 : setupSectors) + 1) * 512
@@ -53,5 +63,16 @@ public struct BzImage: Sendable {
         else { throw Failure("load kernel", path, "its setup header is damaged", remedy: remedy) }
         setupHeader = 0x1f1..<headerEnd
         self.bytes = bytes
+    }
+
+    /// Refuses a kernel that would run with other page tables than kernel A: it could not jump back.
+    /// - Parameters:
+    ///   - hasFiveLevels: whether kernel A runs with 5-level page tables.
+    ///   - path: the kernel's file, for the message.
+    public func requirePageTables(hasFiveLevels: Bool, path: String) throws(Failure) {
+        guard hasFiveLevels, !(takesFiveLevels && usesFiveLevels) else { return }
+        throw Failure(
+            "use kernel", path, "the running kernel has 5-level page tables, and this one only knows 4 levels",
+            remedy: "name one with CONFIG_X86_5LEVEL with --kernel, or boot the running one with no5lvl")
     }
 }

@@ -1,7 +1,9 @@
 import Basics
 
-/// Page tables that map physical addresses to themselves with pages of 2 MiB, for 4 and for 5 levels.
+/// Page tables that map physical addresses to themselves, for 4 and for 5 levels.
 ///
+/// Pages have 1 GiB if the processor knows such pages, but for the GiB with the local APIC's registers, else 2 MiB: with
+/// 2 MiB the tables take 1/262,144 of what they map, 256 MiB for 64 TiB.
 /// Entry bits are those of the Intel SDM, volume 3, chapter 4: present, writable, accessed, dirty, page size.
 struct IdentityMap {
     private static let table: UInt64 = 0x23  // present, writable, accessed
@@ -20,22 +22,39 @@ struct IdentityMap {
     let root5: UInt64
     let root4: UInt64
 
+    /// The size of the pages that are mapped.
+    enum Pages: Sendable {
+        case mebibytes2
+        /// Only for a processor with `hasGibibytePages()`.
+        case gibibyte
+    }
+
     /// Pages that the tables for `[0, end)` take.
-    /// - Throws: where `end` lies beyond what a root for 4 levels maps in its lower half, 128 TiB.
-    static func pageCount(end: UInt64) throws(Failure) -> UInt64 {
+    /// - Throws: if `end` lies beyond what a root for 4 levels maps in its lower half, 128 TiB.
+    static func pageCount(end: UInt64, _ pages: Pages) throws(Failure) -> UInt64 {
         guard end > 0, end <= 128 << 40 else {
             throw Failure("map", "memory up to 0x\(hexadecimal(end))", "it is beyond 128 TiB")
         }
         let gibibytes = (end + gibibyte - 1) / gibibyte
-        return 2 + (gibibytes + 511) / 512 + gibibytes
+        return 2 + (gibibytes + 511) / 512 + UInt64(gibibytesInParts(Int(gibibytes), pages).count)
+    }
+
+    /// The numbers of the GiB, below `count`, that get a table with pages of 2 MiB.
+    private static func gibibytesInParts(_ count: Int, _ pages: Pages) -> Range<Int> {
+        let local = Int(localAPIC / gibibyte)
+        switch pages {
+        case .mebibytes2: return 0..<count
+        case .gibibyte: return local < count ? local..<local + 1 : 0..<0
+        }
     }
 
     /// Tables that map `[0, end)`, to be placed at physical address `address`.
     /// - Throws: as `pageCount(end:)` does.
-    init(end: UInt64, address: UInt64) throws(Failure) {
-        let pageCount = try IdentityMap.pageCount(end: end)
+    init(end: UInt64, address: UInt64, _ pages: Pages) throws(Failure) {
+        let pageCount = try IdentityMap.pageCount(end: end, pages)
         let gibibytes = Int((end + IdentityMap.gibibyte - 1) / IdentityMap.gibibyte)
         let upperTables = (gibibytes + IdentityMap.entriesPerTable - 1) / IdentityMap.entriesPerTable
+        let inParts = IdentityMap.gibibytesInParts(gibibytes, pages)
         var bytes = [UInt8](repeating: 0, count: Int(pageCount * pageSize))
         func pageAddress(_ number: Int) -> UInt64 { address + UInt64(number) * pageSize }
         func put(_ value: UInt64, page: Int, entry: Int) { bytes.put(value, at: page * Int(pageSize) + entry * 8) }
@@ -43,12 +62,16 @@ struct IdentityMap {
         put(pageAddress(1) | IdentityMap.table, page: 0, entry: 0)
         for i in 0..<upperTables { put(pageAddress(2 + i) | IdentityMap.table, page: 1, entry: i) }
         for i in 0..<gibibytes {
-            let lower = 2 + upperTables + i
-            put(
-                pageAddress(lower) | IdentityMap.table, page: 2 + i / IdentityMap.entriesPerTable,
-                entry: i % IdentityMap.entriesPerTable)
+            let upper = 2 + i / IdentityMap.entriesPerTable
+            let start = UInt64(i) * IdentityMap.gibibyte
+            guard inParts.contains(i) else {
+                put(start | IdentityMap.page, page: upper, entry: i % IdentityMap.entriesPerTable)
+                continue
+            }
+            let lower = 2 + upperTables + i - inParts.lowerBound
+            put(pageAddress(lower) | IdentityMap.table, page: upper, entry: i % IdentityMap.entriesPerTable)
             for j in 0..<IdentityMap.entriesPerTable {
-                let start = UInt64(i) * IdentityMap.gibibyte + UInt64(j) * IdentityMap.largePage
+                let start = start + UInt64(j) * IdentityMap.largePage
                 let cache = start == IdentityMap.localAPIC ? IdentityMap.uncached : 0
                 put(start | IdentityMap.page | cache, page: lower, entry: j)
             }

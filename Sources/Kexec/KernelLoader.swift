@@ -49,11 +49,15 @@ extension LoadPlan {
 }
 
 /// Whether the running kernel can load and jump into kernel B; nothing is changed by the question.
-public func checkKexecJump() throws(Failure) {
+/// - Parameter release: the running kernel's.
+/// - Returns: what could not be known without being counted, as a sentence; nil if all is known.
+public func checkKexecJump(release: String) throws(Failure) -> String? {
     let what = "hibernate through", kernel = "a second kernel"
+    let permission = KexecPermission(release: release)
+    if permission.callsLeft != nil { return try permission.check() }
     switch probeKexecLoad(preservesContext: true) {
     // The segments are looked at last: permission and flags were in order.
-    case ErrorNumber.badAddress: return
+    case ErrorNumber.badAddress: return nil
     case ErrorNumber.notImplemented:
         throw Failure(
             what, kernel, "the running kernel has no kexec_load",

@@ -83,29 +83,34 @@ public struct LoadPlan: Sendable {
         guard text.utf8.count <= b.kernel.commandLineLimit else {
             throw Failure(
                 "load", "kernel B's command line",
-                "it has \(text.utf8.count) characters, the kernel takes \(b.kernel.commandLineLimit)",
-                remedy: "give it fewer words with --append")
+                "it has \(text.utf8.count) characters, the kernel takes \(b.kernel.commandLineLimit): "
+                    + "\(b.commandLine)",
+                remedy: "give it fewer words with --append, or boot this kernel with fewer of these words")
         }
 
         let coreHeaderPages = coreHeader.lowerBound..<coreHeader.upperBound
-        var e820 = b.backupRanges.subtracting([coreHeaderPages]).map { E820Entry(addresses: $0, kind: .memory) }
-        e820.append(E820Entry(addresses: coreHeaderPages, kind: .reserved))
-        e820 += b.reservedEntries
-        e820.sort { $0.addresses.lowerBound < $1.addresses.lowerBound }
+        let e820 = E820Entry.merged(
+            b.backupRanges.subtracting([coreHeaderPages]).map { E820Entry(addresses: $0, kind: .memory) }
+                + [E820Entry(addresses: coreHeaderPages, kind: .reserved)] + b.reservedEntries)
+        let setupData = try BootParameters.setupData(e820: e820)
+        // Kernel B itself keeps these pages from everybody else.
+        let setupDataAddress =
+            setupData.isEmpty
+            ? 0 : try LoadPlan.place(setupData.count, "the memory map", above: loadedAbove, &free).lowerBound
 
         entry = stub.lowerBound
         let stubBytes = Stub.load(
             digits: digits, bootParameters: bootParameters.lowerBound, entry: kernelAddress + BzImage.entryOffset,
             stackTop: stub.upperBound
         ).bytes
-        pieces = [
+        var pieces = [
             Piece(name: "load stub", address: stub.lowerBound, bytes: stubBytes[...]),
             Piece(
                 name: "boot_params", address: bootParameters.lowerBound,
-                bytes: try BootParameters.encoded(
+                bytes: BootParameters.encoded(
                     b.kernel, commandLine: commandLine.lowerBound,
-                    initrd: initrd.lowerBound..<initrd.lowerBound + UInt64(b.initrd.count), e820: e820, rsdp: b.rsdp,
-                    own: b.ownBootParameters)[...]),
+                    initrd: initrd.lowerBound..<initrd.lowerBound + UInt64(b.initrd.count), e820: e820,
+                    setupData: setupDataAddress, rsdp: b.rsdp, own: b.ownBootParameters)[...]),
             Piece(name: "command line", address: commandLine.lowerBound, bytes: (Array(text.utf8) + [0])[...]),
             Piece(
                 name: "ELF core header", address: coreHeader.lowerBound,
@@ -113,6 +118,10 @@ public struct LoadPlan: Sendable {
             Piece(name: "initrd", address: initrd.lowerBound, bytes: b.initrd[...]),
             Piece(name: "kernel", address: kernelAddress, bytes: b.kernel.bytes[b.kernel.payloadOffset...]),
         ]
+        if !setupData.isEmpty {
+            pieces.append(Piece(name: "memory map", address: setupDataAddress, bytes: setupData[...]))
+        }
+        self.pieces = pieces
         // Split before the kernel: what lies between the small pieces and it need not be copied as zeros.
         segments = b.backupRanges.flatMap { range in
             range.contains(kernelAddress) && range.lowerBound < kernelAddress

@@ -68,7 +68,7 @@ public func holder(of path: String) -> String {
     var status = stat()
     guard stat(path, &status) == 0 else { return "another program or device holds it" }
     let number = "\(torpor_major(status.st_rdev)):\(torpor_minor(status.st_rdev))"
-    if let table = try? readText("/proc/self/mountinfo") {
+    if let table = try? lines(of: "/proc/self/mountinfo").joined(separator: "\n") {
         for line in table.split(separator: "\n") {
             let fields = line.split(separator: " ")
             if fields.count > 4, String(fields[2]) == number { return "it is mounted on \(fields[4])" }

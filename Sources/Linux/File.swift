@@ -17,6 +17,8 @@ public struct File: ~Copyable {
         /// On a block device: fails with EBUSY while the kernel has it mounted, in use as swap or held by another device.
         public static let exclusive = Options(rawValue: O_EXCL)
         public static let nonBlocking = Options(rawValue: O_NONBLOCK)
+        /// Each write is durable when it returns; of /dev/mem, mappings are not cached.
+        public static let synchronous = Options(rawValue: O_SYNC)
     }
 
     /// Opens an existing file. The corresponding C function is `open`.

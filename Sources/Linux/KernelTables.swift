@@ -11,20 +11,32 @@ public func number(_ name: String, in table: String) -> UInt64? {
 }
 
 /// Free pages that the kernel keeps for one CPU, or for all, as /proc/zoneinfo has them for each zone: `cpu: 0`, and below
-/// it `count: 63` (mm/vmstat.c, `zoneinfo_show_print`).
-public func keptFreePages(of processor: UInt64? = nil, inZoneInfo table: String) -> UInt64 {
-    var sum: UInt64 = 0
-    var current: UInt64?
-    for line in table.split(separator: "\n") {
+/// it `count: 63` (6.12, mm/vmstat.c, `zoneinfo_show_print`).
+public struct KeptPageCount {
+    public private(set) var sum: UInt64 = 0
+    private let processor: UInt64?
+    private var current: UInt64?
+
+    /// - Parameter processor: whose pages are counted; nil for all.
+    public init(_ processor: UInt64? = nil) { self.processor = processor }
+
+    /// Takes in the next line of the file.
+    public mutating func take(_ line: some StringProtocol) {
         let words = line.split(whereSeparator: { $0 == " " || $0 == ":" })
-        guard words.count > 1, let number = parseNumber(words[1]) else { continue }
+        guard words.count > 1, let number = parseNumber(words[1]) else { return }
         if words[0].utf8.elementsEqual("cpu".utf8) {
             current = number
         } else if words[0].utf8.elementsEqual("count".utf8), processor == nil || processor == current {
             sum = sum &+ number
         }
     }
-    return sum
+}
+
+/// The count in the text of /proc/zoneinfo.
+public func keptFreePages(of processor: UInt64? = nil, inZoneInfo table: String) -> UInt64 {
+    var count = KeptPageCount(processor)
+    for line in table.split(separator: "\n") { count.take(line) }
+    return count.sum
 }
 
 /// Bytes that a line of /proc/meminfo tells.

@@ -38,7 +38,7 @@ public struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
 
 /// The block devices that this system uses, each once, with the first of what uses it.
 public func blockDeviceUses() throws(Failure) -> [BlockDeviceUse] {
-    var uses = mountedDevices(try readText("/proc/self/mountinfo")) { DeviceNumber(path: $0) }
+    var uses = mountedDevices(try lines(of: "/proc/self/mountinfo").joined(separator: "\n")) { DeviceNumber(path: $0) }
     if let swaps = try? readText("/proc/swaps") { uses += swapDevices(swaps) { DeviceNumber(path: $0) } }
     var seen: Set<DeviceNumber> = []
     return uses.filter { seen.insert($0.device).inserted }

@@ -18,6 +18,12 @@ public func processorFeatures() -> [UInt64] {
     ]
 }
 
+/// Whether the processor knows pages of 1 GiB (CPUID 0x80000001, EDX bit 26; `pdpe1gb` in /proc/cpuinfo).
+public func hasGibibytePages() -> Bool { cpuid(0x8000_0001).edx & 1 << 26 != 0 }
+
+/// Whether the processor knows 5-level page tables, whatever the kernel does with them (CPUID 7, ECX bit 16).
+public func knowsFiveLevelPaging() -> Bool { cpuid(7).ecx & 1 << 16 != 0 }
+
 /// Elements of `processorFeatures()` that must be equal; the others are sets.
 private let identityCount = 2
 
@@ -55,7 +61,11 @@ private func cpuid(
 
 /// CPUs that are online, whoever may run on them (/sys/devices/system/cpu/online).
 public func onlineProcessorCount() throws(Failure) -> Int {
-    let path = "/sys/devices/system/cpu/online"
+    try processorCount(inFile: "/sys/devices/system/cpu/online")
+}
+
+/// CPUs in one of the lists in /sys/devices/system/cpu: `online`, `present`, `possible`.
+public func processorCount(inFile path: String) throws(Failure) -> Int {
     guard let count = processorCount(inList: trimmed(try readText(path))) else {
         throw Failure("read", path, "it is malformed")
     }

@@ -36,6 +36,10 @@ public struct ImageDescription: Equatable, Sendable {
     public var backupRanges: [AddressRange] = []
     /// All System RAM of kernel A: whole pages, ascending.
     public var memoryRanges: [AddressRange] = []
+    /// Memory among `memoryRanges` that was plugged in and that ACPI describes as a device, so that the firmware's map of the
+    /// next boot may lack it: whole pages, ascending.
+    public var hotPluggedRanges: [AddressRange] = []
+    /// The firmware's map as it was when kernel A booted, without what was plugged in.
     public var firmwareMap: [FirmwareRange] = []
     /// The backup page map: for each page of `backupRanges`, in order, the page frame number at which its contents lie
     /// in the image; empty where it is not known.
@@ -65,6 +69,7 @@ public struct ImageDescription: Equatable, Sendable {
         case backupRanges, memoryRanges, firmwareMap, backupSources, vmcoreInfo, reportAddress, reportKey
         case processorFeatures, acpiChecksum, watchedArea, partition
         case microcodeRevision = 20
+        case hotPluggedRanges = 19
     }
 
     static let magic = Array("TorporID".utf8)
@@ -108,6 +113,7 @@ public struct ImageDescription: Equatable, Sendable {
         add(.processorFeatures, numbers: processorFeatures)
         add(.acpiChecksum, numbers: [acpiChecksum])
         add(.microcodeRevision, numbers: [microcodeRevision])
+        if !hotPluggedRanges.isEmpty { add(.hotPluggedRanges, ranges: hotPluggedRanges) }
         var partition = partitionUUID.bytes
         partition.append(littleEndian: partitionGeneration)
         add(.partition, partition)
@@ -145,6 +151,7 @@ public struct ImageDescription: Equatable, Sendable {
         case .backupRanges: backupRanges = try ImageDescription.ranges(value, "backup ranges")
         case .memoryRanges: memoryRanges = try ImageDescription.ranges(value, "memory ranges")
         case .firmwareMap: firmwareMap = try ImageDescription.firmwareRanges(value)
+        case .hotPluggedRanges: hotPluggedRanges = try ImageDescription.ranges(value, "plugged memory ranges")
         case .backupSources: backupSources = try ImageDescription.numbers(value)
         case .vmcoreInfo: vmcoreInfo = value
         case .reportAddress: reportAddress = try number()

@@ -4,13 +4,17 @@ import Linux
 /// Physical memory through /dev/mem, for addresses that the running kernel does not use itself.
 ///
 /// RAM that `mem=` or the memory map keeps from a kernel is no System RAM to it, so CONFIG_STRICT_DEVMEM lets it be
-/// mapped, cached since the file is opened without O_SYNC (drivers/char/mem.c, `mmap_mem`).
+/// mapped, cached unless the file is opened with O_SYNC (6.12, drivers/char/mem.c, `mmap_mem`; arch/x86/mm/pat/memtype.c,
+/// `phys_mem_access_prot_allowed`).
 public final class MemoryDevice: @unchecked Sendable {
     private let file: File
 
-    public convenience init() throws(Failure) { try self.init("/dev/mem") }
+    /// - Parameter isCached: whether the processor's caches may hold what is written.
+    public convenience init(isCached: Bool = true) throws(Failure) {
+        try self.init("/dev/mem", isCached ? .write : [.write, .synchronous])
+    }
 
-    init(_ path: String) throws(Failure) { file = try File(path, .write) }
+    init(_ path: String, _ options: File.Options = .write) throws(Failure) { file = try File(path, options) }
 
     /// Memory at physical addresses, mapped for reading and writing; they must be whole pages.
     public func map(_ addresses: AddressRange) throws(Failure) -> Mapping {

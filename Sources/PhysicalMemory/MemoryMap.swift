@@ -15,11 +15,11 @@ public struct IOMemoryEntry: Equatable, Sendable {
     }
 }
 
-/// The lines of /proc/iomem (kernel/resource.c, `r_show`): inclusive hexadecimal bounds, two spaces a level.
-/// - Throws: where a line is malformed, and where all addresses are zero, as they are for any user but root.
-public func parseIOMemory(_ text: String) throws(Failure) -> [IOMemoryEntry] {
+/// The lines of /proc/iomem (6.12, kernel/resource.c, `r_show`): inclusive hexadecimal bounds, two spaces a level.
+/// - Throws: if a line is malformed, and if all addresses are zero, as they are for any user but root.
+public func parseIOMemory(_ lines: [some StringProtocol]) throws(Failure) -> [IOMemoryEntry] {
     var entries: [IOMemoryEntry] = []
-    for line in text.split(separator: "\n") {
+    for line in lines where !line.utf8.isEmpty {
         let indent = line.utf8.prefix { $0 == UInt8(ascii: " ") }.count
         let content = line.utf8.dropFirst(indent)
         guard let dash = content.firstIndex(of: UInt8(ascii: "-")),
@@ -27,7 +27,7 @@ public func parseIOMemory(_ text: String) throws(Failure) -> [IOMemoryEntry] {
             let first = parseHexadecimal(String(decoding: content[content.startIndex..<dash], as: UTF8.self)),
             let last = parseHexadecimal(String(decoding: content[content.index(after: dash)..<space], as: UTF8.self)),
             first <= last, last < UInt64.max, content[space...].starts(with: " : ".utf8)
-        else { throw Failure("read", "/proc/iomem", "a line is malformed: \(line)") }
+        else { throw Failure("read", "/proc/iomem", "a line is malformed: \(String(line))") }
         let name = String(decoding: content[space...].dropFirst(3), as: UTF8.self)
         entries.append(IOMemoryEntry(addresses: first..<last + 1, name: name, depth: indent / 2))
     }
@@ -37,9 +37,26 @@ public func parseIOMemory(_ text: String) throws(Failure) -> [IOMemoryEntry] {
     return entries
 }
 
-/// The whole pages of System RAM in /proc/iomem.
+/// The text of /proc/iomem, as above.
+public func parseIOMemory(_ text: String) throws(Failure) -> [IOMemoryEntry] {
+    try parseIOMemory(text.split(separator: "\n"))
+}
+
+/// The running kernel's /proc/iomem.
+public func readIOMemory() throws(Failure) -> [IOMemoryEntry] { try parseIOMemory(lines(of: "/proc/iomem")) }
+
+extension IOMemoryEntry {
+    /// Whether this is memory that the kernel's allocator manages: what the firmware's map had, what was plugged in, and
+    /// what drivers added, as `System RAM (kmem)` (6.12, mm/memory_hotplug.c, `add_memory_driver_managed`).
+    public var isSystemMemory: Bool { name == "System RAM" || isDriverMemory }
+
+    /// Whether a driver added this memory, and alone knows how it comes back.
+    public var isDriverMemory: Bool { name.utf8.starts(with: "System RAM (".utf8) }
+}
+
+/// The whole pages of System RAM in /proc/iomem, at any depth: it lies within others, within a `CXL Window` for example.
 public func systemMemory(_ entries: [IOMemoryEntry]) -> [AddressRange] {
-    entries.filter { $0.name == "System RAM" && $0.depth == 0 }.map { $0.addresses }.wholePages
+    entries.filter { $0.isSystemMemory }.map { $0.addresses }.wholePages
 }
 
 /// A range of the memory map that the firmware gave, as /sys/firmware/memmap has it (Documentation/ABI/testing/
@@ -67,4 +84,21 @@ public func readFirmwareMemoryMap(_ directory: String = "/sys/firmware/memmap") 
         ranges.append(FirmwareMemoryRange(addresses: start..<last + 1, type: trimmed(try readText("\(path)/type"))))
     }
     return ranges.sorted { $0.addresses.lowerBound < $1.addresses.lowerBound }
+}
+
+extension Array where Element == FirmwareMemoryRange {
+    /// The map without some addresses, ascending, neighbours of one type as one range.
+    public func without(_ addresses: [AddressRange]) -> [FirmwareMemoryRange] {
+        var result: [FirmwareMemoryRange] = []
+        for range in self {
+            for part in [range.addresses].subtracting(addresses) {
+                if let last = result.last, last.type == range.type, last.addresses.upperBound == part.lowerBound {
+                    result[result.count - 1].addresses = last.addresses.lowerBound..<part.upperBound
+                } else {
+                    result.append(FirmwareMemoryRange(addresses: part, type: range.type))
+                }
+            }
+        }
+        return result
+    }
 }

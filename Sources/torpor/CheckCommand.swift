@@ -13,12 +13,15 @@ struct CheckCommand: ParsableCommand {
         let canHibernate: Bool
         let device: String?
         let reason: String?
+        /// What the command line of kernel C needs; nil if this system cannot hibernate.
+        let kernelCParameters: [String]?
         /// What does not keep this system from hibernating: warnings, and facts worth knowing.
         let warnings, notes: [String]
 
-        init(device: String?, reason: String?, _ findings: Findings) {
+        init(device: String?, reason: String?, kernelCParameters: [String]?, _ findings: Findings) {
             canHibernate = reason == nil
             self.device = device
+            self.kernelCParameters = kernelCParameters
             self.reason = reason
             warnings = findings.warnings.map { $0.description }
             notes = findings.notes.map { $0.description }
@@ -28,18 +31,20 @@ struct CheckCommand: ParsableCommand {
     func run() throws {
         var findings = Findings()
         let path: String
-        do throws(Failure) { path = try kernelB.plan().check(&findings) } catch {
+        let parameters: [String]
+        do throws(Failure) { (path, parameters) = try kernelB.plan().check(&findings) } catch {
             if output.json {
-                try print(json: Answer(device: nil, reason: error.description, findings))
+                try print(json: Answer(device: nil, reason: error.description, kernelCParameters: nil, findings))
             } else {
                 show(findings)
             }
             throw error
         }
         if output.json {
-            try print(json: Answer(device: path, reason: nil, findings))
+            try print(json: Answer(device: path, reason: nil, kernelCParameters: parameters, findings))
         } else {
             print("this system can hibernate to \(path)")
+            print("kernel C's command line needs: \(parameters.joined(separator: " "))")
             show(findings)
         }
     }

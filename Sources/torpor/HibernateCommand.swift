@@ -27,8 +27,8 @@ struct KernelBOptions: ParsableArguments {
     @Option(help: "How to compress: none, lz4, zstd[:level] or xz[:level].")
     var codec = Codec.standard
 
-    @Option(help: "The second kernel lives below this address, a multiple of 64M.", transform: size)
-    var backupEnd: UInt64 = 128 << 20
+    @Option(help: "The second kernel lives below this address, a multiple of 64M; auto chooses it.", transform: end)
+    var backupEnd = BackupEndOption.automatic
 
     @Option(help: "More words for the second kernel's command line.")
     var append = ""
@@ -36,9 +36,20 @@ struct KernelBOptions: ParsableArguments {
     @Flag(help: "Hibernate even if it could not be seen whether another system uses a file system meanwhile.")
     var allowUnwatched = false
 
-    static func size(_ text: String) throws -> UInt64 {
-        guard let bytes = parseSize(text) else { throw ValidationError("\(text) is no size such as 128M.") }
-        return bytes
+    @Flag(help: "Hibernate even if the running kernel's release is older than those that come back from a jump.")
+    var allowOldKernel = false
+
+    enum BackupEndOption {
+        case automatic
+        case bytes(UInt64)
+    }
+
+    static func end(_ text: String) throws -> BackupEndOption {
+        if text == "auto" { return .automatic }
+        guard let bytes = parseSize(text) else {
+            throw ValidationError("\(text) is no size such as 128M, and not auto.")
+        }
+        return .bytes(bytes)
     }
 
     func plan(after: AfterSave = .powerOff) -> Hibernate {
@@ -46,9 +57,10 @@ struct KernelBOptions: ParsableArguments {
             device: device, kernelPath: kernel ?? "/boot/vmlinuz-\(systemNames().release)", initrdPath: initrd)
         plan.after = after
         plan.codec = codec
-        plan.backupEnd = backupEnd
+        if case .bytes(let bytes) = backupEnd { plan.backupEnd = bytes }
         plan.extraWords = append
         plan.isUnwatchedAllowed = allowUnwatched
+        plan.isOldKernelAllowed = allowOldKernel
         return plan
     }
 }

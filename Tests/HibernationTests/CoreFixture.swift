@@ -59,6 +59,12 @@ struct CoreFixture {
         store(order, at: Self.structure(frame) + 40)
     }
 
+    /// Sets what the structure of a page, counted from the memory's first, has of type and flags.
+    mutating func set(mark: UInt32, flags: UInt64, of page: UInt64) {
+        store(mark, at: Self.structure(Self.firstFrame + page) + 48)
+        store(flags, at: Self.structure(Self.firstFrame + page))
+    }
+
     mutating func fill(_ page: UInt64, with byte: UInt8) {
         for i in 0..<4096 { bytes[Int(page) * 4096 + i] = byte }
     }
@@ -70,9 +76,10 @@ struct CoreFixture {
         return copy.bytes
     }
 
-    static let info = VMCoreInfo(
-        Array(
-            """
+    static let info = info(adding: [])
+
+    static func info(adding lines: [String]) -> VMCoreInfo {
+        let text = """
             SYMBOL(init_top_pgt)=ffffffff81300000
             NUMBER(phys_base)=0
             NUMBER(pgtable_l5_enabled)=0
@@ -82,7 +89,9 @@ struct CoreFixture {
             OFFSET(page.private)=40
             LENGTH(zone.free_area)=11
             NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456
-            """.utf8))
+            """
+        return VMCoreInfo(Array((text + lines.map { "\n" + $0 }.joined()).utf8))
+    }
 
     /// Writes the core file: header, program headers, notes, and the memory from the second page of 64 KiB on.
     func write(to path: String) throws -> CoreFile {

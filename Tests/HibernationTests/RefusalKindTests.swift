@@ -48,7 +48,7 @@ import Testing
     @Test func theMachineCanBeMended() {
         let checks = ResumeChecks(description())
         expect("boot it with mem=128M", isFinal: false) { () throws(Failure) in
-            try checks.checkOwnMemory([0x10_0000..<0x900_0000])
+            try checks.requireOwnMemoryApart([0x10_0000..<0x900_0000], KernelCommandLine(""))
         }
         expect("memory map has changed", isFinal: false) { () throws(Failure) in
             try checks.checkFirmwareMap([FirmwareMemoryRange(addresses: 0..<0x9f000, type: "System RAM")])
@@ -57,17 +57,17 @@ import Testing
         expect("has no memory at", isFinal: false) { () throws(Failure) in try requireMemory([0x1000..<0x2000], in: [])
         }
         expect("CPUs", isFinal: false) { () throws(Failure) in
-            try checks.checkProcessors(count: 1, description().processorFeatures)
+            try checks.checkProcessors(PresentProcessors(count: 1, isInFirmware: true))
         }
         expect("the processor has changed", isFinal: false) { () throws(Failure) in
-            try checks.checkProcessors(count: 4, [1, 2, 0xfe, 0xff, 0, 0, 0])
+            try checks.checkFeatures([1, 2, 0xfe, 0xff, 0, 0, 0])
         }
         expect("the processor has changed", isFinal: false) { () throws(Failure) in
-            try checks.checkProcessors(count: 4, [1, 3, 0xff, 0xff, 0, 0, 0])
+            try checks.checkFeatures([1, 3, 0xff, 0xff, 0, 0, 0])
         }
         expect("ACPI tables", isFinal: false) { () throws(Failure) in try checks.checkACPITables(8) }
         expect("no range of memory has room", isFinal: false) { () throws(Failure) in
-            _ = try JumpBack(entry: 0x900_0000, mapEnd: 0x1000_0000, room: [0x1000..<0x2000])
+            _ = try JumpBack(entry: 0x900_0000, mapEnd: 0x1000_0000, room: [0x1000..<0x2000], hasGibibytePages: false)
         }
     }
 

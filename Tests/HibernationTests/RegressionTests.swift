@@ -61,7 +61,8 @@ import Testing
     @Test func jumpBackRefusesAnEntryAtTheEndOfAllAddresses() async {
         await #expect(processExitsWith: .success) {
             _ = try? JumpBack(
-                entry: 0xffff_ffff_9000_0000, mapEnd: 0xffff_ffff_d000_0000, room: [0x10_0000..<0x800_0000])
+                entry: 0xffff_ffff_9000_0000, mapEnd: 0xffff_ffff_d000_0000, room: [0x10_0000..<0x800_0000],
+                hasGibibytePages: true)
         }
     }
 

@@ -78,14 +78,6 @@ import Testing
         return description
     }
 
-    @Test func kernelCMustLiveBelowTheImage() throws {
-        let checks = ResumeChecks(description())
-        try checks.checkOwnMemory([0x1000..<0x9f000, 0x10_0000..<0x700_0000])
-        let failure = #expect(throws: Failure.self) { try checks.checkOwnMemory([0x10_0000..<0x800_1000]) }
-        #expect(failure?.description.hasSuffix("boot it with mem=128M") == true)
-        #expect(throws: Failure.self) { try checks.checkOwnMemory([0..<0x1000]) }
-    }
-
     @Test func theFirmwaresMapMustBeTheSame() throws {
         let checks = ResumeChecks(description())
         let same = [

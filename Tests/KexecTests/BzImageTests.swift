@@ -44,6 +44,26 @@ struct BzImageFixture {
         #expect(try fixture.parsed().payloadOffset == 2560)
     }
 
+    /// A kernel that would leave 5-level page tables, or never had them, cannot jump back into one that has them.
+    @Test(
+        arguments: [
+            (0x61, true, true), (0x21, true, false), (0x41, true, false), (0x01, true, false), (0x61, false, true),
+            (0x01, false, true),
+        ] as [(UInt16, Bool, Bool)])
+    func comparesThePageTables(flags: UInt16, hasFiveLevels: Bool, isRight: Bool) throws {
+        var fixture = BzImageFixture()
+        fixture.bytes.put(flags, at: 0x236)
+        let kernel = try fixture.parsed()
+        let failure: Failure?
+        do throws(Failure) {
+            try kernel.requirePageTables(hasFiveLevels: hasFiveLevels, path: "/boot/other")
+            failure = nil
+        } catch { failure = error }
+        #expect((failure == nil) == isRight)
+        if let failure { #expect(failure.operand == "/boot/other" && failure.remedy != nil) }
+        #expect(kernel.usesFiveLevels == (flags & 0x40 != 0))
+    }
+
     /// Each mistake, by the reason that is given for it.
     private nonisolated(unsafe) static let mistakes: [(reason: String, change: (inout [UInt8]) -> Void)] = [
         ("it is no bzImage", { $0[0x202] = 0 }),

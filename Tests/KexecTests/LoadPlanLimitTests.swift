@@ -39,16 +39,45 @@ import Testing
         #expect(plan.segments.normalized() == backup)
     }
 
-    /// boot_params has room for 128 ranges, three of which are ours: below, above and around the core header.
-    @Test(arguments: [(125, true), (126, false)])
-    func countsTheMemoryMap(count: UInt64, fits: Bool) throws {
+    /// boot_params has room for 128 ranges, three of which are ours: below, above and around the core header. The others
+    /// follow as setup data, of which nothing is left out.
+    @Test(arguments: [125, 126, 200, 1000, 8189] as [UInt64])
+    func describesMemoryOfManyRanges(count: UInt64) throws {
         let reserved = (0..<count).map { i in
             let start = 0x1_0000_0000 + i * 8192
             return E820Entry(addresses: start..<start + 4096, kind: .reserved)
         }
+        let plan = try LoadPlan(kernelB([0x10_0000..<0x800_0000], reserved: reserved))
+        let page = Array(try #require(plan.pieces.first { $0.name == "boot_params" }).bytes)
+        let data = plan.pieces.first { $0.name == "memory map" }
+        #expect(try page.field(at: 0x250, as: UInt64.self) == data?.address ?? 0)
+        var table = Array(page[0x2d0..<0x2d0 + Int(page[0x1e8]) * 20])
+        if count == 125 {
+            #expect(data == nil)
+        } else {
+            let bytes = Array(try #require(data).bytes)
+            // next, SETUP_E820_EXT, size
+            #expect(try bytes.field(at: 0, as: UInt64.self) == 0 && bytes.field(at: 8, as: UInt32.self) == 1)
+            #expect(try Int(bytes.field(at: 12, as: UInt32.self)) == bytes.count - 16)
+            table += bytes[16...]
+        }
+        #expect(table.count == 20 * Int(count + 3))
+        var found: [AddressRange] = []
+        for at in stride(from: 0, to: table.count, by: 20) where try table.field(at: at + 16, as: UInt32.self) == 2 {
+            let start: UInt64 = try table.field(at: at), size: UInt64 = try table.field(at: at + 8)
+            if start >= 1 << 32 { found.append(start..<start + size) }
+        }
+        #expect(found == reserved.map(\.addresses))
+        let used = plan.pieces.map(\.addresses)
+        #expect(used.normalized().byteCount == used.byteCount, "pieces overlap")
+    }
+
+    @Test func refusesMoreRangesThanTheKernelTakes() throws {
+        let reserved = (0..<8190 as Range<UInt64>).map { i in
+            E820Entry(addresses: 1 << 32 + i * 8192..<1 << 32 + i * 8192 + 4096, kind: .reserved)
+        }
         let refusal = reason(try kernelB([0x10_0000..<0x800_0000], reserved: reserved))
-        #expect((refusal == nil) == fits)
-        if let refusal { #expect(refusal.contains("the memory map has 129 ranges, more than 128")) }
+        #expect(refusal?.contains("the memory map has 8193 ranges, more than 8192") == true)
     }
 
     @Test func fillsTheCommandLineToItsEnd() throws {
@@ -59,7 +88,7 @@ import Testing
         let room = 2047 - (empty.bytes.count - 1)
         #expect(reason(try kernelB([0x10_0000..<0x800_0000], words: String(repeating: "x", count: room))) == nil)
         let refusal = reason(try kernelB([0x10_0000..<0x800_0000], words: String(repeating: "x", count: room + 1)))
-        #expect(refusal?.contains("it has 2048 characters, the kernel takes 2047") == true)
+        #expect(refusal?.contains("it has 2048 characters, the kernel takes 2047: xxx") == true)
     }
 
     /// The kernel runs at 16 MiB or above, at a multiple of 2 MiB, and needs 20 MiB before it looks at the memory map.

@@ -41,18 +41,18 @@ import Testing
             (6 << 40, 2 + 12 + 6144),
         ] as [(UInt64, UInt64)])
     func countsThePagesOfTheTables(end: UInt64, pages: UInt64) throws {
-        #expect(try IdentityMap.pageCount(end: end) == pages)
+        #expect(try IdentityMap.pageCount(end: end, .mebibytes2) == pages)
     }
 
     @Test func putsTheWayBackIntoTheFirstRangeWithRoom() throws {
         let room: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x10_4000, 0x20_0000..<0x800_0000]
-        let jump = try JumpBack(entry: 0x1_8000_0000, mapEnd: 0x2_0000_0000, room: room)
+        let jump = try JumpBack(entry: 0x1_8000_0000, mapEnd: 0x2_0000_0000, room: room, hasGibibytePages: false)
         #expect(jump.destination.lowerBound == 0x20_0000)
         #expect(room.covers(jump.destination))
         #expect(UInt64(jump.bytes.count) <= jump.destination.byteCount)
         // Exactly enough is enough; 4 GiB are mapped, for the local APIC.
-        let exact = try JumpBack(entry: 0, mapEnd: 1 << 30, room: [0x10_0000..<0x10_8000])
+        let exact = try JumpBack(entry: 0, mapEnd: 1 << 30, room: [0x10_0000..<0x10_8000], hasGibibytePages: false)
         #expect(exact.destination == 0x10_0000..<0x10_8000)
-        #expect(throws: Failure.self) { try JumpBack(entry: 0, mapEnd: 1 << 30, room: []) }
+        #expect(throws: Failure.self) { try JumpBack(entry: 0, mapEnd: 1 << 30, room: [], hasGibibytePages: false) }
     }
 }

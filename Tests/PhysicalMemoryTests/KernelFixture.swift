@@ -58,6 +58,15 @@ struct KernelFixture {
         store(order, at: base + position % pageSize + 40)
     }
 
+    /// Sets what the structure of a frame has of type and flags.
+    mutating func set(mark: UInt32 = .max, flags: UInt64 = 0, of frame: UInt64) {
+        let position = (frame - Self.memory.lowerBound / pageSize) * Self.structByteCount
+        let page = position / pageSize
+        let base = page < 8 ? 0x100_4000 + page * pageSize : 0x110_0000 + page * pageSize
+        store(mark, at: base + position % pageSize + 48)
+        store(flags, at: base + position % pageSize)
+    }
+
     /// The memory as kernel B sees it.
     func kernelMemory(_ file: URL) throws -> KernelMemory {
         var core: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 4089)

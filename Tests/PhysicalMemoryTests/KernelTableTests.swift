@@ -23,8 +23,9 @@ import Testing
             00008000-00009fff : Persistent Memory
               00008000-00009fff : System RAM
             """)
-        // Two lines share the page at 0x1000: every byte of it is memory.
-        #expect(systemMemory(entries) == [0x1000..<0x2000])
+        // Two lines share the page at 0x1000: every byte of it is memory. What drivers added is memory too.
+        #expect(systemMemory(entries) == [0x1000..<0x2000, 0x6000..<0x7000, 0x8000..<0xa000])
+        #expect(entries.filter { $0.isDriverMemory }.map { $0.addresses } == [0x6000..<0x7000])
     }
 
     @Test(

@@ -43,7 +43,8 @@ let imageTargets: [FuzzTarget] = [
                 try ImageDescription(decoding: description.encoded()) == description,
                 "a description comes back as it was written")
             let checks = ResumeChecks(description)
-            try checks.checkOwnMemory([0x1000..<0x9f000, 0x10_0000..<0x800_0000])
+            try checks.requireOwnMemoryApart(
+                [0x1000..<0x9f000, 0x10_0000..<0x800_0000], KernelCommandLine("mem=128M"))
         }
     },
     FuzzTarget("chunk-raw") { bytes in ChunkBench.shared.unpack(Array(bytes)) },

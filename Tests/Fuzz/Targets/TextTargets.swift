@@ -31,6 +31,10 @@ let textTargets: [FuzzTarget] = [
             let low = memory.intersection([0..<128 << 20]), high = memory.subtracting([0..<128 << 20])
             require(low.intersection(high).isEmpty, "parts are apart")
             require((low + high).normalized() == memory, "parts make the whole")
+            let map = entries.map { FirmwareMemoryRange(addresses: $0.addresses, type: $0.name) }
+            require(
+                map.without(memory).allSatisfy { [$0.addresses].intersection(memory).isEmpty },
+                "what is left out is gone")
         }
     },
     FuzzTarget("ranges") { bytes in

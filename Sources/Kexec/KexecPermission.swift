@@ -1,0 +1,84 @@
+import Basics
+import Linux
+
+/// Whether the running kernel lets this process load a kernel and jump into it, found out without kexec_load(2): that call
+/// counts against kernel.kexec_load_limit_reboot (6.12, kernel/kexec_core.c, `kexec_load_permitted`).
+struct KexecPermission {
+    /// The texts of the files that tell; nil for one that is not there.
+    var loadLimit: String?
+    var loadDisabled: String?
+    var lockdown: String?
+    /// /proc/self/status.
+    var status: String?
+    /// The kernel's configuration.
+    var configuration: String?
+
+    /// Calls of kexec_load(2) that a hibernation makes: it loads kernel B, and unloads it afterwards.
+    static let neededCalls: UInt64 = 2
+
+    /// - Parameter release: the running kernel's.
+    init(release: String) {
+        loadLimit = try? readText("/proc/sys/kernel/kexec_load_limit_reboot")
+        loadDisabled = try? readText("/proc/sys/kernel/kexec_load_disabled")
+        lockdown = try? readText("/sys/kernel/security/lockdown")
+        status = try? readText("/proc/self/status")
+        for path in ["/boot/config-\(release)", "/lib/modules/\(release)/config"] where configuration == nil {
+            configuration = (try? readFile(path, limit: 4 << 20)).map { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+
+    init() {}
+
+    /// The calls that are left; nil if they are not counted.
+    var callsLeft: UInt64? {
+        guard let loadLimit else { return nil }
+        return parseNumber(trimmed(loadLimit))
+    }
+
+    /// Refuses what is known to fail.
+    /// - Returns: what could not be known, as a sentence; nil if all is known.
+    func check() throws(Failure) -> String? {
+        let what = "hibernate through", kernel = "a second kernel"
+        if let status, !hasBootCapability(status) {
+            throw Failure(what, kernel, "this process has not CAP_SYS_BOOT", remedy: "run this as root")
+        }
+        if let loadDisabled, trimmed(loadDisabled) != "0" {
+            throw Failure(
+                what, kernel, "kernel.kexec_load_disabled is set",
+                remedy: "boot again without setting it: it cannot be cleared")
+        }
+        if let lockdown, !lockdown.utf8.starts(with: "[none]".utf8) {
+            throw Failure(
+                what, kernel, "the kernel is locked down (\(trimmed(lockdown)))",
+                remedy: "boot without lockdown= and with Secure Boot off")
+        }
+        if let left = callsLeft, left < KexecPermission.neededCalls {
+            throw Failure(
+                what, kernel,
+                "kernel.kexec_load_limit_reboot allows \(left) more loads, and a hibernation needs "
+                    + "\(KexecPermission.neededCalls)",
+                remedy: "boot again without setting it, or set it higher then: it can only be lowered")
+        }
+        guard let configuration else {
+            return "whether this kernel has CONFIG_KEXEC_JUMP is not known: kernel.kexec_load_limit_reboot counts each "
+                + "attempt to find out, and its configuration is not in /boot"
+        }
+        for option in ["CONFIG_KEXEC", "CONFIG_KEXEC_JUMP"] where !isSet(option, configuration) {
+            throw Failure(what, kernel, "the running kernel has no \(option)", remedy: "use one with CONFIG_KEXEC_JUMP")
+        }
+        return nil
+    }
+
+    /// Whether the effective capabilities have CAP_SYS_BOOT, bit 22 (<linux/capability.h>).
+    private func hasBootCapability(_ status: String) -> Bool {
+        for line in status.split(separator: "\n") where line.utf8.starts(with: "CapEff:".utf8) {
+            guard let digits = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).last else { return true }
+            return parseHexadecimal(digits).map { $0 & 1 << 22 != 0 } ?? true
+        }
+        return true
+    }
+
+    private func isSet(_ option: String, _ configuration: String) -> Bool {
+        configuration.split(separator: "\n").contains { $0.utf8.elementsEqual("\(option)=y".utf8) }
+    }
+}

@@ -1,0 +1,168 @@
+import Basics
+
+/// What kernel A's `struct page` says of its pages: which are free, and which must not be read.
+///
+/// Everything is found by the offsets and numbers that A's VMCOREINFO exports, never by A's version. The first page of a
+/// free block of 2^order pages has the buddy mark where `_mapcount` is, and the order in `private`; the block is aligned
+/// to its size (6.12, mm/page_alloc.c). Pages with a memory error have a bit in `flags`; pages that a balloon or an
+/// offline memory block took have a mark of their own where `_mapcount` is, and so has the first page of a block of the
+/// largest order that the firmware has not accepted yet (include/linux/page-flags.h, `enum pagetype`).
+public struct PageMarks: Sendable {
+    public enum Kind: Equatable, Sendable {
+        case free
+        /// A read would end in a machine check, or the hypervisor would end the guest.
+        case unreadable
+        /// A free block that the allocator could not have made: what was read of free pages is something else.
+        case impossible
+    }
+
+    private let memory: KernelMemory
+    /// Virtual address of the `struct page` of frame 0.
+    private let memoryMap: UInt64
+    private let structByteCount: UInt64
+    private let markOffset: Int
+    private let orderOffset: Int
+    private let flagsOffset: Int
+    private let orders: UInt64
+    private let buddy: TypeMark?
+    private let offline: TypeMark?
+    private let unaccepted: TypeMark?
+    private let hugePage: TypeMark?
+    /// The bit of `flags` that pages with a memory error have; 0 if VMCOREINFO does not tell it.
+    private let poisonBit: UInt64
+
+    /// Why free pages cannot be told from others; nil if they can.
+    public let freeProblem: Failure?
+
+    /// A page type: in Linux 6.12 and newer the highest byte, in older ones bits that are clear.
+    private struct TypeMark {
+        let value: UInt32
+        let mask: UInt32
+
+        init(_ number: Int64) {
+            value = UInt32(truncatingIfNeeded: number)
+            mask = value & 0xff_ffff == 0 ? 0xff00_0000 : .max
+        }
+
+        func matches(_ word: UInt32) -> Bool { word & mask == value }
+    }
+
+    /// - Throws: if VMCOREINFO does not tell where the structures are, naming what it lacks.
+    public init(_ memory: KernelMemory, info: VMCoreInfo) throws(Failure) {
+        func required<T>(_ value: T?, _ name: String) throws(Failure) -> T {
+            guard let value else { throw PageMarks.failure("its VMCOREINFO has no \(name)") }
+            return value
+        }
+        self.memory = memory
+        memoryMap = try required(info.symbol("vmemmap"), "SYMBOL(vmemmap)")
+        structByteCount = try required(info.unsigned("SIZE(page)"), "SIZE(page)")
+        markOffset = Int(clamping: try required(info.unsigned("OFFSET(page._mapcount)"), "OFFSET(page._mapcount)"))
+        guard structByteCount >= 32, structByteCount <= 512, structByteCount % 8 == 0,
+            markOffset <= Int(structByteCount) - 4
+        else { throw PageMarks.failure("its VMCOREINFO describes no struct page") }
+        let last = Int(structByteCount) - 8
+
+        let flags = info.unsigned("OFFSET(page.flags)").flatMap { Int(exactly: $0) }
+        flagsOffset = flags.flatMap { $0 <= last ? $0 : nil } ?? 0
+        let bit = info.number("PG_hwpoison")
+        poisonBit = flags != nil && bit.map { (0..<64).contains($0) } == true ? 1 << UInt64(bit ?? 0) : 0
+        offline = info.number("PAGE_OFFLINE_MAPCOUNT_VALUE").map { TypeMark($0) }
+        unaccepted = info.number("PAGE_UNACCEPTED_MAPCOUNT_VALUE").map { TypeMark($0) }
+        hugePage = info.number("PAGE_HUGETLB_MAPCOUNT_VALUE").map { TypeMark($0) }
+
+        let order = info.unsigned("OFFSET(page.private)"), count = info.unsigned("LENGTH(zone.free_area)")
+        orderOffset = order.flatMap { Int(exactly: $0) }.flatMap { $0 <= last ? $0 : nil } ?? 0
+        orders = count.flatMap { (1...16).contains($0) ? $0 : nil } ?? 11
+        var problem: Failure?
+        let mark = info.number("PAGE_BUDDY_MAPCOUNT_VALUE")
+        for (value, name) in [
+            (order, "OFFSET(page.private)"), (count, "LENGTH(zone.free_area)"),
+            (mark.map { UInt64(bitPattern: $0) }, "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)"),
+        ] where value == nil {
+            problem = PageMarks.failure("its VMCOREINFO has no \(name)")
+        }
+        if problem == nil, count != orders || order != UInt64(orderOffset) {
+            problem = PageMarks.failure("its VMCOREINFO describes no struct page")
+        }
+        freeProblem = problem
+        buddy = problem == nil ? mark.map { TypeMark($0) } : nil
+    }
+
+    private static func failure(_ reason: String) -> Failure { Failure("find", "kernel A's free pages", reason) }
+
+    /// Frames that a window must be a multiple of, so that no free block lies across its ends.
+    public var alignment: UInt64 { 1 << (orders - 1) }
+
+    /// Hands over the blocks of free and of unreadable pages among the frames, ascending.
+    ///
+    /// - Parameter visit: takes the first frame and the count of a block, cut to the frames asked for.
+    /// - Throws: if the structures cannot be read, and for a huge page with a memory error: its mark does not tell which
+    ///   part of it must not be read.
+    public func find(
+        in frames: Range<UInt64>, _ visit: (_ kind: Kind, _ firstFrame: UInt64, _ count: UInt64) -> Void
+    ) throws(Failure) {
+        let start = memoryMap &+ frames.lowerBound &* structByteCount
+        let end = memoryMap &+ frames.upperBound &* structByteCount
+        guard start < end, end <= UInt64.max - pageSize else {
+            throw PageMarks.failure("its memory map lies nowhere")
+        }
+        let pages = (start & ~(pageSize - 1))..<((end + pageSize - 1) & ~(pageSize - 1))
+        var next = frames.lowerBound
+        try memory.read(pages) { (address, bytes) throws(Failure) in
+            next = try scan(bytes, at: address, from: next, frames, visit)
+        }
+    }
+
+    /// Looks at the structures that lie in one piece of the memory map; one that lies across its end has been put
+    /// together by `SIZE(page)` dividing the page, or the piece is refused.
+    private func scan(
+        _ bytes: UnsafeRawBufferPointer, at address: UInt64, from first: UInt64, _ frames: Range<UInt64>,
+        _ visit: (Kind, UInt64, UInt64) -> Void
+    ) throws(Failure) -> UInt64 {
+        var frame = first
+        while frame < frames.upperBound {
+            let position = memoryMap &+ frame &* structByteCount &- address
+            guard position < UInt64(bytes.count) else { break }
+            guard position + structByteCount <= UInt64(bytes.count) else {
+                throw PageMarks.failure("its struct page does not divide a page")
+            }
+            let at = Int(position)
+            let mark = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at + markOffset, as: UInt32.self))
+            let flags = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at + flagsOffset, as: UInt64.self))
+            var count: UInt64 = 1
+            // No mapping count is negative but for the types.
+            if mark >> 31 != 0, mark != .max, let kind = try kind(mark, flags, bytes, at, frame, &count) {
+                count = min(count, frames.upperBound - frame)
+                visit(kind, frame, count)
+            } else if flags & poisonBit != 0 {
+                visit(.unreadable, frame, 1)
+            }
+            frame += count
+        }
+        return frame
+    }
+
+    /// What a page with a type is; nil if it is to be saved, as its flags allow.
+    private func kind(
+        _ mark: UInt32, _ flags: UInt64, _ bytes: UnsafeRawBufferPointer, _ at: Int, _ frame: UInt64,
+        _ count: inout UInt64
+    ) throws(Failure) -> Kind? {
+        if let buddy, buddy.matches(mark) {
+            let order = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at + orderOffset, as: UInt64.self))
+            guard order < orders, frame & (1 << order - 1) == 0 else { return .impossible }
+            count = 1 << order
+            return flags & poisonBit == 0 ? .free : .unreadable
+        }
+        if let offline, offline.matches(mark) { return .unreadable }
+        if let unaccepted, unaccepted.matches(mark) {
+            count = frame % alignment == 0 ? alignment : 1
+            return .unreadable
+        }
+        if flags & poisonBit != 0, let hugePage, hugePage.matches(mark) {
+            throw Failure(
+                "read", "kernel A's memory", "the huge page at 0x\(hexadecimal(frame &* pageSize)) has a memory error",
+                remedy: "end the program that uses it")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,193 @@
+import Basics
+import MemoryImage
+import Testing
+
+@testable import Hibernation
+@testable import Kexec
+
+/// What fits below N, and which N is chosen.
+@Suite struct BackupEndTests {
+    private static let mebibyte: UInt64 = 1 << 20
+
+    /// A kernel as Debian configures 6.12, but for its contents.
+    private static func kernel(initByteCount: UInt64 = 52 << 20) throws -> BzImage {
+        var bytes = [UInt8](repeating: 0, count: 5 * 512)
+        bytes.put(UInt8(4), at: 0x1f1)
+        bytes.put(UInt16(0xaa55), at: 0x1fe)
+        bytes.put(UInt8(0x6c), at: 0x201)
+        bytes.put(Array("HdrS".utf8), at: 0x202, limit: 4)
+        bytes.put(UInt16(0x020f), at: 0x206)
+        bytes.put(UInt32(0x20_0000), at: 0x230)
+        bytes.put(UInt8(1), at: 0x234)
+        bytes.put(UInt16(0x7f), at: 0x236)
+        bytes.put(UInt32(2047), at: 0x238)
+        bytes.put(UInt64(0x100_0000), at: 0x258)
+        bytes.put(UInt32(initByteCount), at: 0x260)
+        return try BzImage(bytes + [UInt8](repeating: 0xcc, count: 4 << 20), path: "/boot/vmlinuz")
+    }
+
+    private static func plan(
+        _ memory: [AddressRange], below end: UInt64, _ kernel: BzImage, reserved: [E820Entry] = []
+    ) throws(Failure) -> LoadPlan {
+        let backup = memory.intersection([0..<end])
+        return try LoadPlan(
+            KernelB(
+                kernel: kernel, initrd: [UInt8](repeating: 1, count: 1_200_000),
+                commandLine: String(repeating: "x", count: 400), backupRanges: backup,
+                savedRanges: memory.subtracting(backup), reservedEntries: reserved,
+                notes: [CoreNote(name: "Torpor", content: [UInt8](repeating: 1, count: 20_000))], rsdp: 0,
+                ownBootParameters: []))
+    }
+
+    private static func need(
+        kernel: UInt64 = 52 << 20, possible: Int = 4, present: Int = 4, codec: Codec = .lz4
+    ) -> SecondKernelMemory {
+        SecondKernelMemory(
+            kernel: kernel, initrd: 4 << 20, session: 1 << 20, worker: codec.workerByteCount, possible: possible,
+            present: present)
+    }
+
+    private static let flat: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x8000_0000, 1 << 32..<16 << 30]
+
+    private func choose(_ need: SecondKernelMemory, _ memory: [AddressRange] = flat) throws -> BackupEnd {
+        try BackupEnd.choose(memory, need) { (_) throws(Failure) in }
+    }
+
+    struct Machine: Sendable, CustomStringConvertible {
+        let description: String
+        let memory: [AddressRange]
+        let reserved: [E820Entry]
+    }
+
+    /// The maps of MachineTables, with 4 GiB more behind each, since some of them end early.
+    private static let machines: [Machine] = {
+        var result: [Machine] = []
+        var name = "", memory: [AddressRange] = [], reserved: [E820Entry] = []
+        func finish() {
+            guard !memory.isEmpty else { return }
+            result.append(
+                Machine(
+                    description: name, memory: (memory + [1 << 33..<(1 << 33) + (1 << 32)]).wholePages,
+                    reserved: reserved))
+        }
+        for line in MachineTables.memoryMaps.split(separator: "\n") {
+            if line.hasPrefix("#") {
+                finish()
+                (name, memory, reserved) = (String(line.dropFirst(2)), [], [])
+                continue
+            }
+            let bounds = line.prefix { $0 != " " }.split(separator: "-").compactMap { parseHexadecimal($0) }
+            let range = bounds[0]..<bounds[1] + 1
+            switch line.drop(while: { $0 != " " }).dropFirst() {
+            case "usable": memory.append(range)
+            case "ACPI data": reserved.append(E820Entry(addresses: range, kind: .acpiTables))
+            case "ACPI NVS": reserved.append(E820Entry(addresses: range, kind: .acpiNonVolatile))
+            default: reserved.append(E820Entry(addresses: range, kind: .reserved))
+            }
+        }
+        finish()
+        return result
+    }()
+
+    /// Holes of some pages at 64 MiB and 157 MiB, and firmware that leaves ranges of some pages each: a distribution's kernel
+    /// finds its place, in no more segments than kexec_load takes.
+    @Test(arguments: machines) func findsAPlaceOnRealMachines(machine: Machine) throws {
+        let kernel = try Self.kernel()
+        func tryLoading(_ end: UInt64) throws(Failure) { _ = try Self.plan(machine.memory, below: end, kernel) }
+        let choice = try BackupEnd.choose(machine.memory, Self.need(), tryLoading: tryLoading)
+        #expect(choice.end <= 256 << 20 && choice.end % (64 << 20) == 0 && choice.processors == nil)
+        let plan = try Self.plan(machine.memory, below: choice.end, kernel, reserved: machine.reserved)
+        let backup = machine.memory.intersection([0..<choice.end])
+        #expect(plan.segments.count <= 16 && plan.segments.normalized() == backup)
+        let place = try #require(plan.pieces.first { $0.name == "kernel" }).address
+        #expect(backup.covers(place..<place + 52 << 20))
+        #expect(plan.pieces.allSatisfy { backup.covers($0.addresses) })
+        // One step below, it does not work.
+        let less = choice.end - 64 << 20
+        if less >= 128 << 20 {
+            #expect(throws: Failure.self) {
+                try BackupEnd.check(less, machine.memory, Self.need(), tryLoading: tryLoading)
+            }
+        }
+    }
+
+    @Test func hasRealMachines() { #expect(Self.machines.count == 7) }
+
+    /// What was seen: 128 MiB are enough for a few CPUs, of however many there could be, and not for 64 that are started.
+    @Test(
+        arguments: [(2, 2, nil), (4, 4, nil), (2, 240, 2)] as [(Int, Int, Int?)])
+    func keepsTo128MiBWithFewCPUs(present: Int, possible: Int, limit: Int?) throws {
+        #expect(
+            try choose(Self.need(possible: possible, present: present)) == BackupEnd(end: 128 << 20, processors: limit))
+    }
+
+    @Test func givesManyCPUsMoreMemory() throws {
+        let choice = try choose(Self.need(possible: 64, present: 64))
+        #expect(choice.end > 128 << 20 && choice.end <= 512 << 20)
+        #expect(choice.processors ?? 64 >= 16)
+        // Never more than there is room for, by the same figures.
+        let room = Self.flat.intersection([0..<choice.end]).byteCount
+        #expect(
+            Self.need(possible: 64, present: 64).processors(end: choice.end, byteCount: room)?.count == choice
+                .processors ?? 64)
+    }
+
+    /// A small machine does not give an eighth of its memory to more CPUs: it starts fewer.
+    @Test func limitsTheCPUsIfMemoryIsShort() throws {
+        let memory: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x4000_0000]
+        let choice = try choose(Self.need(possible: 64, present: 64), memory)
+        #expect(choice.end == 128 << 20)
+        let processors = try #require(choice.processors)
+        #expect(processors >= 1 && processors < 16)
+        #expect(choice.parametersForC(needsFourLevels: true) == ["mem=128M", "nr_cpus=\(processors)", "no5lvl"])
+        #expect(BackupEnd(end: 192 << 20, processors: nil).parametersForC(needsFourLevels: false) == ["mem=192M"])
+    }
+
+    @Test func takes64MiBOnASmallMachine() throws {
+        let memory: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<200 << 20]
+        #expect(try choose(Self.need(kernel: 16 << 20, possible: 1, present: 1), memory).end == 64 << 20)
+    }
+
+    /// By hand: too small is refused with what works, and large enough is taken as it is.
+    @Test func checksWhatIsAskedFor() throws {
+        let need = Self.need(kernel: 150 << 20)
+        let failure = #expect(throws: Failure.self) {
+            try BackupEnd.require(128 << 20, Self.flat, need) { (_) throws(Failure) in }
+        }
+        #expect(failure?.remedy == "use a larger --backup-end: 256M works")
+        let unplaced = #expect(throws: Failure.self) {
+            try BackupEnd.require(128 << 20, Self.flat, Self.need()) { (end) throws(Failure) in
+                if end < 320 << 20 { throw Failure("load", "the kernel", "a hole") }
+            }
+        }
+        #expect(unplaced?.reason == "a hole" && unplaced?.remedy == "use a larger --backup-end: 320M works")
+        for end in [192, 512, 1024] as [UInt64] {
+            #expect(
+                try BackupEnd.require(end << 20, Self.flat, Self.need()) { (_) throws(Failure) in }.end == end << 20)
+        }
+        let odd = #expect(throws: Failure.self) {
+            try BackupEnd.require(100 << 20, Self.flat, Self.need()) { (_) throws(Failure) in }
+        }
+        #expect(odd?.reason.contains("no multiple") == true && odd?.remedy?.contains("works") == false)
+    }
+
+    /// More of anything never fits into less.
+    @Test func needsMoreForMore() {
+        func count(_ need: SecondKernelMemory, _ megabytes: UInt64) -> Int {
+            need.processors(end: megabytes << 20, byteCount: megabytes << 20)?.count ?? 0
+        }
+        for present in [1, 2, 8, 64, 512] {
+            let usual = Self.need(possible: present, present: present)
+            let counts = stride(from: 64, through: 1024, by: 64).map { count(usual, UInt64($0)) }
+            #expect(counts == counts.sorted(), "with more memory")
+            #expect(counts.last == min(present, counts.last ?? 0) && counts.allSatisfy { $0 <= present })
+            for (kernel, codec) in [(80 << 20, .lz4), (52 << 20, .xz(level: 9))] as [(UInt64, Codec)] {
+                let larger = Self.need(kernel: kernel, possible: present, present: present, codec: codec)
+                for end in stride(from: 64 as UInt64, through: 1024, by: 64) {
+                    #expect(count(larger, end) <= count(usual, end))
+                }
+            }
+        }
+        #expect(count(Self.need(kernel: 200 << 20), 128) == 0)
+    }
+}

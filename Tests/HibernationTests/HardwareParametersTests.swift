@@ -1,0 +1,119 @@
+import Basics
+import Kexec
+import Linux
+import Testing
+
+@testable import Hibernation
+
+/// Which words of kernel A's command line reach kernel B.
+@Suite struct HardwareParametersTests {
+    private func passedOn(_ text: String) -> String {
+        HardwareParameters.passedOn(KernelCommandLine(text)).joined(separator: " ")
+    }
+
+    /// Those of MachineTables, one by one.
+    private static let expected = [
+        "pci=noaer i8042.dumbkbd=1",
+        "usb-storage.quirks=0bda:0328:i",
+        "loglevel=6",
+        "earlyprintk=xen console=hvc0",
+        "console=ttyS0 nvme_core.io_timeout=4294967295 nvme_core.admin_timeout=4294967295 8250.nr_uarts=4",
+        "console=ttyS0,115200n8 no_timer_check nvme_core.io_timeout=4294967295 nvme_core.max_retries=10 irqpoll mce=off "
+            + "numa=off",
+        "nomodeset console=ttyS0,115200n8 irqpoll mce=off numa=off",
+    ]
+
+    @Test func passesOnWhatKeepsTheHardwareAlive() {
+        let found = MachineTables.commandLines.split(separator: "\n").map { passedOn(String($0)) }
+        #expect(found == Self.expected)
+    }
+
+    @Test(arguments: [
+        "nvme.poll_queues=2", "nvme-core.default_ps_max_latency_us=0", "pcie_aspm=off", "pcie_port_pm=off",
+        "pci=nomsi,noaer",
+        "libata.force=1.5G,noncq", "ahci.mobile_lpm_policy=1", "usbcore.autosuspend=-1", "usbhid.quirks=0x1:0x2:0x4",
+        "usb_storage.quirks=0bda:9210:u", "scsi_mod.scan=sync", "sd_mod.x=1", "mmc_core.use_spi_crc=0",
+        "sdhci.debug_quirks2=4",
+        "dm_mod.use_blk_mq=y", "dm-crypt.same_cpu_crypt=1", "acpi=off", "acpi_osi=Linux", "acpi_irq_nobalance",
+        "pnp.x=1",
+        "pnpacpi=off", "iommu=soft", "iommu.passthrough=1", "intel_iommu=on,sm_off", "amd_iommu=off", "intremap=off",
+        "noapic",
+        "nolapic", "irqpoll", "no_timer_check", "tsc=unstable", "clocksource=hpet", "hpet=disable", "i8042.nopnp",
+        "8250.nr_uarts=4",
+        "processor.max_cstate=1", "idle=nomwait", "reboot=efi", "earlyprintk=ttyS0", "console=tty0", "loglevel=4",
+        "clearcpuid=monitor", "tsx=on", "intel_idle.max_cstate=0", "virtio_blk.queue_depth=8", "no-kvmclock",
+        "xhci-hcd.quirks=1",
+    ])
+    func passesOn(word: String) {
+        // A word with `debug` in its name is the one exception.
+        #expect(passedOn(word) == (word.contains("debug") ? "" : word))
+    }
+
+    @Test(arguments: [
+        "root=/dev/sda1", "init=/bin/sh", "rdinit=/x", "nr_cpus=1", "maxcpus=1", "mem=4G", "memmap=1M$32M",
+        "crashkernel=256M",
+        "elfcorehdr=0x1000", "hugepages=10", "hugepagesz=1G", "kexec_jump_back_entry=0x1", "torpor.device=/dev/x",
+        "torpor.after=return", "page_poison=1", "slub_debug=P", "debug", "systemd.unit=rescue.target", "rd.luks.uuid=x",
+        "quiet",
+        "splash", "resume=UUID=x", "noresume", "BOOT_IMAGE=/vmlinuz", "ro", "rootflags=x", "mitigations=off",
+        "init_on_free=1",
+        "nokaslr", "acpi.debug_level=2", "nvme.dyndbg=+p", "usbcore.dyndbg=+p", "i915.enable_psr=0",
+        "thinkpad_acpi.fan_control=1",
+        "net.ifnames=0", "reset_devices", "possible_cpus=4", "no5lvl", "isolcpus=1", "x", "=", ".", "pcix",
+        "cgroup_disable=memory",
+    ])
+    func keepsBack(word: String) { #expect(passedOn(word) == "") }
+
+    /// The kernel takes quotes around the value; whatever stands behind `--` is for init.
+    @Test func keepsQuotedValues() {
+        #expect(passedOn("libata.force=\"1.5G, noncq\" quiet") == "libata.force=\"1.5G, noncq\"")
+        #expect(passedOn("\"acpi_osi=!Windows 2015\" ro") == "acpi_osi=\"!Windows 2015\"")
+        #expect(passedOn("pci=\"nomsi\" -- pci=noacpi") == "pci=nomsi")
+        let again = KernelCommandLine(passedOn("\"acpi_osi=!Windows 2015\" pci=nomsi"))
+        #expect(again.words == ["acpi_osi=!Windows 2015", "pci=nomsi"])
+    }
+
+    private func parameters(_ own: String, processors: Int? = nil, needsFourLevels: Bool = false) -> String {
+        var plan = Hibernate(device: nil, kernelPath: "", initrdPath: "")
+        plan.extraWords = "extra=1"
+        return plan.kernelBParameters(
+            KernelCommandLine(own), .path("/dev/x"), .zero, Report.Place(address: 0x1000, key: [1]),
+            backupEnd: 192 << 20,
+            processors: processors, needsFourLevels: needsFourLevels)
+    }
+
+    /// Kernel B must not take kernel A's memory modules for its own, nor more CPUs than it has memory for.
+    @Test func keepsKernelBWithinItsMemory() {
+        let words = KernelCommandLine(parameters("pci=nomsi mem=1G nr_cpus=8")).words
+        #expect(words.contains("mem=192M") && words.contains("acpi_no_memhotplug") && words.contains("pci=nomsi"))
+        #expect(!words.contains { $0.hasPrefix("nr_cpus=") } && !words.contains("no5lvl") && !words.contains("mem=1G"))
+        #expect(words.last == "extra=1")
+        let limited = KernelCommandLine(parameters("", processors: 3, needsFourLevels: true)).words
+        #expect(limited.contains("nr_cpus=3") && limited.contains("no5lvl"))
+    }
+
+    @Test func namesTheWordsThatAreTooMany() throws {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        bytes.put(UInt16(0xaa55), at: 0x1fe)
+        bytes.put(UInt8(0x6c), at: 0x201)
+        bytes.put(Array("HdrS".utf8), at: 0x202, limit: 4)
+        bytes.put(UInt16(0x020f), at: 0x206)
+        bytes.put(UInt32(0x20_0000), at: 0x230)
+        bytes.put(UInt8(1), at: 0x234)
+        bytes.put(UInt16(0x7f), at: 0x236)
+        bytes.put(UInt32(400), at: 0x238)
+        bytes.put(UInt64(0x100_0000), at: 0x258)
+        bytes.put(UInt32(20 << 20), at: 0x260)
+        let own = "pci=nomsi " + String(repeating: "libata.force=1:1.5G,2:1.5G,3:1.5G ", count: 12)
+        let failure = #expect(throws: Failure.self) {
+            try LoadPlan(
+                KernelB(
+                    kernel: BzImage(bytes, path: "x"), initrd: [1], commandLine: parameters(own),
+                    backupRanges: [0x10_0000..<0x800_0000], savedRanges: [0x800_0000..<0x1000_0000],
+                    reservedEntries: [],
+                    notes: [], rsdp: 0, ownBootParameters: []))
+        }
+        #expect(failure?.reason.contains("the kernel takes 400: torpor.session=") == true)
+        #expect(failure?.reason.contains("libata.force=1:1.5G") == true && failure?.remedy != nil)
+    }
+}

@@ -1,0 +1,130 @@
+import Basics
+import Foundation
+import Linux
+import MemoryImage
+import PhysicalMemory
+import Testing
+
+@testable import Hibernation
+
+/// What kernels B and C ask of themselves and of the machine.
+@Suite struct ResumeChecksTests {
+    private static let backup: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x200_0000, 0x210_0000..<0x800_0000]
+    private static let plugged: AddressRange = 0x1_0000_0000..<0x1_4000_0000
+
+    private func description() -> ImageDescription {
+        var description = ImageDescription()
+        description.backupRanges = Self.backup
+        description.memoryRanges = Self.backup + [0x800_0000..<0x4000_0000, Self.plugged]
+        description.hotPluggedRanges = [Self.plugged]
+        description.jumpBackEntry = 0x3000_0000
+        description.processorCount = 4
+        description.firmwareMap = [
+            .init(addresses: 0..<0x9fc00, type: "System RAM"),
+            .init(addresses: 0x10_0000..<0x4000_0000, type: "System RAM"),
+        ]
+        return description
+    }
+
+    private var checks: ResumeChecks { ResumeChecks(description()) }
+
+    private func refusal(_ own: [AddressRange], _ words: String) -> Failure? {
+        do throws(Failure) {
+            try checks.requireOwnMemoryApart(own, KernelCommandLine(words))
+            return nil
+        } catch { return error }
+    }
+
+    /// Kernel A had `memmap=1M$32M` and kernel C has not: that MiB was not saved, so kernel C may use it.
+    @Test func kernelCMayUseWhatIsNotSaved() {
+        #expect(refusal([0x1000..<0x9f000, 0x10_0000..<0x800_0000], "mem=128M") == nil)
+        #expect(refusal([0x1000..<0x9f000, 0x10_0000..<0x400_0000], "mem=64M") == nil)
+        #expect(refusal([0..<0x1000], "") == nil, "not kernel A's memory at all")
+    }
+
+    @Test(
+        arguments: [
+            ("", "boot it with mem=128M"), ("mem=1G", "boot it with mem=128M"), ("mem=x", "boot it with mem=128M"),
+            ("mem=128M", "it has mem= already; boot it with acpi_no_memhotplug too, and without memmap="),
+            ("mem=1G mem=64M", "it has mem= already; boot it with acpi_no_memhotplug too, and without memmap="),
+        ])
+    func kernelCMustStayOutOfTheImage(words: String, remedy: String) {
+        let failure = refusal([0x10_0000..<0x800_1000], words)
+        #expect(failure?.reason == "this kernel itself uses 0x8000000-0x8001000")
+        #expect(failure?.remedy == remedy)
+        #expect(refusal([0x1000..<0x9f000, Self.plugged], words)?.reason.contains("0x100000000-0x140000000") == true)
+    }
+
+    /// Kernel B got exactly the backup ranges; anything else is kernel A's, saved or not.
+    @Test func kernelBMustStayInItsRanges() throws {
+        try checks.requireOwnMemoryInBackup(Self.backup)
+        try checks.requireOwnMemoryInBackup([0x20_0000..<0x100_0000])
+        for own in [[0x10_0000..<0x800_0000], Self.backup + [Self.plugged], [0x9f000..<0xa0000]] as [[AddressRange]] {
+            let failure = #expect(throws: Failure.self) { try checks.requireOwnMemoryInBackup(own) }
+            #expect(failure?.reason.contains("kernel B itself uses") == true)
+        }
+    }
+
+    /// A driver's memory and a module's count as the kernel's own, at any depth.
+    @Test func seesAllOfTheKernelsOwnMemory() throws {
+        for name in ["System RAM", "System RAM (kmem)", "System RAM (virtio_mem)"] {
+            let own = systemMemory(
+                try parseIOMemory(
+                    "00100000-07ffffff : System RAM\n100000000-1ffffffff : x\n  100000000-13fffffff : \(name)\n"))
+            #expect(refusal(own, "mem=128M") != nil, "\(name)")
+        }
+    }
+
+    /// What was plugged in is in the firmware's map at the next boot, or is not.
+    @Test func comparesMapsWithoutPluggedMemory() throws {
+        let map = description().firmwareMap.map { FirmwareMemoryRange(addresses: $0.addresses, type: $0.type) }
+        try checks.checkFirmwareMap(map)
+        try checks.checkFirmwareMap(map + [FirmwareMemoryRange(addresses: Self.plugged, type: "System RAM")])
+        let more = FirmwareMemoryRange(addresses: 0x1_4000_0000..<0x1_8000_0000, type: "System RAM")
+        #expect(throws: Failure.self) { try checks.checkFirmwareMap(map + [more]) }
+        #expect(throws: Failure.self) { try checks.checkFirmwareMap(Array(map.dropLast())) }
+    }
+
+    /// CPUs need to be there, started or not.
+    @Test func countsCPUsThatAreThere() throws {
+        try checks.checkProcessors(PresentProcessors(count: 4, isInFirmware: true))
+        try checks.checkProcessors(PresentProcessors(count: 5, isInFirmware: false))
+        let missing = #expect(throws: Failure.self) {
+            try checks.checkProcessors(PresentProcessors(count: 3, isInFirmware: true))
+        }
+        #expect(missing?.reason == "it ran on 4 CPUs, and this machine has 3")
+        let unknown = #expect(throws: Failure.self) {
+            try checks.checkProcessors(PresentProcessors(count: 3, isInFirmware: false))
+        }
+        #expect(unknown?.remedy?.contains("nr_cpus=") == true)
+    }
+
+    /// The page tables of the jump are kernel B's to try, while nothing is lost.
+    @Test func triesTheJumpsPageTables() throws {
+        var description = description()
+        description.memoryRanges.append(32 << 40..<(32 << 40) + 4096)
+        description.backupRanges = [0x10_0000..<0x400_0000]
+        let checks = ResumeChecks(description)
+        #expect(throws: Failure.self) { try checks.jumpBack(hasGibibytePages: false) }
+        #expect(throws: Never.self) { _ = try checks.jumpBack(hasGibibytePages: true) }
+    }
+
+    /// Before kernel B writes anything, and its own memory before all that looks at kernel A's.
+    @Test func kernelBChecksFirst() throws {
+        func index(_ step: Step) throws -> Int { try #require(Step.save.firstIndex(of: step)) }
+        #expect(try index(.ownMemory) == index(.session) + 1, "only the session's note is read before it")
+        #expect(try index(.machine) < index(.partition) && index(.machine) < index(.begin))
+    }
+
+    @Test func keepsPluggedRangesInTheDescription() throws {
+        let description = description()
+        #expect(try ImageDescription(decoding: description.encoded()) == description)
+        // Tag 19, as docs/image-format.md has it.
+        var tagged = Array("TorporID".utf8)
+        tagged.append(littleEndian: UInt32(19))
+        tagged.append(littleEndian: UInt32(16))
+        tagged.append(littleEndian: Self.plugged.lowerBound)
+        tagged.append(littleEndian: Self.plugged.upperBound)
+        #expect(try ImageDescription(decoding: tagged).hotPluggedRanges == [Self.plugged])
+    }
+}
