@@ -11,6 +11,10 @@ BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev b
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools
 CHECK_PACKAGES = shellcheck
 
+# One recipe at a time, whatever -j says: each uses all CPUs by itself, and two of them would build in one folder, or run
+# apt-get twice.
+.NOTPARALLEL:
+
 .PHONY: all rootfs kernel demo bench fuzz torture test unit vm check format clean FORCE
 all: build/init build/torpor
 
@@ -27,8 +31,8 @@ build/init build/pattern: build/%: FORCE
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
 	@mkdir -p $(ALIGNED)
 	@objcopy --set-section-alignment .text=4096 "$$(gcc -print-file-name=liblz4.a)" $(ALIGNED)/liblz4.a
-	TORPOR_EMBEDDED_LIBRARIES=$(EMBEDDED) $(SWIFT) build -c release --product $* --scratch-path .build-init \
-		-Xlinker -L$(CURDIR)/$(ALIGNED)
+	TORPOR_EMBEDDED_LIBRARIES='$(EMBEDDED)' $(SWIFT) build -c release --product $* --scratch-path .build-init \
+		-Xlinker '-L$(CURDIR)/$(ALIGNED)'
 	@scripts/install-program.sh --without-unwind-tables .build-init/release/$* $@
 
 # torpor: the same rooms as ordinary Swift, static as well, to be copied into any system.
@@ -41,7 +45,7 @@ build/rootfs.gz: build/init mkinitramfs.sh $(shell find initramfs)
 	./mkinitramfs.sh --init build/init --output $@
 
 build/bzImage: FORCE
-	@Tests/VM/kernel/build.sh $@
+	@env -u MAKEFLAGS -u MFLAGS Tests/VM/kernel/build.sh $@
 
 build/vmlinuz-stock: Tests/VM/kernel/stock.sh
 	@Tests/VM/kernel/stock.sh $@
@@ -86,6 +90,7 @@ check: rootfs
 	@$(SWIFT_FORMAT) lint --strict --parallel $(SWIFT_FILES)
 	shellcheck $(SHELL_FILES)
 	scripts/check-rootfs.sh
+	scripts/check-makefile.sh
 
 format:
 	@$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)

@@ -5,8 +5,10 @@
 #include <linux/dm-ioctl.h>
 #include <linux/watchdog.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 int torpor_errno(void)
@@ -47,6 +49,60 @@ int torpor_controlling_terminal(int fd)
 int torpor_watchdog_timeout(int fd, int *seconds)
 {
 	return ioctl(fd, WDIOC_SETTIMEOUT, seconds);
+}
+
+int torpor_watchdog_get_timeout(int fd, int *seconds)
+{
+	return ioctl(fd, WDIOC_GETTIMEOUT, seconds);
+}
+
+int torpor_watchdog_enable(int fd, int on)
+{
+	int option = on ? WDIOS_ENABLECARD : WDIOS_DISABLECARD;
+
+	return ioctl(fd, WDIOC_SETOPTIONS, &option);
+}
+
+int torpor_lock(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+static uint64_t soft_limit(int resource)
+{
+	struct rlimit limit;
+
+	return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : UINT64_MAX;
+}
+
+uint64_t torpor_address_space_limit(void)
+{
+	return soft_limit(RLIMIT_AS);
+}
+
+uint64_t torpor_data_limit(void)
+{
+	return soft_limit(RLIMIT_DATA);
+}
+
+uint64_t torpor_file_size_limit(void)
+{
+	return soft_limit(RLIMIT_FSIZE);
+}
+
+uint64_t torpor_locked_memory_limit(void)
+{
+	return soft_limit(RLIMIT_MEMLOCK);
+}
+
+int torpor_signal_ends_or_stops(int number)
+{
+	struct sigaction action;
+
+	/* Those that are ignored unless somebody asks for them (signal(7)), and one that only our own writes cause. */
+	if (number == SIGCHLD || number == SIGCONT || number == SIGURG || number == SIGWINCH || number == SIGPIPE)
+		return 0;
+	return sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN;
 }
 
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags)

@@ -13,8 +13,8 @@ struct ChildWatch {
     let verb: String
     /// Seconds without a sign of life after which the child is ended.
     let patienceSeconds: Int
-    /// Is told every second that this kernel runs.
-    var watchdog: Watchdog?
+    /// Are told every second that there is hope.
+    var watchdogs: Watchdogs?
 
     /// - Parameter work: runs in the child; throws what made it give up.
     /// - Returns: nil where the work was done, else the reason why it was not.
@@ -22,6 +22,7 @@ struct ChildWatch {
         let child: Int32
         do throws(Failure) {
             child = try forkChild {
+                watchdogs?.closeInChild()
                 do throws(Failure) {
                     try work()
                     return 0
@@ -55,7 +56,7 @@ struct ChildWatch {
         var progress = Progress(verb: verb)
         while true {
             if let status = try wait(for: child, milliseconds: 1000) { return status }
-            watchdog?.keepAlive()
+            watchdogs?.keepAlive()
             if let line = progress.line(pages: state.pages, of: state.totalPages) { log.info(line) }
             let now = monotonicMilliseconds()
             if state.heartbeat != heartbeat {
@@ -68,7 +69,7 @@ struct ChildWatch {
                 kill(child)
                 for _ in 0..<ChildWatch.graceSeconds {
                     if let status = try wait(for: child, milliseconds: 1000) { return status }
-                    watchdog?.keepAlive()
+                    watchdogs?.keepAlive()
                 }
                 return .killed(signal: 9)
             }
@@ -92,7 +93,7 @@ struct ChildOutcome {
 
 /// Runs a part of a role in a child.
 func runInChild(
-    _ verb: String, _ settings: Settings, _ log: KernelLog, watchdog: Watchdog? = nil,
+    _ verb: String, _ settings: Settings, _ log: KernelLog, watchdogs: Watchdogs? = nil,
     _ work: (ChildState) throws(Failure) -> Void
 ) -> ChildOutcome {
     let state: ChildState
@@ -101,7 +102,7 @@ func runInChild(
     }
     let watch = ChildWatch(
         state: state, log: log, verb: verb, patienceSeconds: settings.waitSeconds + settings.patienceSeconds,
-        watchdog: watchdog)
+        watchdogs: watchdogs)
     let reason = watch.run { () throws(Failure) in try work(state) }
     return ChildOutcome(
         reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID, ending: state.ending,

@@ -26,10 +26,15 @@ public struct Hibernate: Sendable {
         self.initrdPath = initrdPath
     }
 
+    /// How often kernel B is loaded again because the kernel has moved the report's page meanwhile.
+    private static let loadAttempts = 4
+
     /// Whether this system can hibernate, as far as that can be told without loading anything.
     /// - Parameter findings: takes what does not keep it from hibernating, also if this throws.
     /// - Returns: the partition's path, and what the command line of kernel C needs for this system.
     public func check(_ findings: inout Findings) throws(Failure) -> (path: String, parametersForC: [String]) {
+        try checkKernel(&findings)
+        try checkJump(&findings)
         let preparation = try prepare(&findings)
         _ = try plan(preparation, reportAddress: 0, reportKey: [])
         return (
@@ -43,29 +48,41 @@ public struct Hibernate: Sendable {
     ///   - findings: takes what does not keep this system from hibernating.
     ///   - tell: is called with what is being done.
     public func run(_ findings: inout Findings, _ tell: (String) -> Void) throws(Failure) -> Report {
+        try checkKernel(&findings)
+        let lock = try HibernationLock()
+        defer { withExtendedLifetime(lock) {} }
+        try checkJump(&findings)
         // Free pages that the kernel keeps for single CPUs look used to kernel B. CPUs that go offline for the jump give theirs
         // back; the first one does not, so nothing is given back there.
         let affinity = ProcessorAffinity()
         affinity.moveToOthers()
-        let path: String
-        let signals: HeldSignals
-        let page: ReportPage
-        // What was read of kernel and initrd is given back with this, so that it is not saved.
-        do {
-            let preparation = try prepare(&findings)
-            path = preparation.path
-            // A process that ended here would leave kernel B loaded, and an init restarts into a kernel that is loaded.
-            signals = HeldSignals()
-            page = try loadKernelB(preparation)
-        }
-        tell("loaded kernel B; saving to \(path)")
+        // A process that ended or stopped here would leave kernel B loaded, and an init restarts into a kernel that is loaded.
+        let signals = HeldSignals()
+        defer { withExtendedLifetime(signals) {} }
+        var (path, page) = try loadKernelB(&findings)
         defer { unload() }
+        let hooks = try SleepHooks(&findings)
+        defer { withExtendedLifetime(hooks) {} }
+        tell("loaded kernel B; saving to \(path)")
         syncFileSystems()
-        if signals.areWaiting { throw Failure("hibernate", "", "it was interrupted") }
         useUpKeptPages(affinity)
         page.note(try MemoryNote.now())
+        // The last look: what was done since the load may have moved the page. Its old place still has its key then, and kernel B
+        // would take that for the report's page, so that the next load comes with another key.
+        var attempts = 1
+        while try !page.isInPlace {
+            guard attempts < Hibernate.loadAttempts else {
+                throw Failure(
+                    "load", "kernel B", "the kernel keeps moving the page that the report goes to", remedy: "try again")
+            }
+            attempts += 1
+            (path, page) = try loadKernelB(&findings)
+            useUpKeptPages(affinity)
+            page.note(try MemoryNote.now())
+        }
+        if signals.areWaiting { throw Failure("hibernate", "", "it was interrupted") }
         affinity.restore()
-        try jumpToLoadedImage()
+        try jump()
         dropStaleBuffers(path)
         var report = try page.read()
         do throws(Failure) { try giveUpWaitingImage(path) } catch {
@@ -74,5 +91,16 @@ public struct Hibernate: Sendable {
             report.text += (report.text.isEmpty ? "" : "; ") + what
         }
         return report
+    }
+
+    /// Jumps, and comes back when somebody jumps back into kernel A.
+    /// - Throws: if the kernel refuses, with the reason that its log gives.
+    private func jump() throws(Failure) {
+        let position = KernelLogPosition()
+        do throws(Failure) { try jumpToLoadedImage() } catch {
+            let isDeviceLost =
+                KernelVersion(release: systemNames().release).map { $0 < firstVersionThatResumesDevices } ?? false
+            throw FreezeRefusal(position?.messages() ?? []).failure(error, isDeviceLost: isDeviceLost)
+        }
     }
 }

@@ -29,7 +29,9 @@ public func runInit() -> Never {
     if let entry = settings.jumpBackEntry, let session = settings.session {
         SaveRole(settings: settings, log: log, entry: entry, session: session).run()
     }
-    RestoreRole(settings: settings, log: log, commandLine: commandLine).run()
+    RestoreRole(
+        settings: settings, log: log, commandLine: commandLine, watchdogs: Watchdogs.inKernelC(log)
+    ).run()
 }
 
 /// The end of everything else: tells that the machine will stop, and stops it.

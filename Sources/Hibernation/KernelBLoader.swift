@@ -5,23 +5,19 @@ import MemoryImage
 import PhysicalMemory
 
 extension Hibernate {
-    /// How often kernel B is loaded again because the kernel has moved the report's page meanwhile.
-    private static let loadAttempts = 4
-
-    /// - Returns: the page that the report goes to.
-    func loadKernelB(_ preparation: Preparation) throws(Failure) -> ReportPage {
+    /// Prepares and loads kernel B, in place of one that was loaded before. What was read of kernel and initrd is given back with
+    /// this, so that it is not saved.
+    /// - Returns: the partition's path, and the page that takes the report, with a key of its own.
+    func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage) {
+        let preparation = try prepare(&findings)
         // With the low pages taken, the report's page lies above N as well, where kernel B finds it whatever it has read.
-        let lowMemory = LowMemory(below: preparation.backupEnd.end)
+        let lowMemory = LowMemory(
+            below: preparation.backupEnd.end,
+            sparing: Hibernate.loadByteCount(preparation.kernel.bytes.count, preparation.initrd.count))
         defer { withExtendedLifetime(lowMemory) {} }
         let page = try ReportPage()
-        for _ in 0..<Hibernate.loadAttempts {
-            let address = try page.physicalAddress()
-            let plan = try plan(preparation, reportAddress: address, reportKey: page.key)
-            try plan.load(preservesContext: true)
-            if try page.physicalAddress() == address { return page }
-        }
-        unload()
-        throw Failure("load", "kernel B", "the kernel keeps moving the page that the report goes to")
+        try plan(preparation, reportAddress: page.address, reportKey: page.key).load(preservesContext: true)
+        return (preparation.path, page)
     }
 
     func plan(_ preparation: Preparation, reportAddress: UInt64, reportKey: [UInt8]) throws(Failure) -> LoadPlan {
@@ -38,7 +34,8 @@ extension Hibernate {
                     KernelCommandLine(try readText("/proc/cmdline")),
                     .uuid(preparation.partition.uuid.description), description.session,
                     Report.Place(address: reportAddress, key: reportKey), backupEnd: preparation.backupEnd.end,
-                    processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels),
+                    processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels,
+                    watchdogs: WatchdogSurvey().parameter),
                 backupRanges: description.backupRanges,
                 savedRanges: description.savedRanges,
                 reservedEntries: a.memory.reserved,

@@ -105,9 +105,10 @@ extension Hibernate {
     ///   - backupEnd: N: kernel B must not take memory above it that ACPI describes as a device.
     ///   - processors: how many CPUs kernel B may start; nil for all.
     ///   - needsFourLevels: whether it would run with 5-level page tables otherwise, and kernel A does not.
+    ///   - watchdogs: the parameter that hands over the watchdogs that kernel A has armed.
     func kernelBParameters(
         _ own: KernelCommandLine, _ device: DeviceName, _ session: UUID, _ report: Report.Place, backupEnd: UInt64,
-        processors: Int?, needsFourLevels: Bool
+        processors: Int?, needsFourLevels: Bool, watchdogs: String? = nil
     ) -> String {
         var words = [
             "torpor.session=\(session.description)", "torpor.device=\(device.description)",
@@ -118,6 +119,7 @@ extension Hibernate {
         ]
         if let processors { words.append("nr_cpus=\(processors)") }
         if needsFourLevels { words.append("no5lvl") }
+        if let watchdogs { words.append(watchdogs) }
         words += HardwareParameters.passedOn(own)
         // What the kernel itself has to say takes a serial console most of a second; /init is seen all the same.
         if !KernelCommandLine(extraWords).contains("torpor.debug") { words.append("quiet") }

@@ -11,10 +11,12 @@ struct LowMemory: ~Copyable {
     /// Takes as many free pages as lie below N, as the kernel gives them: it gives low ones first where all memory is in
     /// one zone, and where there is a higher zone kexec_load takes its pages from that as well.
     ///
-    /// - Parameter end: N, in bytes. The loading needs as many bytes at the same time.
-    /// - Returns: nil where there is not enough memory; loading works without it.
-    init?(below end: UInt64) {
-        guard let pages = try? HeldMemory(byteCount: end) else { return nil }
+    /// - Parameters:
+    ///   - end: N, in bytes. The loading needs as many bytes at the same time.
+    ///   - sparing: bytes that a limit on this process's memory has to leave for the loading besides.
+    /// - Returns: nil if there is not enough memory, or a limit does not let it; loading works without it.
+    init?(below end: UInt64, sparing: UInt64) {
+        guard let pages = try? HeldMemory(byteCount: end, sparing: sparing) else { return nil }
         self.pages = pages
     }
 }

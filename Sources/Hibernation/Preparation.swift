@@ -21,15 +21,20 @@ extension Hibernate {
         let needsFourLevels: Bool
     }
 
-    /// Looks at everything that can be looked at before anything is changed.
-    func prepare(_ findings: inout Findings) throws(Failure) -> Preparation {
+    /// Looks whether this process may load a kernel, and whether the running kernel comes back from a jump.
+    func checkKernel(_ findings: inout Findings) throws(Failure) {
         let release = systemNames().release
         if let unknown = try checkKexecJump(release: release) { findings.warn(unknown) }
         if !isOldKernelAllowed { try KernelFloor.require(release) }
+    }
+
+    /// Looks at everything else that can be looked at before anything is changed.
+    func prepare(_ findings: inout Findings) throws(Failure) -> Preparation {
         let catalog = try DeviceCatalog.ofHibernationPartitions()
         let path = try findHibernationPartition(device, seconds: 0, catalog)
         let partition = try checkPartition(path)
         guard let session = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
+        try requireMemoryForLoading(controlGroupLimit(), processMemoryLimits())
         let kernel = try BzImage(try readNamed(kernelPath, "kernel", "--kernel"), path: kernelPath)
         let initrd = try readNamed(initrdPath, "initrd", "--initrd")
         try RootfsMarker.require(initrd, path: initrdPath)
@@ -38,6 +43,8 @@ extension Hibernate {
             taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0, &findings)
         let a = try KernelA(session: session, catalog, isUnwatchedAllowed: isUnwatchedAllowed)
         try kernel.requirePageTables(hasFiveLevels: a.description.hasFiveLevelPaging, path: kernelPath)
+        try WatchdogSurvey().check(
+            isOwnKernel: kernel.release.utf8.elementsEqual(systemNames().release.utf8), &findings)
         return try choosingBackupEnd(path, partition, kernel, initrd, a)
     }
 
@@ -71,6 +78,24 @@ extension Hibernate {
                 "use", path,
                 "it has \(describe(bytes: superblock.deviceByteCount)), and \(describe(bytes: used)) of memory are in use",
                 remedy: "use a larger partition")
+        }
+    }
+
+    /// Bytes that loading takes: kernel and initrd as they are read, and once more side by side for the kernel.
+    static func loadByteCount(_ kernel: Int, _ initrd: Int) -> UInt64 {
+        2 * UInt64(min(max(0, kernel), fileLimit) + min(max(0, initrd), fileLimit)) + 8 << 20
+    }
+
+    /// Refuses if a limit on this process's memory does not let kernel and initrd be read: the kernel would end this process at
+    /// that of a control group, without a word.
+    func requireMemoryForLoading(_ group: MemoryLimit?, _ own: [MemoryLimit]) throws(Failure) {
+        let sizes = [kernelPath, initrdPath].map { Int(clamping: fileByteCount($0) ?? 0) }
+        let needed = Hibernate.loadByteCount(sizes[0], sizes[1])
+        for limit in own + (group.map { [$0] } ?? []) where limit.bytes < needed {
+            throw Failure(
+                "load", "kernel B",
+                "\(describe(bytes: needed)) of memory are needed to read kernel and initrd, and \(limit.name) leaves "
+                    + describe(bytes: limit.bytes), remedy: limit.remedy)
         }
     }
 

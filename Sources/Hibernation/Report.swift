@@ -119,18 +119,33 @@ public struct Report: Equatable, Sendable {
 final class ReportPage {
     private let page: Mapping
     let key: [UInt8]
+    /// Its physical address when it was made.
+    let address: UInt64
 
-    init() throws(Failure) {
+    /// - Parameter frames: the page frame numbers behind pages of this process's.
+    init(
+        frames: @escaping (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64] = {
+            (pages) throws(Failure) in try pageFrames(of: pages)
+        }
+    ) throws(Failure) {
+        self.frames = frames
         key = try randomBytes(Report.keyByteCount)
         let page = try Mapping(anonymous: Int(pageSize))
         try page.lock()
         page.bytes.copyBytes(from: key)
+        address = try ReportPage.address(of: page, frames)
         self.page = page
     }
 
-    /// Its physical address now; the kernel may move even a locked page.
-    func physicalAddress() throws(Failure) -> UInt64 {
-        guard let frame = try pageFrames(of: page.bytes).first, frame != 0 else {
+    private let frames: (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64]
+
+    /// Whether it still is at its address: the kernel may move even a locked page.
+    var isInPlace: Bool { get throws(Failure) { try ReportPage.address(of: page, frames) == address } }
+
+    private static func address(
+        of page: borrowing Mapping, _ frames: (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64]
+    ) throws(Failure) -> UInt64 {
+        guard let frame = try frames(page.bytes).first, frame != 0 else {
             throw Failure("find", "the report's page", "it is not in memory")
         }
         return frame * pageSize

@@ -12,6 +12,7 @@ struct RestoreRole {
     let settings: Settings
     let log: KernelLog
     let commandLine: KernelCommandLine
+    let watchdogs: Watchdogs
 
     func run() -> Never {
         guard let refusal = resume() else { leave(settings.fallback) }
@@ -33,7 +34,7 @@ struct RestoreRole {
 
     /// - Returns: why there was no resume; nil if there is nothing to resume.
     private func resume() -> ResumeRefusal? {
-        let outcome = runInChild("restoring", settings, log) { (state) throws(Failure) in
+        let outcome = runInChild("restoring", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let steps = Steps(state: state, log: log, fault: settings.fault)
             try Restore(settings: settings, log: log, steps: steps).run()
         }
@@ -46,6 +47,8 @@ struct RestoreRole {
             }
         }
         log.notice("jumping into kernel A")
+        watchdogs.prepareJump()
+        defer { watchdogs.continueAfterFailedJump() }
         do throws(Failure) { try jumpToLoadedImage() } catch {
             // The kernel refuses before it changes anything (kernel/kexec_core.c, `kernel_kexec`, Linux 6.12).
             return ResumeRefusal(reason: error.description, hasAttempted: true, consumedImage: outcome.imageUUID)
@@ -56,7 +59,8 @@ struct RestoreRole {
     /// Whether the image is marked `consumed` although the child that was to do that has not told so. The memory is in
     /// place then and the jump is loaded, and the session would be lost without it.
     private func isConsumed(_ imageUUID: UUID) -> Bool {
-        let outcome = runInChild("looking at the partition", settings, log) { (state) throws(Failure) in
+        let outcome = runInChild("looking at the partition", settings, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
             let catalog = DeviceCatalog(state)
             try catalog.refresh()
             let states = hibernationPartitions(catalog).compactMap { try? HibernationPartition($0).superblock }
@@ -74,7 +78,7 @@ struct RestoreRole {
         quick.patienceSeconds = min(settings.patienceSeconds, RestoreRole.notePatienceSeconds)
         // A person who forbids the resume is no refusal.
         if settings.isResumeForbidden, !refusal.hasAttempted { return .unknown }
-        let outcome = runInChild("noting the refusal", quick, log) { (state) throws(Failure) in
+        let outcome = runInChild("noting the refusal", quick, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let path = try findPartitionToResume(settings, seconds: 0, DeviceCatalog(state))
             switch try Hibernation.note(refusal, on: path, isRetrying: settings.isRetrying) {
             case .waiting(let refusals): state.answer = UInt64(refusals) << 1 | 1
@@ -105,13 +109,18 @@ struct RestoreRole {
             switch (answer?.answer, decision.otherwise) {
             case (.shell, _):
                 log.notice("running a shell; when it ends, the question comes back")
+                // A person may take their time.
+                watchdogs.prepareJump()
                 runShell(on: answer?.path ?? "/dev/console")
+                watchdogs.continueAfterFailedJump()
                 decision = policy.ask
             case (.restart, _), (nil, .restart):
                 log.notice("restarting to try again; the session is kept")
+                watchdogs.letGo()
                 endMachine(log, restarting: true)
             case (.powerOff, _), (nil, .powerOff):
                 log.notice("powering off; the session is kept")
+                watchdogs.letGo()
                 endMachine(log)
             case (.bootRoot, _), (nil, .bootRoot):
                 log.notice("giving the session up for the root file system")
@@ -128,7 +137,7 @@ struct RestoreRole {
         var menu = RefusalMenu(
             reason: refusal.reason, refusals: refusals, hasRoot: settings.refusalPolicy.canBootRoot,
             hasShell: isExecutable(RestoreRole.shell))
-        let outcome = runInChild("asking", settings, log) { (state) throws(Failure) in
+        let outcome = runInChild("asking", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let consoles = ConsoleInput(paths)
             let found = menu.ask(consoles, seconds: decision.askSeconds, otherwise: decision.otherwise) { state.beat() }
             guard let found else { return }
@@ -146,7 +155,7 @@ struct RestoreRole {
     /// Marks an image that still waits, whatever became of the child that looked at it: the root file system that this
     /// kernel goes on with makes it stale.
     private func giveUp(_ refusal: ResumeRefusal) {
-        let outcome = runInChild("marking the image", settings, log) { (state) throws(Failure) in
+        let outcome = runInChild("marking the image", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             guard let path = try findPartitionToResume(settings, seconds: 0, DeviceCatalog(state)) else { return }
             let partition = try HibernationPartition(path, .write)
             guard partition.superblock.state == .ready else { return }
@@ -183,9 +192,11 @@ struct RestoreRole {
             endMachine(log)
         case .powerOff:
             log.notice("powering off")
+            watchdogs.letGo()
             endMachine(log)
         case .reboot:
             log.notice("restarting")
+            watchdogs.letGo()
             endMachine(log, restarting: true)
         }
     }
@@ -196,24 +207,27 @@ struct RestoreRole {
         let root = RootFileSystem(commandLine)
         if let refusal {
             // A session is not given up for a root file system that is not there either.
-            let looking = runInChild("looking for the root file system", settings, log) { (state) throws(Failure) in
+            let looking = runInChild("looking for the root file system", settings, log, watchdogs: watchdogs) {
+                (state) throws(Failure) in
                 _ = try root.find(state)
             }
             if let reason = looking.reason { return reason }
             giveUp(refusal)
         }
         // The child mounts for PID 1 as well: they have the same name space.
-        let mounting = runInChild("mounting", settings, log) { (state) throws(Failure) in
+        let mounting = runInChild("mounting", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             try root.mount(state, isDelayed: refusal == nil)
         }
         if let reason = mounting.reason { return reason }
         setControlAltDelete(restarts: true)
+        watchdogs.letGo()
         do throws(Failure) { try root.runInit(log) } catch { return error.description }
     }
 
     private static let shell = "/bin/sh"
 
     private func runLastShell() {
+        watchdogs.letGo()
         guard isExecutable(RestoreRole.shell) else {
             log.error("there is no shell in this initramfs; mkinitramfs.sh --add puts one in")
             return

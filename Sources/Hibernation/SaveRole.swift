@@ -16,55 +16,55 @@ struct SaveRole {
 
     func run() -> Never {
         log.notice("kernel B: saving the session \(session.description)")
-        // The way home is prepared first, while there is memory and nothing has happened.
-        let isWayHomeLoaded = prepareWayHome(settings.fault)
-        // Nobody but the machine itself can end a kernel that hangs. Its session is lost then, as it is when a person
-        // switches the machine off.
-        var watchdog = Watchdog(seconds: SaveRole.watchdogSeconds)
-        if let watchdog { log.debug("the watchdog restarts the machine after \(watchdog.seconds) s without a word") }
-        let failure = save(watchdog)
-        watchdog?.disarm()
-        watchdog = nil
+        // One that kernel A armed counts already. Nobody but the machine itself can end a kernel that hangs; its session is lost
+        // then, as it is when a person switches the machine off.
+        let watchdogs = Watchdogs.inKernelB(settings.watchdogs, log)
+        // The way home is prepared while there is memory and nothing has happened.
+        let isWayHomeLoaded = prepareWayHome(settings.fault, watchdogs)
+        let failure = save(watchdogs)
         if let failure {
             log.error("the memory was not saved: \(failure)")
         } else if settings.after != .return {
             log.notice(settings.after == .reboot ? "restarting" : "powering off")
+            watchdogs.letGo()
             endMachine(log, restarting: settings.after == .reboot)
         }
-        let report = runInChild("reporting", settings, log) { (state) throws(Failure) in
+        let report = runInChild("reporting", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             try Steps(state: state, log: log, fault: settings.fault).run(.report) { () throws(Failure) in
                 try deliverReport(failure, state)
             }
         }
         if let reason = report.reason { log.error("no report for kernel A: \(reason)") }
-        jumpBack(isLoaded: isWayHomeLoaded)
-        if failure == nil { keepSnapshot() }
+        jumpBack(isLoaded: isWayHomeLoaded, watchdogs)
+        if failure == nil { keepSnapshot(watchdogs) }
         // Nothing is left to try: with the image complete, the next boot resumes it.
+        watchdogs.letGo()
         endMachine(log)
     }
-
-    private static let watchdogSeconds = 60
 
     /// Minutes for which the jump is tried again: the kernel refuses it while a process waits for a device that does not
     /// answer (kernel/kexec_core.c, `kernel_kexec`; kernel/power/process.c, `freeze_processes`).
     private static let jumpMinutes: UInt64 = 10
 
     /// Only comes back where the jump does not work.
-    private func jumpBack(isLoaded: Bool) {
+    private func jumpBack(isLoaded: Bool, _ watchdogs: Watchdogs) {
         let start = monotonicMilliseconds()
         var isLoaded = isLoaded
         repeat {
             // What kept it from being loaded may be over.
-            if !isLoaded { isLoaded = prepareWayHome(nil) }
+            if !isLoaded { isLoaded = prepareWayHome(nil, watchdogs) }
             log.notice("jumping back into kernel A")
+            watchdogs.prepareJump()
             do throws(Failure) { try jumpToLoadedImage() } catch { log.error(error.description) }
-            sleep(milliseconds: 2000)
+            watchdogs.continueAfterFailedJump()
+            watchdogs.wait(milliseconds: 2000)
         } while monotonicMilliseconds() - start < SaveRole.jumpMinutes * 60_000
     }
 
     /// Makes a snapshot an image to resume: its session will not go on by itself.
-    private func keepSnapshot() {
-        let outcome = runInChild("keeping the snapshot", settings, log) { (state) throws(Failure) in
+    private func keepSnapshot(_ watchdogs: Watchdogs) {
+        let outcome = runInChild("keeping the snapshot", settings, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
             let partition = try openPartition(settings, .write, DeviceCatalog(state))
             if partition.superblock.state == .snapshot { try partition.update { $0.state = .ready } }
         }
@@ -72,8 +72,8 @@ struct SaveRole {
     }
 
     /// - Returns: why the memory was not saved; nil where it was.
-    private func save(_ watchdog: Watchdog?) -> String? {
-        let outcome = runInChild("saving", settings, log, watchdog: watchdog) { (state) throws(Failure) in
+    private func save(_ watchdogs: Watchdogs) -> String? {
+        let outcome = runInChild("saving", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let steps = Steps(state: state, log: log, fault: settings.fault)
             try Save(settings: settings, log: log, entry: entry, session: session, steps: steps).run()
         }
@@ -88,8 +88,9 @@ struct SaveRole {
     }
 
     /// - Returns: whether the jump into kernel A is loaded.
-    private func prepareWayHome(_ fault: Fault?) -> Bool {
-        let outcome = runInChild("preparing the way back", settings, log) { (state) throws(Failure) in
+    private func prepareWayHome(_ fault: Fault?, _ watchdogs: Watchdogs) -> Bool {
+        let outcome = runInChild("preparing the way back", settings, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
             try Steps(state: state, log: log, fault: fault).run(.wayHome, loadWayHome)
         }
         if let reason = outcome.reason { log.error("no way back into kernel A: \(reason)") }

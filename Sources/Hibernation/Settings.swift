@@ -39,6 +39,8 @@ public struct Settings: Sendable {
     public var jumpBackEntry: UInt64?
     /// Where the report goes when kernel A's own description of it cannot be read.
     public var reportPage: Report.Place?
+    /// The watchdogs that kernel A has armed.
+    var watchdogs: [WatchdogHandover] = []
     /// What is to go wrong on purpose.
     public var fault: Fault?
     /// Whether an image is resumed whose resume was attempted before.
@@ -89,6 +91,13 @@ public struct Settings: Sendable {
         if let text = commandLine.value("torpor.report") {
             reportPage = Report.Place(text)
             if reportPage == nil { problems.append("torpor.report=\(text) names no page") }
+        }
+        for text in commandLine.values("torpor.watchdog") {
+            if let list = WatchdogHandover.list(text) {
+                watchdogs += list
+            } else {
+                problems.append("torpor.watchdog=\(text) is no list of NUMBER:SECONDS:PARENT")
+            }
         }
         if let text = commandLine.value("torpor.fault") {
             fault = Fault(text)

@@ -3,7 +3,7 @@ import Basics
 /// A Linux kernel as a boot loader gets it. Fields and offsets are those of Documentation/arch/x86/boot.rst.
 public struct BzImage: Sendable {
     /// The whole file.
-    let bytes: [UInt8]
+    public let bytes: [UInt8]
     /// Byte offset in the file of what is loaded; it goes on to the file's end.
     let payloadOffset: Int
     /// Where the setup header is: in the file, and in boot_params.
@@ -26,6 +26,12 @@ public struct BzImage: Sendable {
 
     /// The 64-bit entry, in bytes from the load address.
     static let entryOffset: UInt64 = 0x200
+
+    /// Its release as uname(2) would tell it (`kernel_version` of the setup header); empty for a file that does not tell.
+    public var release: String {
+        guard let offset = try? bytes.span.bytes.integer(at: 0x20e, as: UInt16.self), offset != 0 else { return "" }
+        return bytes.dropFirst(Int(offset) + 0x200).prefix(65).prefix { $0 > 0x20 && $0 < 0x7f }.printable
+    }
 
     var payloadByteCount: Int { bytes.count - payloadOffset }
 

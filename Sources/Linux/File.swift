@@ -11,6 +11,7 @@ public struct File: ~Copyable {
     public struct Options: OptionSet, Sendable {
         public let rawValue: CInt
         public init(rawValue: CInt) { self.rawValue = rawValue }
+        public static let readOnly = Options(rawValue: O_RDONLY)
         public static let write = Options(rawValue: O_RDWR)
         /// Around the page cache: offsets, counts and addresses must be multiples of the sector size.
         public static let direct = Options(rawValue: torpor_open_direct_flag())
@@ -139,6 +140,12 @@ public func readBeginning(_ path: String, byteCount: Int) throws(Failure) -> Str
         buffer.withUnsafeMutableBytes { pread(file.descriptor, $0.baseAddress, $0.count, 0) }
     }
     return String(decoding: buffer.prefix(count), as: UTF8.self)
+}
+
+/// The size of a file, in bytes; nil if it cannot be told.
+public func fileByteCount(_ path: String) -> UInt64? {
+    var status = stat()
+    return stat(path, &status) == 0 ? UInt64(max(0, status.st_size)) : nil
 }
 
 /// Whether a path can be reached.

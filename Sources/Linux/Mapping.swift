@@ -28,7 +28,14 @@ public struct Mapping: ~Copyable {
 
     /// Keeps the memory out of swap. The corresponding C function is `mlock`.
     public borrowing func lock() throws(Failure) {
-        try retrying("lock", "memory") { mlock(bytes.baseAddress, bytes.count) }
+        do throws(Failure) { try retrying("lock", "memory") { mlock(bytes.baseAddress, bytes.count) } } catch {
+            let limit = torpor_locked_memory_limit()
+            guard limit != .max else { throw error }
+            throw Failure(
+                "lock", "\(describe(bytes: UInt64(bytes.count))) in memory",
+                "this process's RLIMIT_MEMLOCK is \(describe(bytes: limit)), and it has no CAP_IPC_LOCK to go beyond (\(error.reason))",
+                remedy: "raise it with: ulimit -l unlimited", errno: error.errno)
+        }
     }
 }
 

@@ -47,15 +47,16 @@ public func blockChildSignal() {
     _ = sigprocmask(SIG_BLOCK, &signals, nil)
 }
 
-/// Signals that end a program are kept waiting until this goes out of scope: SIGHUP, SIGINT and SIGTERM.
+/// Signals are kept pending until this goes out of scope, and delivered then: all that can end or stop a program. SIGKILL and
+/// SIGSTOP cannot be kept, and those that a mistake of the program's own raises are not.
 public struct HeldSignals: ~Copyable {
-    private static let numbers = [SIGHUP, SIGINT, SIGTERM]
+    private static let own = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT]
     private var before = sigset_t()
 
     public init() {
         var held = sigset_t()
-        sigemptyset(&held)
-        for number in HeldSignals.numbers { sigaddset(&held, number) }
+        sigfillset(&held)
+        for number in HeldSignals.own { sigdelset(&held, number) }
         _ = sigprocmask(SIG_BLOCK, &held, &before)
     }
 
@@ -64,11 +65,11 @@ public struct HeldSignals: ~Copyable {
         _ = sigprocmask(SIG_SETMASK, &before, nil)
     }
 
-    /// Whether one of them came.
+    /// Whether a signal came that asks the program to end or to stop: not one that it ignores, such as SIGHUP under nohup(1).
     public var areWaiting: Bool {
         var pending = sigset_t()
         guard sigpending(&pending) == 0 else { return false }
-        return HeldSignals.numbers.contains { sigismember(&pending, $0) == 1 }
+        return (1..<NSIG).contains { sigismember(&pending, $0) == 1 && torpor_signal_ends_or_stops($0) == 1 }
     }
 }
 

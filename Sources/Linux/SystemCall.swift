@@ -38,6 +38,10 @@ func retrying<T: SignedInteger & FixedWidthInteger>(
 /// Error numbers that rooms above decide upon, by the names of errno(3).
 public enum ErrorNumber {
     public static let notPermitted = EPERM
+    public static let noEntry = ENOENT
+    public static let noDevice = ENODEV
+    public static let noAddress = ENXIO
+    public static let wouldBlock = EWOULDBLOCK
     public static let outOfMemory = ENOMEM
     public static let badAddress = EFAULT
     public static let busy = EBUSY

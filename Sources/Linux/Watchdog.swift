@@ -1,36 +1,112 @@
 import Basics
 import CLinux
 
-/// The machine's watchdog: restarts it where nobody says for a while that all is well
+/// A watchdog of the machine: armed, it restarts the machine if nobody says for a while that all is well
 /// (Documentation/watchdog/watchdog-api.rst).
 public final class Watchdog {
-    private let file: File
+    private let path: String
+    /// -1 while it is not open.
+    private var descriptor: CInt = -1
     /// Seconds without a word after which the machine restarts, as far as the device takes them.
-    public let seconds: Int
+    public private(set) var seconds = 0
 
-    /// Arms the watchdog; nil where the machine has none, somebody else has it open, or it could not be disarmed again and
-    /// would end kernel A after a jump back.
-    public init?(
-        seconds: Int, path: String = "/dev/watchdog", nowayout: String = "/sys/class/watchdog/watchdog0/nowayout"
-    ) {
-        if let text = try? readText(nowayout), trimmed(text) != "0" { return nil }
-        guard exists(path), let file = try? File(path, .write) else { return nil }
-        let descriptor = file.descriptor
-        var timeout = CInt(clamping: seconds)
-        // A device with a time of its own keeps that.
-        if torpor_watchdog_timeout(descriptor, &timeout) != 0 { timeout = CInt(clamping: seconds) }
-        self.seconds = Int(timeout)
-        self.file = file
+    /// Arms the watchdog, or takes over one that is armed. No two programs can have it open.
+    public init(_ path: String, seconds: Int) throws(Failure) {
+        self.path = path
+        try open()
+        setTimeout(seconds: seconds)
+    }
+
+    deinit { closeFile() }
+
+    private func open() throws(Failure) {
+        descriptor = try retrying("open", path) { torpor_open(path, O_RDWR | O_CLOEXEC | O_NOCTTY, 0) }
+    }
+
+    private func closeFile() {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+    }
+
+    /// Sets the seconds without a word after which the machine restarts. A device with a time of its own keeps that.
+    public func setTimeout(seconds wanted: Int) {
+        var timeout = CInt(clamping: wanted)
+        if torpor_watchdog_timeout(descriptor, &timeout) != 0 {
+            timeout = 0
+            if torpor_watchdog_get_timeout(descriptor, &timeout) != 0 || timeout <= 0 {
+                timeout = CInt(clamping: wanted)
+            }
+        }
+        seconds = Int(timeout)
     }
 
     /// Says that all is well.
     public func keepAlive() { say(UInt8(ascii: ".")) }
 
-    /// Lets the watchdog stop when it is closed, which it does when this goes out of scope.
-    public func disarm() { say(UInt8(ascii: "V")) }
+    /// Stops it, if it can be stopped: it stays open, as far as the driver can do that.
+    public func disarm() {
+        guard torpor_watchdog_enable(descriptor, 0) != 0 else { return }
+        // The letter lets it stop when it is closed.
+        say(UInt8(ascii: "V"))
+        closeFile()
+    }
+
+    /// Arms it again.
+    public func arm() throws(Failure) {
+        if descriptor < 0 { try open() }
+        _ = torpor_watchdog_enable(descriptor, 1)
+        setTimeout(seconds: seconds)
+        keepAlive()
+    }
+
+    /// Closes it in a child process: one that hangs would keep it open, and nobody could arm it again. In the parent it stays
+    /// as it is.
+    public func closeInChild() { closeFile() }
 
     private func say(_ letter: UInt8) {
         var letter = letter
-        _ = write(file.descriptor, &letter, 1)
+        if descriptor >= 0 { _ = write(descriptor, &letter, 1) }
+    }
+}
+
+/// A watchdog device as sysfs shows it (Documentation/ABI/testing/sysfs-class-watchdog).
+public struct WatchdogDevice: Equatable, Sendable {
+    /// N of /dev/watchdogN.
+    public var number: Int
+    /// The name of its parent device, which is the same in every kernel of this machine: `0000:00:1f.0`. Empty for one that has
+    /// none, as a watchdog that is software.
+    public var parent: String
+    /// Its maker's name for it.
+    public var identity: String
+    /// Whether somebody has armed it; nil if the kernel does not tell (CONFIG_WATCHDOG_SYSFS).
+    public var isArmed: Bool?
+    /// 0 if the kernel does not tell.
+    public var seconds: Int
+    /// Whether nobody can disarm it; nil if the kernel does not tell.
+    public var hasNoWayOut: Bool?
+    /// The module that its driver is in; nil for one that is built in, or not to be told.
+    public var module: String?
+
+    /// All watchdogs of this machine, by their numbers.
+    /// - Parameter sys: where sysfs is mounted.
+    public static func all(_ sys: String = "/sys") -> [WatchdogDevice] {
+        let names = (try? listDirectory("\(sys)/class/watchdog")) ?? []
+        return names.compactMap { name in
+            guard name.utf8.starts(with: "watchdog".utf8),
+                let number = parseNumber(String(decoding: name.utf8.dropFirst(8), as: UTF8.self)).flatMap({
+                    Int(exactly: $0)
+                })
+            else { return nil }
+            let folder = "\(sys)/class/watchdog/\(name)"
+            func text(_ file: String) -> String? { (try? readText("\(folder)/\(file)")).map { trimmed($0) } }
+            let module = readLink("\(folder)/device/driver/module").map { lastComponent($0) }
+            return WatchdogDevice(
+                number: number, parent: readLink("\(folder)/device").map { lastComponent($0) } ?? "",
+                identity: text("identity") ?? "", isArmed: text("state").map { $0.utf8.elementsEqual("active".utf8) },
+                seconds: text("timeout").flatMap { parseNumber($0) }.flatMap { Int(exactly: $0) } ?? 0,
+                hasNoWayOut: text("nowayout").map { !$0.utf8.elementsEqual("0".utf8) },
+                // A module that is built in has no state (kernel/module/sysfs.c).
+                module: module.flatMap { exists("\(sys)/module/\($0)/initstate") ? $0 : nil })
+        }.sorted { $0.number < $1.number }
     }
 }

@@ -44,6 +44,20 @@ int torpor_logical_sector_size(int fd, int *bytes);
 int torpor_flush_buffers(int fd);
 int torpor_controlling_terminal(int fd);
 int torpor_watchdog_timeout(int fd, int *seconds);
+int torpor_watchdog_get_timeout(int fd, int *seconds);
+int torpor_watchdog_enable(int fd, int on);
+
+/* flock(2) has the name of a structure: LOCK_EX | LOCK_NB. */
+int torpor_lock(int fd);
+
+/* getrlimit(2) takes an enumeration in C++ only. Soft limits in bytes; UINT64_MAX for none. */
+uint64_t torpor_address_space_limit(void);
+uint64_t torpor_data_limit(void);
+uint64_t torpor_file_size_limit(void);
+uint64_t torpor_locked_memory_limit(void);
+
+/* Whether a signal that came ends or stops this program, or it handles it; SIG_IGN is a cast. */
+int torpor_signal_ends_or_stops(int number);
 
 /* kexec_load(2) has no wrapper. */
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags);

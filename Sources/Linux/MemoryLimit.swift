@@ -1,0 +1,108 @@
+import Basics
+import CLinux
+
+/// A limit on the memory that this process may take, narrower than what the machine has.
+public struct MemoryLimit: Equatable, Sendable {
+    /// Bytes that may still be taken.
+    public var bytes: UInt64
+    /// Whose limit it is, for messages: `memory.max of the control group /user.slice`.
+    public var name: String
+    /// How to get round it.
+    public var remedy: String
+
+    public init(bytes: UInt64, name: String, remedy: String) {
+        self.bytes = bytes
+        self.name = name
+        self.remedy = remedy
+    }
+}
+
+/// The narrowest of the limits on this process's control group and the groups around it; nil if there is none.
+///
+/// Memory that a group has in its page cache and has not used for some time counts as free: the kernel takes it back first.
+/// - Parameters:
+///   - groups: /proc/self/cgroup (cgroups(7)).
+///   - mounts: /proc/self/mountinfo.
+///   - root: what all paths in `mounts` are below.
+public func controlGroupLimit(groups: String, mounts: String, root: String = "") -> MemoryLimit? {
+    var limits: [MemoryLimit] = []
+    for line in groups.split(separator: "\n") {
+        let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        guard fields.count == 3 else { continue }
+        let isUnified = fields[0].utf8.elementsEqual("0".utf8) && fields[1].isEmpty
+        let isMemory = fields[1].split(separator: ",").contains { $0.utf8.elementsEqual("memory".utf8) }
+        guard isUnified || isMemory else { continue }
+        guard let folder = mountPoint(ofGroups: isUnified ? nil : "memory", in: mounts) else { continue }
+        var path = fields[2].split(separator: "/").map { String($0) }
+        // In a container the table may show groups that are mounted elsewhere; what is mounted at the top counts then.
+        if !exists(root + folder + "/" + path.joined(separator: "/")) { path = [] }
+        while true {
+            let group = "/" + path.joined(separator: "/")
+            limits += memoryLimits(root + folder + group, group, isUnified: isUnified)
+            if path.popLast() == nil { break }
+        }
+    }
+    return limits.min { $0.bytes < $1.bytes }
+}
+
+public func controlGroupLimit() -> MemoryLimit? {
+    guard let groups = try? readText("/proc/self/cgroup"), let mounts = try? readText("/proc/self/mountinfo") else {
+        return nil
+    }
+    return controlGroupLimit(groups: groups, mounts: mounts)
+}
+
+/// Where control groups are mounted.
+/// - Parameter controller: one of version 1; nil for version 2.
+private func mountPoint(ofGroups controller: String?, in mounts: String) -> String? {
+    for line in mounts.split(separator: "\n") {
+        let fields = line.split(separator: " ")
+        guard let separator = fields.firstIndex(of: "-"), separator > 4, fields.count > separator + 3 else { continue }
+        let type = fields[separator + 1]
+        if let controller {
+            guard type.utf8.elementsEqual("cgroup".utf8),
+                fields[separator + 3].split(separator: ",").contains(where: { $0.utf8.elementsEqual(controller.utf8) })
+            else { continue }
+        } else if !type.utf8.elementsEqual("cgroup2".utf8) {
+            continue
+        }
+        return String(fields[4])
+    }
+    return nil
+}
+
+private func memoryLimits(_ folder: String, _ group: String, isUnified: Bool) -> [MemoryLimit] {
+    func value(_ name: String) -> UInt64? {
+        (try? readText("\(folder)/\(name)")).flatMap { parseNumber(trimmed($0)) }
+    }
+    let statistics = (try? readText("\(folder)/memory.stat")) ?? ""
+    let cache = number(isUnified ? "inactive_file" : "total_inactive_file", in: statistics) ?? 0
+    guard let taken = value(isUnified ? "memory.current" : "memory.usage_in_bytes") else { return [] }
+    let used = taken - min(taken, cache)
+    return (isUnified ? ["memory.max", "memory.high"] : ["memory.limit_in_bytes"]).compactMap { name in
+        // Version 1 writes no limit as the largest number of whole pages in 63 bits.
+        guard let limit = value(name), limit < 1 << 62 else { return nil }
+        return MemoryLimit(
+            bytes: limit - min(limit, used), name: "\(name) of the control group \(group)",
+            remedy: "run torpor outside of that group, or raise the limit (with systemd: MemoryMax=, MemoryHigh=)")
+    }
+}
+
+/// The limits that setrlimit(2) has set on this process's own memory; none that is unlimited.
+public func processMemoryLimits() -> [MemoryLimit] {
+    let status = (try? readText("/proc/self/status")) ?? ""
+    return [
+        (torpor_address_space_limit(), "VmSize", "RLIMIT_AS", "-v"),
+        (torpor_data_limit(), "VmData", "RLIMIT_DATA", "-d"),
+    ]
+    .compactMap { limit, field, name, option in
+        guard limit != .max else { return nil }
+        let used = (number(field, in: status) ?? 0) &* 1024
+        return MemoryLimit(
+            bytes: limit - min(limit, used), name: "this process's \(name)",
+            remedy: "raise it with: ulimit \(option) unlimited")
+    }
+}
+
+/// The most bytes that a file may have that this process writes; `UInt64.max` for no limit.
+public func fileSizeLimit() -> UInt64 { torpor_file_size_limit() }

@@ -1,0 +1,26 @@
+import Basics
+import Testing
+
+@Suite struct TextSearchTests {
+    @Test func findsTextInBytes() {
+        let bytes = Array("abcabd: x".utf8)[1...]
+        #expect(bytes.firstIndex(of: "ab") == 3)
+        #expect(bytes.after("abd")?.elementsEqual(": x".utf8) == true)
+        #expect(bytes.before(": ")?.elementsEqual("bcabd".utf8) == true)
+        #expect(bytes.firstIndex(of: "abcd") == nil && bytes.after("z") == nil && bytes.before("z") == nil)
+        #expect(bytes.firstIndex(of: "x") == 8 && bytes.firstIndex(of: "xy") == nil)
+        #expect([UInt8]().firstIndex(of: "a") == nil)
+        #expect("a\u{1b}é\u{7f}".utf8.printable == "a????")
+    }
+
+    @Test func readsVersions() {
+        let table: [(String, KernelVersion?)] = [
+            ("6.12.117", KernelVersion(6, 12, 117)), ("6.17.0-29-generic", KernelVersion(6, 17, 0)),
+            ("7.3-rc1", KernelVersion(7, 3)), ("6.16.3-76061603-generic", KernelVersion(6, 16, 3)),
+            ("6.12.5.fc43", KernelVersion(6, 12, 5)),
+            ("6", nil), ("", nil), ("x.y", nil), ("6.x", nil), ("99999999999999999999.1", nil),
+        ]
+        for (release, version) in table { #expect(KernelVersion(release: release) == version, "\(release)") }
+        #expect(KernelVersion(6, 9) < KernelVersion(6, 10) && KernelVersion(6, 16, 1) < KernelVersion(6, 17))
+    }
+}

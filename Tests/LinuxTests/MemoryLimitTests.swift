@@ -1,0 +1,111 @@
+import Basics
+import Foundation
+import Testing
+
+@testable import Linux
+
+/// Control groups as folders of a temporary one.
+@Suite struct MemoryLimitTests {
+    private let root = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)")
+        .path
+    private let unified = "25 20 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+    private let old = """
+        30 20 0:25 / /sys/fs/cgroup/cpu,cpuacct rw shared:5 - cgroup cgroup rw,cpu,cpuacct
+        31 20 0:26 / /sys/fs/cgroup/memory rw shared:6 - cgroup cgroup rw,memory
+
+        """
+
+    private func write(_ path: String, _ text: String) throws {
+        let file = "\(root)/sys/fs/cgroup/\(path)"
+        try FileManager.default.createDirectory(
+            atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try text.write(toFile: file, atomically: false, encoding: .utf8)
+    }
+
+    private func remove() { try? FileManager.default.removeItem(atPath: root) }
+
+    @Test func takesTheNarrowestGroup() throws {
+        defer { remove() }
+        func limit() -> MemoryLimit? {
+            controlGroupLimit(groups: "0::/user.slice/job.scope\n", mounts: unified, root: root)
+        }
+        try write("cgroup.controllers", "memory\n")
+        try write("user.slice/job.scope/memory.max", "max\n")
+        try write("user.slice/job.scope/memory.high", "max\n")
+        try write("user.slice/job.scope/memory.current", "1000\n")
+        #expect(limit() == nil)
+        try write("user.slice/memory.max", "1000000\n")
+        try write("user.slice/memory.current", "400000\n")
+        #expect(limit()?.bytes == 600_000)
+        #expect(limit()?.name == "memory.max of the control group /user.slice")
+        // What its page cache has not used for some time is there to be taken.
+        try write("user.slice/memory.stat", "anon 1\ninactive_file 100000\n")
+        #expect(limit()?.bytes == 700_000)
+        try write("user.slice/job.scope/memory.high", "51000\n")
+        #expect(limit()?.bytes == 50_000)
+        #expect(limit()?.name == "memory.high of the control group /user.slice/job.scope")
+        try write("user.slice/job.scope/memory.max", "500\n")
+        #expect(limit()?.bytes == 0, "more is used than the limit allows")
+    }
+
+    @Test func readsVersionOne() throws {
+        defer { remove() }
+        let groups = "4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/\n"
+        func limit() -> MemoryLimit? { controlGroupLimit(groups: groups, mounts: old, root: root) }
+        try write("memory/memory.limit_in_bytes", "9223372036854771712\n")
+        try write("memory/memory.usage_in_bytes", "5\n")
+        #expect(limit() == nil)
+        try write("memory/docker/x/memory.limit_in_bytes", "1000\n")
+        try write("memory/docker/x/memory.usage_in_bytes", "300\n")
+        try write("memory/docker/x/memory.stat", "total_inactive_file 200\n")
+        #expect(limit()?.bytes == 900)
+        #expect(limit()?.name == "memory.limit_in_bytes of the control group /docker/x")
+    }
+
+    /// In a container the group's path is one that is not mounted there.
+    @Test func readsWhatIsMountedAtTheTop() throws {
+        defer { remove() }
+        try write("memory.max", "1000\n")
+        try write("memory.current", "100\n")
+        let limit = controlGroupLimit(groups: "0::/../../elsewhere\n", mounts: unified, root: root)
+        #expect(limit?.bytes == 900)
+        #expect(controlGroupLimit(groups: "garbage\n0:\n\n", mounts: unified, root: root) == nil)
+        #expect(controlGroupLimit(groups: "0::/\n", mounts: "garbage\n- -\n", root: root) == nil)
+    }
+
+    /// Each in a process of its own, which the limit would end with a signal, or leave without a reason.
+    @Test func aLimitOnFilesDoesNotEndTheProcess() throws {
+        let child = try forkChild {
+            var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
+            guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return 2 }
+            do throws(Failure) {
+                let held = try HeldMemory(byteCount: 1 << 20)
+                held.giveBack()
+                return 3
+            } catch { return error.reason.containsBytes("RLIMIT_FSIZE") ? 0 : 4 }
+        }
+        #expect(try status(of: child) == 0)
+    }
+
+    @Test(.enabled(if: effectiveUserID() == 0)) func aLimitOnLockedMemoryIsNamed() throws {
+        let child = try forkChild {
+            // RLIMIT_MEMLOCK, which is a macro.
+            var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+            guard setrlimit(__rlimit_resource_t(8), &limit) == 0, setuid(65534) == 0 else {
+                return 2
+            }
+            do throws(Failure) {
+                let page = try Mapping(anonymous: 4096)
+                try page.lock()
+                return 3
+            } catch { return error.reason.containsBytes("RLIMIT_MEMLOCK") && error.remedy != nil ? 0 : 4 }
+        }
+        #expect(try status(of: child) == 0)
+    }
+
+    private func status(of child: Int32) throws -> Int32 {
+        var status: Int32 = 0
+        try #require(waitpid(child, &status, 0) == child)
+        return status
+    }
+}
