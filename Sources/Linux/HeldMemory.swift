@@ -9,16 +9,21 @@ public struct HeldMemory: ~Copyable {
     /// Takes pages as the kernel gives them, no more than half of what programs can have: the kernel itself knows no limit
     /// here, and ends programs to get as many. No limit around this process is reached either: at that of a control group the
     /// kernel would end this process, at that on the size of files a signal.
-    /// - Parameter sparing: bytes that such limits have to leave to this process besides.
+    /// - Parameters:
+    ///   - sparing: bytes that the control group's limit has to leave to this process besides.
+    ///   - limit: that limit.
+    ///
     /// The corresponding C functions are `memfd_create` and `posix_fallocate`.
     /// - Throws: where there are not as many; none are kept then.
-    public init(byteCount: UInt64, sparing: UInt64 = 16 << 20) throws(Failure) {
+    public init(
+        byteCount: UInt64, sparing: UInt64 = 16 << 20, limit: MemoryLimit? = controlGroupLimit()
+    ) throws(Failure) {
         let operand = "\(describe(bytes: byteCount)) of memory"
         guard try memoryInformation("MemAvailable") / 2 > byteCount, let size = off_t(exactly: byteCount) else {
             throw Failure("take", operand, "there is not as much to spare")
         }
         if byteCount > fileSizeLimit() { throw Failure("take", operand, "this process's RLIMIT_FSIZE does not let it") }
-        if let limit = controlGroupLimit(), limit.bytes < byteCount.addingSaturated(sparing) {
+        if let limit, limit.bytes < byteCount.addingSaturated(sparing) {
             throw Failure("take", operand, "\(limit.name) leaves \(describe(bytes: limit.bytes))")
         }
         let file = File(owning: try retrying("take", operand) { torpor_memory_file("torpor") }, path: "memory")

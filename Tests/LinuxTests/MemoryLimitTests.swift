@@ -73,6 +73,19 @@ import Testing
         #expect(controlGroupLimit(groups: "0::/\n", mounts: "garbage\n- -\n", root: root) == nil)
     }
 
+    /// At the limit of a control group the kernel would end this process.
+    @Test func takesNoMoreThanTheControlGroupHas() throws {
+        let size: UInt64 = 1 << 20
+        func limit(_ bytes: UInt64) -> MemoryLimit { MemoryLimit(bytes: bytes, name: "memory.max", remedy: "") }
+        try HeldMemory(byteCount: size, sparing: 4096, limit: limit(size + 4096)).giveBack()
+        for (sparing, bytes) in [(4096, size + 4095), (0, 0), (UInt64.max, UInt64.max - 1)] {
+            let failure = #expect(throws: Failure.self) {
+                try HeldMemory(byteCount: size, sparing: sparing, limit: limit(bytes)).giveBack()
+            }
+            #expect(failure?.reason.hasPrefix("memory.max leaves ") == true)
+        }
+    }
+
     /// Each in a process of its own, which the limit would end with a signal, or leave without a reason.
     @Test func aLimitOnFilesDoesNotEndTheProcess() throws {
         let child = try forkChild {
