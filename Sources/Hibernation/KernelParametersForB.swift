@@ -52,11 +52,14 @@ struct HardwareParameters {
     private static let never: Set<String> = [
         "root", "init", "rdinit", "nr_cpus", "maxcpus", "possible_cpus", "nosmp", "mem", "memmap", "crashkernel",
         "elfcorehdr", "hugepages", "hugepagesz", "default_hugepagesz", "acpi_no_memhotplug", "no5lvl",
+        // These make devices of disks, which kernel B is to leave alone.
+        "dm_mod.create", "dm_mod.waitfor", "raid",
     ]
     private static let neverInside = ["debug", "poison", "dyndbg", "trace"]
 
     /// Whether a word is passed on.
     static func keepsHardwareAlive(_ word: String) -> Bool {
+        if word.utf8.elementsEqual("raid=noautodetect".utf8) { return true }
         let name = canonical(word.utf8.prefix { $0 != UInt8(ascii: "=") })
         guard !name.isEmpty, !never.contains(name), !neverInside.contains(where: { contains(name, $0) }) else {
             return false

@@ -41,7 +41,8 @@ import Testing
         "nolapic", "irqpoll", "no_timer_check", "tsc=unstable", "clocksource=hpet", "hpet=disable", "i8042.nopnp",
         "8250.nr_uarts=4",
         "processor.max_cstate=1", "idle=nomwait", "reboot=efi", "earlyprintk=ttyS0", "console=tty0", "loglevel=4",
-        "clearcpuid=monitor", "tsx=on", "intel_idle.max_cstate=0", "virtio_blk.queue_depth=8", "no-kvmclock",
+        "clearcpuid=monitor", "raid=noautodetect", "tsx=on", "intel_idle.max_cstate=0", "virtio_blk.queue_depth=8",
+        "no-kvmclock",
         "xhci-hcd.quirks=1",
     ])
     func passesOn(word: String) {
@@ -60,6 +61,7 @@ import Testing
         "nokaslr", "acpi.debug_level=2", "nvme.dyndbg=+p", "usbcore.dyndbg=+p", "i915.enable_psr=0",
         "thinkpad_acpi.fan_control=1",
         "net.ifnames=0", "reset_devices", "possible_cpus=4", "no5lvl", "isolcpus=1", "x", "=", ".", "pcix",
+        "dm-mod.create=vroot", "raid=autodetect",
         "cgroup_disable=memory",
     ])
     func keepsBack(word: String) { #expect(passedOn(word) == "") }

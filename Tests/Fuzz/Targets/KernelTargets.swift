@@ -1,5 +1,6 @@
 import Basics
 
+@testable import Hibernation
 @testable import Kexec
 @testable import PhysicalMemory
 
@@ -45,6 +46,12 @@ let kernelTargets: [FuzzTarget] = [
             for address: UInt64 in [0, 0x1000, 0x8fff, 0x10_0000, 0x17_ffff, 0x18_0000, .max] {
                 _ = map.location(of: address, backupRanges: backup)
             }
+        }
+    },
+    FuzzTarget("interrupt-table") { bytes in
+        attempt { () throws(Failure) in
+            let count = try enabledProcessorCount(interruptTable: Array(bytes))
+            require(count * 8 <= bytes.count, "each CPU has an entry")
         }
     },
     FuzzTarget("bzimage") { bytes in

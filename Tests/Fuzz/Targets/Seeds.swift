@@ -22,6 +22,7 @@ extension FuzzTarget {
         case "vmcoreinfo": [Array(Seeds.vmcoreInfo.utf8)]
         case "page-map": [Seeds.pageMap]
         case "bzimage": [Seeds.kernel]
+        case "interrupt-table": [Seeds.interruptTable]
         default: Seeds.texts[name].map { $0.map { Array($0.utf8) } } ?? []
         }
     }
@@ -36,6 +37,12 @@ private enum Seeds {
         superblock.codec = .zstd(level: -3)
         superblock.reason = "none"
         return superblock
+    }
+
+    /// ACPI's table of a local APIC and a local x2APIC.
+    static var interruptTable: [UInt8] {
+        Array("APIC".utf8) + [UInt8](repeating: 0, count: 40) + [0, 8, 0, 0, 1, 0, 0, 0]
+            + [9, 16, 0, 0, 44, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
     }
 
     static var index: ChunkIndex {
