@@ -26,6 +26,11 @@ int torpor_mount(const char *source, const char *target, const char *type, unsig
 	return mount(source, target, type, flags, data);
 }
 
+int torpor_unmount(const char *target)
+{
+	return umount2(target, 0);
+}
+
 int torpor_block_size(int fd, uint64_t *bytes)
 {
 	return ioctl(fd, BLKGETSIZE64, bytes);
@@ -170,6 +175,28 @@ void torpor_close_all_but(int fd)
 	if (fd > 3)
 		close_range(3, fd - 1, 0);
 	close_range(fd + 1, ~0U, 0);
+}
+
+int torpor_block_device(const char *path, uint32_t *major, uint32_t *minor)
+{
+	struct statx status;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &status) < 0)
+		return 0;
+	*major = status.stx_rdev_major;
+	*minor = status.stx_rdev_minor;
+	return S_ISBLK(status.stx_mode);
+}
+
+int torpor_file_system(const char *path, uint32_t *major, uint32_t *minor)
+{
+	struct statx status;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &status) < 0)
+		return 0;
+	*major = status.stx_dev_major;
+	*minor = status.stx_dev_minor;
+	return 1;
 }
 
 int torpor_get_affinity(void *mask, size_t size)

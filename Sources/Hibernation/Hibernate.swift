@@ -59,26 +59,30 @@ public struct Hibernate: Sendable {
         // A process that ended or stopped here would leave kernel B loaded, and an init restarts into a kernel that is loaded.
         let signals = HeldSignals()
         defer { withExtendedLifetime(signals) {} }
-        var (path, page) = try loadKernelB(&findings)
+        var (path, page, disks) = try loadKernelB(&findings)
         defer { unload() }
         let hooks = try SleepHooks(&findings)
         defer { withExtendedLifetime(hooks) {} }
         tell("loaded kernel B; saving to \(path)")
-        syncFileSystems()
-        useUpKeptPages(affinity)
-        page.note(try MemoryNote.now())
-        // The last look: what was done since the load may have moved the page. Its old place still has its key then, and kernel B
-        // would take that for the report's page, so that the next load comes with another key.
-        var attempts = 1
-        while try !page.isInPlace {
-            guard attempts < Hibernate.loadAttempts else {
+        var isUnmounted = false
+        defer { if isUnmounted { disks.mountEFIPartitions(tell) } }
+        for attempt in 1... {
+            isUnmounted = try disks.giveUpEFIPartitions(&findings)
+            syncFileSystems()
+            try disks.requireNothingNew()
+            useUpKeptPages(affinity)
+            page.note(try MemoryNote.now())
+            // The last look: what was done since the load may have moved the page. Its old place still has its key then, and
+            // kernel B would take that for the report's page, so that the next load comes with another key.
+            if try page.isInPlace { break }
+            guard attempt < Hibernate.loadAttempts else {
                 throw Failure(
                     "load", "kernel B", "the kernel keeps moving the page that the report goes to", remedy: "try again")
             }
-            attempts += 1
-            (path, page) = try loadKernelB(&findings)
-            useUpKeptPages(affinity)
-            page.note(try MemoryNote.now())
+            // Kernel and initrd may be on one of them.
+            if isUnmounted { disks.mountEFIPartitions(tell) }
+            isUnmounted = false
+            (path, page, disks) = try loadKernelB(&findings)
         }
         if signals.areWaiting { throw Failure("hibernate", "", "it was interrupted") }
         affinity.restore()

@@ -16,11 +16,14 @@ struct KernelA {
     let bootParameters: [UInt8]
     /// Memory that must not be read.
     let unreadable: UnreadableMemory
+    /// What is on disks, and has to be there again.
+    let disks: DisksInUse
 
     /// N is a multiple of this, as the kernel marks memory up to the next such boundary busy (`e820__reserve_resources_late`).
     static let backupAlignment: UInt64 = 64 << 20
 
-    init(session: UUID, _ catalog: DeviceCatalog, isUnwatchedAllowed: Bool) throws(Failure) {
+    init(session: UUID, _ disks: DisksInUse) throws(Failure) {
+        self.disks = disks
         guard let note = try CoreFile("/proc/kcore").note(named: VMCoreInfo.noteName) else {
             throw Failure("read", "/proc/kcore", "it has no VMCOREINFO", remedy: "use a kernel with CONFIG_VMCORE_INFO")
         }
@@ -42,7 +45,7 @@ struct KernelA {
         description.processorFeatures = processorFeatures()
         description.microcodeRevision = microcodeRevision()
         description.acpiChecksum = try acpiTablesChecksum()
-        description.watchedAreas = try findWatchedAreas(catalog, isUnwatchedAllowed: isUnwatchedAllowed)
+        description.watchedDevices = disks.watched
         description.memoryRanges = memory.memory
         description.hotPluggedRanges = memory.hotPlugged
         description.firmwareMap = memory.firmwareMap.map {

@@ -7,8 +7,8 @@ import PhysicalMemory
 extension Hibernate {
     /// Prepares and loads kernel B, in place of one that was loaded before. What was read of kernel and initrd is given back with
     /// this, so that it is not saved.
-    /// - Returns: the partition's path, and the page that takes the report, with a key of its own.
-    func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage) {
+    /// - Returns: the partition's path, the page that takes the report, with a key of its own, and what is on disks.
+    func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage, DisksInUse) {
         let preparation = try prepare(&findings)
         // With the low pages taken, the report's page lies above N as well, where kernel B finds it whatever it has read.
         let lowMemory = LowMemory(
@@ -17,7 +17,7 @@ extension Hibernate {
         defer { withExtendedLifetime(lowMemory) {} }
         let page = try ReportPage()
         try plan(preparation, reportAddress: page.address, reportKey: page.key).load(preservesContext: true)
-        return (preparation.path, page)
+        return (preparation.path, page, preparation.a.disks)
     }
 
     func plan(_ preparation: Preparation, reportAddress: UInt64, reportKey: [UInt8]) throws(Failure) -> LoadPlan {

@@ -41,10 +41,14 @@ extension Hibernate {
         findEarlyLoads(
             EarlyInitrd(initrd), (try? KernelMessages.read()) ?? KernelMessages(),
             taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0, &findings)
-        let a = try KernelA(session: session, catalog, isUnwatchedAllowed: isUnwatchedAllowed)
+        let isOwnKernel = kernel.release.utf8.elementsEqual(systemNames().release.utf8)
+        let a = try KernelA(
+            session: session,
+            DisksInUse(
+                catalog, partition: path, kernelPath: isOwnKernel ? nil : kernelPath,
+                isUnwatchedAllowed: isUnwatchedAllowed, &findings))
         try kernel.requirePageTables(hasFiveLevels: a.description.hasFiveLevelPaging, path: kernelPath)
-        try WatchdogSurvey().check(
-            isOwnKernel: kernel.release.utf8.elementsEqual(systemNames().release.utf8), &findings)
+        try WatchdogSurvey().check(isOwnKernel: isOwnKernel, &findings)
         return try choosingBackupEnd(path, partition, kernel, initrd, a)
     }
 

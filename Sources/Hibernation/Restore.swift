@@ -66,9 +66,9 @@ struct Restore {
         let copies = try copies(of: partition)
         try steps.run(.machine) { () throws(Failure) in try ResumeChecks(description).perform() }
         try steps.run(.fingerprints) { () throws(Failure) in
-            for area in description.watchedAreas {
-                try area.expectUnchanged(catalog, seconds: settings.waitSeconds, state)
-            }
+            try Fingerprints(catalog: catalog, seconds: settings.waitSeconds, state: state)
+                .expectUnchanged(
+                    description.watchedDevices + description.watchedAreas.map { WatchedDevice($0) })
         }
         let allowed = description.savedRanges
         log.notice(

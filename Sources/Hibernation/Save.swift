@@ -37,8 +37,9 @@ struct Save {
         log.debug("/proc/vmcore has \(describeRanges(core.segments.map { $0.addresses }))")
 
         let partition = try steps.run(.partition) { () throws(Failure) in try usablePartition(description) }
-        description.watchedAreas = try steps.run(.fingerprints) { () throws(Failure) in
-            try fingerprinted(description.watchedAreas)
+        description.watchedDevices = try steps.run(.fingerprints) { () throws(Failure) in
+            try Fingerprints(catalog: catalog, seconds: settings.waitSeconds, state: state)
+                .taken(description.watchedDevices)
         }
         let ranges = description.savedRanges
         let pages = ranges.byteCount / pageSize
@@ -107,14 +108,6 @@ struct Save {
         try requireNoWaitingImage(partition.superblock, partition.path)
         try requireUnchanged(partition.superblock, description, partition.path)
         return partition
-    }
-
-    private func fingerprinted(_ areas: [WatchedArea]) throws(Failure) -> [WatchedArea] {
-        var areas = areas
-        for number in areas.indices {
-            areas[number] = try areas[number].fingerprinted(catalog, seconds: settings.waitSeconds, state)
-        }
-        return areas
     }
 
     /// Finds the pages that are left out; nil, with the reason on the console, if all pages have to be saved.

@@ -2,7 +2,7 @@ import Basics
 import CLinux
 
 /// A range of bytes on a block device.
-public struct BlockDeviceExtent: Equatable, Sendable {
+public struct BlockDeviceExtent: Hashable, Sendable {
     public var device: DeviceNumber
     public var bytes: Range<UInt64>
 
@@ -12,49 +12,99 @@ public struct BlockDeviceExtent: Equatable, Sendable {
     }
 }
 
-/// Where the beginning of a block device lies on disks and partitions, through device mapper and RAID; more than one
-/// place where it is kept several times or in stripes, none where it is only in memory or in a file.
+/// How block devices lie upon each other, down to disks and their partitions: through device mapper, RAID and loop devices.
 ///
-/// - Parameter byteCount: how much of it; where a part of a device is shorter, less.
-/// - Throws: where a layer between cannot be followed.
-public func underlyingExtents(of device: DeviceNumber, byteCount: UInt64) throws(Failure) -> [BlockDeviceExtent] {
-    var pending = [BlockDeviceExtent(device: device, bytes: 0..<byteCount)]
-    var found: [BlockDeviceExtent] = []
-    // Devices lie upon each other without circles; the bound only keeps a wrong table from looping.
-    for _ in 0..<64 {
-        guard let extent = pending.popLast() else { return found }
-        switch try layer(below: extent) {
-        case .disk(let bytes): found.append(BlockDeviceExtent(device: extent.device, bytes: bytes))
-        case .devices(let extents): pending += extents
-        case .none: break
+/// Each device is looked at once.
+public final class BlockTopology {
+    private var layers: [DeviceNumber: Layer] = [:]
+
+    public init() {}
+
+    /// What lies below a device.
+    enum Layer {
+        /// A disk, or a partition of one, with its size in bytes: nothing is below.
+        case disk(UInt64)
+        /// Parts of the device, each with its places below.
+        case parts([DevicePart])
+        /// Memory, or a file on a file system that is mounted itself.
+        case none
+    }
+
+    /// Where ranges of a device lie on disks and partitions; more than one place if they are kept several times or in
+    /// stripes, none if they are only in memory or in a file. The places may be larger than what was asked for.
+    /// - Parameter ranges: in bytes; what lies behind the device's end is left out.
+    /// - Throws: if a layer between cannot be followed.
+    public func disks(below device: DeviceNumber, _ ranges: [Range<UInt64>]) throws(Failure) -> [BlockDeviceExtent] {
+        var pending = ranges.map { BlockDeviceExtent(device: device, bytes: $0) }
+        var found: [BlockDeviceExtent] = []
+        // Devices lie upon each other without circles; the bound only keeps a wrong table from looping.
+        for _ in 0..<64 {
+            var next: [BlockDeviceExtent] = []
+            for extent in pending {
+                switch try layer(extent.device) {
+                case .disk(let size):
+                    let bytes = extent.bytes.clamped(to: 0..<size)
+                    if !bytes.isEmpty { found.append(BlockDeviceExtent(device: extent.device, bytes: bytes)) }
+                case .parts(let parts):
+                    for part in parts { next += try part.places(of: extent.bytes, extent.device) }
+                case .none: break
+                }
+            }
+            if next.isEmpty { return found }
+            pending = next
         }
+        throw Failure("follow", "the block device \(device)", "too many devices lie under it")
     }
-    throw Failure("follow", "the block device \(device)", "too many devices lie under it")
-}
 
-private enum Layer {
-    /// A disk or a partition: there is nothing below.
-    case disk(Range<UInt64>)
-    case devices([BlockDeviceExtent])
-    /// Memory, or a file on a file system that is mounted itself.
-    case none
-}
+    private func layer(_ device: DeviceNumber) throws(Failure) -> Layer {
+        if let known = layers[device] { return known }
+        let layer = try BlockTopology.read(device)
+        layers[device] = layer
+        return layer
+    }
 
-private func layer(below extent: BlockDeviceExtent) throws(Failure) -> Layer {
-    let folder = "/sys/dev/block/\(extent.device)"
-    let name = try deviceNode(extent.device)
-    if exists("\(folder)/loop") || ["/dev/zram", "/dev/ram"].contains(where: { name.utf8.starts(with: $0.utf8) }) {
-        return .none
+    private static func read(_ device: DeviceNumber) throws(Failure) -> Layer {
+        let folder = "/sys/dev/block/\(device)"
+        let name = try deviceNode(device)
+        guard let sectors = parseNumber(trimmed(try readText("\(folder)/size"))), sectors < 1 << 54 else {
+            throw Failure("follow", name, "its size is malformed")
+        }
+        let size = sectors * 512
+        guard isVirtual(device) else { return .disk(size) }
+        // A partition of a device that is no disk is nothing that another kernel finds by itself.
+        if exists("\(folder)/partition") {
+            guard let parent = DeviceNumber(trimmed(try readText("\(folder)/../dev"))),
+                let start = parseNumber(trimmed(try readText("\(folder)/start"))), start < 1 << 54
+            else { throw Failure("follow", name, "its beginning is malformed") }
+            return .parts([DevicePart(bytes: 0..<size, .copies([DevicePlace(device: parent, offset: start * 512)]))])
+        }
+        if exists("\(folder)/loop/backing_file") { return try loopLayer(folder, size) }
+        if ["/dev/zram", "/dev/ram"].contains(where: { name.utf8.starts(with: $0.utf8) }) { return .none }
+        if exists("\(folder)/dm") { return .parts(try parts(ofTable: try readTable(device), device)) }
+        if exists("\(folder)/md") { return .parts(try RAIDArray(folder, device).parts(byteCount: size)) }
+        throw Failure("follow", name, "it is neither a disk nor anything whose disks can be found")
     }
-    if exists("\(folder)/dm") {
-        return .devices(try extents(below: extent, deviceMapperTable: readTable(extent.device)))
+
+    /// A file's contents are on the file system that it is on; what lies behind a block device is followed
+    /// (drivers/block/loop.c, `loop/offset`).
+    private static func loopLayer(_ folder: String, _ size: UInt64) throws(Failure) -> Layer {
+        let path = trimmed(try readText("\(folder)/loop/backing_file"))
+        guard let device = DeviceNumber(path: path) else { return .none }
+        guard let offset = parseNumber(trimmed(try readText("\(folder)/loop/offset"))), offset < 1 << 62 else {
+            throw Failure("follow", path, "the loop device's offset is malformed")
+        }
+        return .parts([DevicePart(bytes: 0..<size, .copies([DevicePlace(device: device, offset: offset)]))])
     }
-    if exists("\(folder)/md") { return .devices(try raidMembers(folder, extent)) }
-    guard let sectors = parseNumber(trimmed(try readText("\(folder)/size"))), sectors < 1 << 54 else {
-        throw Failure("follow", name, "its size is malformed")
+
+    private static func readTable(_ device: DeviceNumber) throws(Failure) -> String {
+        let text = try Mapping(anonymous: 256 << 10)
+        let count = try retrying("read the table of", try deviceNode(device)) {
+            torpor_dm_table(
+                device.major, device.minor, text.bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
+                text.bytes.count)
+        }
+        return String(decoding: text.bytes.prefix(count), as: UTF8.self)
     }
-    let end = sectors * 512
-    return .disk(min(extent.bytes.lowerBound, end)..<min(extent.bytes.upperBound, end))
 }
 
 /// The path of a block device's node, from `DEVNAME` in its uevent file.
@@ -66,85 +116,14 @@ public func deviceNode(_ device: DeviceNumber) throws(Failure) -> String {
     throw Failure("read", path, "it has no DEVNAME")
 }
 
-private func readTable(_ device: DeviceNumber) throws(Failure) -> String {
-    let text = try Mapping(anonymous: 256 << 10)
-    let count = try retrying("read the table of", try deviceNode(device)) {
-        torpor_dm_table(
-            device.major, device.minor, text.bytes.baseAddress?.assumingMemoryBound(to: CChar.self), text.bytes.count)
+/// Whether a block device is made by software of this kernel (device mapper, RAID, loop, …), so that another kernel does
+/// not find it by itself: disks and their partitions hang on a device of a bus in sysfs.
+/// - Parameter sysfs: where sysfs is mounted.
+public func isVirtual(_ device: DeviceNumber, sysfs: String = "/sys") -> Bool {
+    guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return false }
+    let parts = link.split(separator: "/")
+    return parts.indices.contains { i in
+        i + 2 < parts.count && parts[i].utf8.elementsEqual("devices".utf8)
+            && parts[i + 1].utf8.elementsEqual("virtual".utf8) && parts[i + 2].utf8.elementsEqual("block".utf8)
     }
-    return String(decoding: text.bytes.prefix(count), as: UTF8.self)
-}
-
-/// Where an extent lies below a device-mapper device with this table, as `dmsetup table` prints it
-/// (Documentation/admin-guide/device-mapper).
-func extents(
-    below extent: BlockDeviceExtent, deviceMapperTable table: String
-) throws(Failure) -> [BlockDeviceExtent] {
-    var result: [BlockDeviceExtent] = []
-    for line in table.split(separator: "\n") {
-        let words = line.split(separator: " ")
-        guard words.count > 2, let start = sectors(words[0]), let count = sectors(words[1]) else {
-            throw Failure("follow", "the block device \(extent.device)", "its table is malformed")
-        }
-        let target = start..<start + count
-        let part = extent.bytes.clamped(to: target)
-        if part.isEmpty { continue }
-        let inside = part.lowerBound - target.lowerBound..<part.upperBound - target.lowerBound
-        result += try extents(below: extent, words[2], words.dropFirst(3).map { String($0) }, inside)
-    }
-    return result
-}
-
-/// - Parameter inside: bytes from the target's beginning.
-private func extents(
-    below extent: BlockDeviceExtent, _ type: Substring, _ words: [String], _ inside: Range<UInt64>
-) throws(Failure) -> [BlockDeviceExtent] {
-    switch type {
-    case "linear": return [try shifted(extent, words, device: 0, by: inside)]
-    // CIPHER KEY IV_OFFSET DEVICE OFFSET
-    case "crypt": return [try shifted(extent, words, device: 3, by: inside)]
-    // VERSION DEVICE HASH_DEVICE …: the data begin where the device does
-    case "verity": return [try shifted(extent, [words.count > 1 ? words[1] : "", "0"], device: 0, by: inside)]
-    // STRIPES CHUNK (DEVICE OFFSET)…: the beginning of each stripe holds what the whole's beginning does
-    case "striped":
-        var result: [BlockDeviceExtent] = []
-        for number in stride(from: 2, to: words.count, by: 2) {
-            result.append(try shifted(extent, words, device: number, by: inside))
-        }
-        return result
-    default:
-        throw Failure(
-            "follow", "the block device \(extent.device)",
-            "its device-mapper target \(type) hides where its contents are")
-    }
-}
-
-private func shifted(
-    _ extent: BlockDeviceExtent, _ words: [String], device number: Int, by inside: Range<UInt64>
-) throws(Failure) -> BlockDeviceExtent {
-    guard number + 1 < words.count, let device = DeviceNumber(words[number]), let offset = sectors(words[number + 1])
-    else { throw Failure("follow", "the block device \(extent.device)", "its table is malformed") }
-    return BlockDeviceExtent(device: device, bytes: offset + inside.lowerBound..<offset + inside.upperBound)
-}
-
-/// Sectors of 512 bytes, as bytes; nil for what is no number or no device has.
-private func sectors(_ text: some StringProtocol) -> UInt64? {
-    guard let number = parseNumber(text), number < 1 << 53 else { return nil }
-    return number * 512
-}
-
-/// The same bytes of every member: whatever the level, the array's beginning is at the beginning of some of them
-/// (Documentation/admin-guide/md.rst, `dev-XXX/offset`).
-private func raidMembers(_ folder: String, _ extent: BlockDeviceExtent) throws(Failure) -> [BlockDeviceExtent] {
-    var result: [BlockDeviceExtent] = []
-    for name in try listDirectory("\(folder)/md") where name.utf8.starts(with: "dev-".utf8) {
-        let member = "\(folder)/md/\(name)"
-        guard let device = DeviceNumber(trimmed(try readText("\(member)/block/dev"))),
-            let offset = sectors(trimmed(try readText("\(member)/offset")))
-        else { throw Failure("follow", "the block device \(extent.device)", "its member \(name) is malformed") }
-        result.append(
-            BlockDeviceExtent(
-                device: device, bytes: offset + extent.bytes.lowerBound..<offset + extent.bytes.upperBound))
-    }
-    return result
 }

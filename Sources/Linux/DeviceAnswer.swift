@@ -7,13 +7,15 @@ struct DeviceAnswer: Sendable {
     var content = BlockDeviceContent()
     /// The blocks that were asked for, in order; fewer if the device ends before.
     var blocks: [[UInt8]] = []
+    /// What a whole disk says of itself, as `hardwareIdentity` writes it.
+    var hardware: String?
     var failure: Failure?
 
     /// Bytes of an answer at most.
     static let limit = 1 << 20
 
     // The texts of a content have the tags from 0 on.
-    private static let blockTag: UInt32 = 64, failureTag: UInt32 = 65, errnoTag: UInt32 = 66
+    private static let blockTag: UInt32 = 64, failureTag: UInt32 = 65, errnoTag: UInt32 = 66, hardwareTag: UInt32 = 67
 
     func encoded(number: UInt32) -> [UInt8] {
         var bytes: [UInt8] = []
@@ -26,6 +28,7 @@ struct DeviceAnswer: Sendable {
         for (tag, text) in content.texts.enumerated() {
             if let text { add(UInt32(tag), Array(text.utf8)) }
         }
+        if let hardware { add(DeviceAnswer.hardwareTag, Array(hardware.utf8)) }
         for block in blocks { add(DeviceAnswer.blockTag, block) }
         if let failure {
             for text in [failure.operation, failure.operand, failure.reason] {
@@ -53,6 +56,7 @@ struct DeviceAnswer: Sendable {
             offset += 8 + count
             switch tag {
             case DeviceAnswer.blockTag: blocks.append(value)
+            case DeviceAnswer.hardwareTag: hardware = String(decoding: value, as: UTF8.self)
             case DeviceAnswer.failureTag: texts.append(String(decoding: value, as: UTF8.self))
             case DeviceAnswer.errnoTag:
                 guard texts.count == 3 else { throw Failure("probe", "a device", "the answer is malformed") }

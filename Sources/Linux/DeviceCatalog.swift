@@ -15,18 +15,24 @@ public final class DeviceCatalog {
         public let content: BlockDeviceContent
         /// The blocks of 4 KiB that the catalog was made to read, in order; fewer if the device ends before.
         public let blocks: [[UInt8]]
+        /// What a whole disk says of itself, such as its serial number, by which it is told from all others.
+        public let hardware: String?
+        /// Whether software of this kernel makes it (device mapper, RAID, loop, …), so that another kernel does not find it.
+        public let isVirtual: Bool
         /// Why nothing is known of the device.
         public let failure: Failure?
 
         public init(
             path: String, device: DeviceNumber, byteCount: UInt64, content: BlockDeviceContent = BlockDeviceContent(),
-            blocks: [[UInt8]] = [], failure: Failure? = nil
+            blocks: [[UInt8]] = [], hardware: String? = nil, isVirtual: Bool = false, failure: Failure? = nil
         ) {
             self.path = path
             self.device = device
             self.byteCount = byteCount
             self.content = content
             self.blocks = blocks
+            self.hardware = hardware
+            self.isVirtual = isVirtual
             self.failure = failure
         }
     }
@@ -88,7 +94,8 @@ public final class DeviceCatalog {
             known.append(
                 Entry(
                     path: entry.path, device: entry.device, byteCount: entry.byteCount, content: answer.content,
-                    blocks: answer.blocks, failure: answer.failure))
+                    blocks: answer.blocks, hardware: answer.hardware, isVirtual: entry.isVirtual,
+                    failure: answer.failure))
         }
         entries = known.sorted { $0.path < $1.path }
     }
@@ -155,7 +162,9 @@ private func listBlockDevices() throws(Failure) -> [DeviceCatalog.Entry] {
         guard let device = DeviceNumber(path: path),
             let sectors = (try? readText("/sys/dev/block/\(device)/size")).flatMap({ parseNumber(trimmed($0)) })
         else { continue }
-        entries.append(DeviceCatalog.Entry(path: path, device: device, byteCount: sectors &* 512))
+        entries.append(
+            DeviceCatalog.Entry(
+                path: path, device: device, byteCount: sectors &* 512, isVirtual: isVirtual(device)))
     }
     return entries
 }
@@ -164,6 +173,7 @@ private func listBlockDevices() throws(Failure) -> [DeviceCatalog.Entry] {
 private func probeDevice(_ path: String, blocksAt offsets: [UInt64]) throws(Failure) -> DeviceAnswer {
     var answer = DeviceAnswer()
     answer.content = try probeContent(path)
+    answer.hardware = DeviceNumber(path: path).flatMap { hardwareIdentity($0) }
     if offsets.isEmpty { return answer }
     let file = try File(aroundCache: path)
     let size = try DeviceGeometry(of: file).byteCount

@@ -1,13 +1,6 @@
 import Basics
 import CLinux
 
-/// A file system that is mounted from a block device, or swap space on one.
-public struct BlockDeviceUse: Equatable, Sendable {
-    /// For messages: `the ext4 on /srv`, `the swap space /dev/vdb2`.
-    public var description: String
-    public var device: DeviceNumber
-}
-
 /// A block device's number, written as in /sys/dev/block: `254:1`.
 public struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
     public var major: UInt32
@@ -26,7 +19,7 @@ public struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
         self.init(major: major, minor: minor)
     }
 
-    /// The number of the block device at a path; nil where there is none.
+    /// The number of the block device at a path; nil if there is none.
     public init?(path: String) {
         var status = stat()
         guard stat(path, &status) == 0, torpor_is_block_device(status.st_mode) != 0 else { return nil }
@@ -36,42 +29,72 @@ public struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(major):\(minor)" }
 }
 
-/// The block devices that this system uses, each once, with the first of what uses it.
-public func blockDeviceUses() throws(Failure) -> [BlockDeviceUse] {
-    var uses = mountedDevices(try lines(of: "/proc/self/mountinfo").joined(separator: "\n")) { DeviceNumber(path: $0) }
-    if let swaps = try? readText("/proc/swaps") { uses += swapDevices(swaps) { DeviceNumber(path: $0) } }
-    var seen: Set<DeviceNumber> = []
-    return uses.filter { seen.insert($0.device).inserted }
-}
+/// A line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
+public struct MountEntry: Equatable, Sendable {
+    public var identifier: UInt64
+    public var parent: UInt64
+    public var device: DeviceNumber
+    /// The folder of the file system that is seen at the target.
+    public var root: String
+    public var target: String
+    /// The options of this mount: `rw`, `nosuid`, …
+    public var options: [String]
+    /// `shared:1`, `master:2`, …
+    public var propagation: [String]
+    public var type: String
+    public var source: String
+    /// The options of the file system, as it shows them.
+    public var fileSystemOptions: [String]
 
-/// The file systems on block devices in /proc/self/mountinfo (proc_pid_mountinfo(5)), read-only ones too.
-/// - Parameter lookUp: the device at a path: Btrfs shows a number of its own, with the major number 0, and its device by
-///   its path.
-func mountedDevices(_ table: String, _ lookUp: (String) -> DeviceNumber?) -> [BlockDeviceUse] {
-    table.split(separator: "\n").compactMap { line in
-        let fields = line.split(separator: " ")
-        guard fields.count > 6, let separator = fields.firstIndex(of: "-"), separator + 2 < fields.count,
-            let number = DeviceNumber(fields[2])
+    /// For messages: `the ext4 on /srv`.
+    public var user: String { "the \(type) on \(target)" }
+    /// Whether the file system itself is read-only, whatever this one mount is.
+    public var isReadOnly: Bool { fileSystemOptions.first == "ro" }
+
+    /// nil for a line that is malformed.
+    public init?(_ line: some StringProtocol) {
+        let fields = line.split(separator: " ").map { String($0) }
+        guard fields.count > 6, let separator = fields[6...].firstIndex(of: "-"), separator + 2 < fields.count,
+            let identifier = parseNumber(fields[0]), let parent = parseNumber(fields[1]),
+            let device = DeviceNumber(fields[2])
         else { return nil }
-        let description = "the \(fields[separator + 1]) on \(unescaped(fields[4]))"
-        if number.major != 0 { return BlockDeviceUse(description: description, device: number) }
-        let source = unescaped(fields[separator + 2])
-        guard source.utf8.starts(with: "/dev/".utf8), let device = lookUp(source) else { return nil }
-        return BlockDeviceUse(description: description, device: device)
+        self.identifier = identifier
+        self.parent = parent
+        self.device = device
+        root = unescaped(fields[3])
+        target = unescaped(fields[4])
+        options = fields[5].split(separator: ",").map { String($0) }
+        propagation = Array(fields[6..<separator])
+        type = fields[separator + 1]
+        source = unescaped(fields[separator + 2])
+        let last = separator + 3 < fields.count ? fields[separator + 3] : ""
+        fileSystemOptions = last.split(separator: ",").map { unescaped($0) }
     }
 }
 
-/// The block devices in /proc/swaps; swap files lie on file systems that are mounted.
-func swapDevices(_ table: String, _ lookUp: (String) -> DeviceNumber?) -> [BlockDeviceUse] {
+/// The mounts in a table as /proc/PID/mountinfo has it.
+public func mountEntries(_ table: String) -> [MountEntry] {
+    table.split(separator: "\n").compactMap { MountEntry($0) }
+}
+
+/// A line of /proc/swaps that is swap space on a block device.
+public struct SwapEntry: Equatable, Sendable {
+    public var path: String
+    /// Whether there are pages in it.
+    public var isUsed: Bool
+}
+
+/// The swap devices in a table as /proc/swaps has it. Files are on file systems that are mounted themselves.
+public func swapEntries(_ table: String) -> [SwapEntry] {
     table.split(separator: "\n").dropFirst().compactMap { line in
         let fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
-        guard fields.count > 1, fields[1] == "partition", let device = lookUp(unescaped(fields[0])) else { return nil }
-        return BlockDeviceUse(description: "the swap space \(fields[0])", device: device)
+        guard fields.count > 3, fields[1].utf8.elementsEqual("partition".utf8) else { return nil }
+        return SwapEntry(path: unescaped(fields[0]), isUsed: parseNumber(fields[3]).map { $0 > 0 } ?? true)
     }
 }
 
-/// A path in which the kernel has written spaces, tabs, line feeds and backslashes as `\040` and so on.
-private func unescaped(_ text: some StringProtocol) -> String {
+/// Text of /proc with its escapes resolved: `\040` is a space.
+func unescaped(_ text: some StringProtocol) -> String {
     let characters = Array(text.utf8)
     var result: [UInt8] = []
     var i = 0

@@ -62,3 +62,52 @@ public func isSymbolicLink(_ path: String) -> Bool {
     var buffer: CChar = 0
     return readlink(path, &buffer, 1) >= 0
 }
+
+/// Unmounts what is mounted last at a path. The corresponding C function is `umount`.
+public func unmountFileSystem(_ target: String) throws(Failure) {
+    try retrying("unmount", target) { torpor_unmount(target) }
+}
+
+extension MountEntry {
+    /// Mounts once more what was mounted so, in the same way, on a folder that is there.
+    public func perform() throws(Failure) {
+        var flags: UInt = 0
+        var data: [String] = []
+        for option in fileSystemOptions {
+            if let flag = MountEntry.fileSystemFlags.first(where: { $0.name == option }) {
+                flags |= flag.value
+            } else if option != "rw", option != "seclabel" {
+                // SELinux shows the last one, but nobody may give it.
+                data.append(option)
+            }
+        }
+        let isFileSystemReadOnly = flags & Mount.readOnly != 0
+        for option in options {
+            if let flag = MountEntry.mountFlags.first(where: { $0.name == option }) { flags |= flag.value }
+        }
+        if !options.contains("relatime"), !options.contains("noatime") { flags |= MountEntry.strictAccessTime }
+        try retrying("mount \(source) on", target) {
+            torpor_mount(source, target, type, flags, data.joined(separator: ","))
+        }
+        if options.contains("ro"), !isFileSystemReadOnly {
+            try retrying("mount \(source) on", target) {
+                torpor_mount("", target, "", flags | Mount.readOnly | MountEntry.remount | MountEntry.bind, "")
+            }
+        }
+        let isShared = propagation.contains { $0.utf8.starts(with: "shared:".utf8) }
+        try retrying("mount \(source) on", target) {
+            torpor_mount("", target, "", isShared ? MountEntry.shared : MountEntry.notShared, "")
+        }
+    }
+
+    // <linux/mount.h>
+    private static let fileSystemFlags: [(name: String, value: UInt)] = [
+        ("ro", Mount.readOnly), ("sync", 16), ("dirsync", 128), ("lazytime", 1 << 25),
+    ]
+    private static let mountFlags: [(name: String, value: UInt)] = [
+        ("nosuid", 2), ("nodev", 4), ("noexec", 8), ("nosymfollow", 256), ("noatime", 1 << 10),
+        ("nodiratime", 1 << 11), ("relatime", 1 << 21),
+    ]
+    private static let remount: UInt = 32, bind: UInt = 4096, notShared: UInt = 1 << 18, shared: UInt = 1 << 20
+    private static let strictAccessTime: UInt = 1 << 24
+}

@@ -53,11 +53,14 @@ public struct ImageDescription: Equatable, Sendable {
     /// The hibernation partition as kernel A found it: its UUID, and the generation of its superblock.
     public var partitionUUID = UUID.zero
     public var partitionGeneration: UInt64 = 0
-    /// What nobody may have used between the save and the resume.
+    /// What nobody may have used between the save and the resume, in the image of a torpor up to 0.1.
     public var watchedAreas: [WatchedArea] = []
+    /// What nobody may have used between the save and the resume.
+    public var watchedDevices: [WatchedDevice] = []
 
     /// Each of them takes a reader time.
     public static let maximumWatchedAreas = 1024
+    public static let maximumWatchedDevices = 1024
 
     public init() {}
 
@@ -70,6 +73,7 @@ public struct ImageDescription: Equatable, Sendable {
         case processorFeatures, acpiChecksum, watchedArea, partition
         case microcodeRevision = 20
         case hotPluggedRanges = 19
+        case watchedDevice = 21
     }
 
     static let magic = Array("TorporID".utf8)
@@ -118,6 +122,7 @@ public struct ImageDescription: Equatable, Sendable {
         partition.append(littleEndian: partitionGeneration)
         add(.partition, partition)
         for area in watchedAreas { add(.watchedArea, area.encoded()) }
+        for device in watchedDevices { add(.watchedDevice, device.encoded()) }
         return bytes
     }
 
@@ -168,6 +173,11 @@ public struct ImageDescription: Equatable, Sendable {
                 throw ImageDescription.malformed("watched areas")
             }
             watchedAreas.append(try WatchedArea(decoding: value))
+        case .watchedDevice:
+            guard watchedDevices.count < ImageDescription.maximumWatchedDevices else {
+                throw ImageDescription.malformed("watched devices")
+            }
+            watchedDevices.append(try WatchedDevice(decoding: value))
         }
     }
 

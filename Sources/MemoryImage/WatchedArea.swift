@@ -2,6 +2,8 @@ import Basics
 
 /// A part of a block device that is written whenever the file system or swap space there is used: where its contents
 /// differ from what they were when kernel A was frozen, somebody else has used it since.
+///
+/// Images of a torpor up to 0.1 have these; `WatchedDevice` has taken their place.
 public struct WatchedArea: Equatable, Sendable {
     /// What lies there, for messages: `the ext4 on /srv`.
     public var user: String
@@ -54,9 +56,5 @@ public struct WatchedArea: Equatable, Sendable {
     }
 
     /// Bytes of an area at most.
-    ///
-    /// It is as large as it takes to reach what changes with any use, from the beginning of the file system on: group
-    /// descriptors of ext4, the superblock of Btrfs at 64 KiB, the log of no file system in general, but the checkpoint of
-    /// F2FS at 2 MiB and the first of a FAT's entries.
     public static let maximumByteCount: UInt64 = 8 << 20
 }

@@ -158,6 +158,13 @@ import Testing
             ),
             WatchedArea(user: "", device: "/dev/sdb", deviceByteCount: 0, bytes: 0..<0),
         ]
+        description.watchedDevices = [
+            WatchedDevice(
+                user: "the exfat on /x", identity: "UUID=1 UUID_SUB=2", byteCount: 1 << 30,
+                extents: [512..<1 << 20, 2 << 20..<1 << 30], walk: .places,
+                fingerprints: [.init(byteCount: 1 << 30, checksum: 7), .init(byteCount: 5, checksum: .max)]),
+            WatchedDevice(user: "", identity: "/dev/sdb", byteCount: 0, extents: []),
+        ]
         return description
     }
 
@@ -180,7 +187,23 @@ import Testing
         for count in bytes.indices where (try? ImageDescription(decoding: Array(bytes.prefix(count)))) != nil {
             accepted += 1
         }
-        #expect(accepted == 19)
+        #expect(accepted == 21)
+    }
+
+    /// Places that are out of order, empty, behind the end, or more than anybody reads.
+    @Test(
+        arguments: [
+            [4096..<8192, 0..<512], [0..<4096, 4000..<8192], [0..<(1 << 40) + 1], [5..<5], [0..<(4 << 30) + 1],
+            [0..<2 << 30, 3 << 30..<(5 << 30) + 1], (0...1 << 15).map { UInt64($0) * 2..<UInt64($0) * 2 + 1 },
+        ] as [[Range<UInt64>]])
+    func refusesMalformedWatchedDevices(extents: [Range<UInt64>]) throws {
+        var description = ImageDescription()
+        description.watchedDevices = [
+            WatchedDevice(user: "u", identity: "i", byteCount: 1 << 40, extents: [0..<4096, 8192..<(4 << 30)])
+        ]
+        #expect(try ImageDescription(decoding: description.encoded()) == description)
+        description.watchedDevices[0].extents = extents
+        #expect(throws: Failure.self) { try ImageDescription(decoding: description.encoded()) }
     }
 
     @Test(

@@ -38,6 +38,9 @@ int torpor_open(const char *path, int flags, mode_t mode);
 /* mount(2) takes its flags as an enumeration that the importer types apart from unsigned long. */
 int torpor_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
 
+/* <sys/mount.h> is left out for its names. */
+int torpor_unmount(const char *target);
+
 /* ioctl(2) is variadic, and its request numbers are macros with arguments. Sizes are in bytes. */
 int torpor_block_size(int fd, uint64_t *bytes);
 int torpor_logical_sector_size(int fd, int *bytes);
@@ -84,6 +87,12 @@ int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
 /* Closes all descriptors from 3 on but `fd`, which is one of them (close_range(2)). */
 void torpor_close_all_but(int fd);
+/*
+ * statx(2) without asking a server: the number of the block device at a path, and of the file system that a path is on.
+ * They return 0 if there is none.
+ */
+int torpor_block_device(const char *path, uint32_t *major, uint32_t *minor);
+int torpor_file_system(const char *path, uint32_t *major, uint32_t *minor);
 /* The CPUs that this thread may run on, a bit for each: into `mask`, and from it. Returns 0, or -1. */
 int torpor_get_affinity(void *mask, size_t size);
 int torpor_set_affinity(const void *mask, size_t size);

@@ -12,7 +12,7 @@ public struct FuzzTarget: Sendable {
     }
 
     /// All targets; the corpus has a folder for each, by its name.
-    public static let all: [FuzzTarget] = imageTargets + kernelTargets + textTargets
+    public static let all: [FuzzTarget] = imageTargets + kernelTargets + textTargets + fileSystemTargets
 }
 
 /// Ends the program where a promise is broken: the fuzzer takes that for a finding, and so does a test.

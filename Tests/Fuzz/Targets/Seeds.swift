@@ -23,6 +23,7 @@ extension FuzzTarget {
         case "page-map": [Seeds.pageMap]
         case "bzimage": [Seeds.kernel]
         case "interrupt-table": [Seeds.interruptTable]
+        case "file-system": FileSystemSeed.all
         default: Seeds.texts[name].map { $0.map { Array($0.utf8) } } ?? []
         }
     }
@@ -69,6 +70,12 @@ private enum Seeds {
         description.reportKey = [UInt8](repeating: 7, count: 32)
         description.watchedAreas = [
             WatchedArea(user: "the ext4 on /", device: "UUID=1", deviceByteCount: 1 << 30, bytes: 0..<8 << 20)
+        ]
+        description.watchedDevices = [
+            WatchedDevice(
+                user: "the xfs on /x", identity: "UUID=1", byteCount: 1 << 30,
+                extents: [0..<8 << 20, 16 << 20..<17 << 20],
+                walk: .places, fingerprints: [.init(byteCount: 1 << 30, checksum: 9)])
         ]
         return description
     }

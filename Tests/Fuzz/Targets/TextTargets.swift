@@ -53,14 +53,25 @@ let textTargets: [FuzzTarget] = [
     },
     FuzzTarget("tables") { bytes in
         let text = String(decoding: bytes, as: UTF8.self)
-        let extent = BlockDeviceExtent(device: DeviceNumber(major: 8, minor: 1), bytes: 4096..<8 << 20)
+        let device = DeviceNumber(major: 8, minor: 1)
         attempt { () throws(Failure) in
-            for found in try extents(below: extent, deviceMapperTable: text) {
-                require(found.bytes.count <= extent.bytes.count, "an extent does not grow")
+            for part in try parts(ofTable: text, device) {
+                let range: Range<UInt64> = 4096..<8 << 20
+                for found in try part.places(of: range, device) {
+                    if case .copies = part.layout {
+                        require(found.bytes.count <= range.count, "a copy is as large as the original")
+                    }
+                }
             }
         }
-        _ = mountedDevices(text) { _ in extent.device }
-        _ = swapDevices(text) { _ in extent.device }
+        var usage = DeviceUsage()
+        usage.mounts = mountEntries(text)
+        usage.swaps = swapEntries(text)
+        usage.devices = [DeviceUsage.Device(device, path: "/dev/sda1")]
+        let (uses, failures) = usage.uses { _ in device }
+        require(uses.count <= 1, "a device is told once")
+        require(uses.count + failures.count <= 1 + usage.mounts.count * 3 + usage.swaps.count, "nothing is made up")
+        _ = fileSystemTypesWithoutDevice(text)
         _ = processorCount(inList: text)
         _ = number("MemFree", in: text)
         _ = hasFiveLevelPaging(cpuInfo: text)

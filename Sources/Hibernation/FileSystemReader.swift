@@ -1,0 +1,110 @@
+import Basics
+import Linux
+import MemoryImage
+
+/// Reads of a file system that may hold anything: parsers of this folder reach a device only through it.
+struct FileSystemReader {
+    /// Bytes in the device.
+    let byteCount: UInt64
+    private let read: (UInt64, Int) throws(Failure) -> [UInt8]
+
+    /// - Parameter read: bytes from an offset on, as many as asked for; both lie in the device.
+    init(byteCount: UInt64, _ read: @escaping (UInt64, Int) throws(Failure) -> [UInt8]) {
+        self.byteCount = byteCount
+        self.read = read
+    }
+
+    /// Reads a file in whole pages, as it may be open around the page cache.
+    init(_ file: consuming File, byteCount: UInt64, whileReading: @escaping () -> Void = {}) throws(Failure) {
+        let pages = try FilePages(file, byteCount)
+        self.init(byteCount: byteCount) { (offset, count) throws(Failure) in
+            whileReading()
+            return try pages.read(offset, count)
+        }
+    }
+
+    /// The bytes from an offset on.
+    /// - Throws: if they do not lie in the device.
+    func bytes(at offset: UInt64, count: Int) throws(Failure) -> [UInt8] {
+        guard count >= 0, offset <= byteCount, UInt64(count) <= byteCount - offset else {
+            throw FileSystemReader.malformed("a part of it lies behind the device's end")
+        }
+        return try read(offset, count)
+    }
+
+    static func malformed(_ reason: String) -> Failure { Failure("follow", "the file system", reason) }
+}
+
+/// A file that is read in whole pages.
+private final class FilePages {
+    private let file: File
+    private let byteCount: UInt64
+    private let buffer: Mapping
+    private static let limit = 1 << 20
+
+    init(_ file: consuming File, _ byteCount: UInt64) throws(Failure) {
+        self.file = file
+        self.byteCount = byteCount
+        buffer = try Mapping(anonymous: FilePages.limit + 2 * Int(pageSize))
+    }
+
+    /// - Parameter offset: together with `count`, within the file.
+    func read(_ offset: UInt64, _ count: Int) throws(Failure) -> [UInt8] {
+        guard count <= FilePages.limit else { throw FileSystemReader.malformed("a part of it is too large") }
+        let start = offset & ~(pageSize - 1)
+        let end = min(byteCount, (offset + UInt64(count) + pageSize - 1) & ~(pageSize - 1))
+        let part = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<Int(end - start)])
+        try file.read(into: part, at: start)
+        let first = Int(offset - start)
+        return Array(part[first..<first + count])
+    }
+}
+
+/// What shows that a file system or swap space was used.
+struct Telltales: Equatable {
+    /// In bytes from the beginning of the device.
+    var ranges: [Range<UInt64>]
+    /// Whether kernel B has to find the places once more, as they may change as long as kernel A runs.
+    var areMoving = false
+
+    /// The beginning of a device, which shows most: mount times and counters of ext4, the superblock of Btrfs at 64 KiB, two
+    /// labels of ZFS, and what a read-only file system is.
+    static let beginning: Range<UInt64> = 0..<8 << 20
+
+    /// Places of at most `limit` bytes in a range: all of it if it is not larger, else pieces of 64 KiB, evenly spaced.
+    static func samples(of range: Range<UInt64>, limit: UInt64) -> [Range<UInt64>] {
+        let piece: UInt64 = 64 << 10
+        let size = range.byteCount
+        if size <= limit || limit < piece { return [range] }
+        let count = limit / piece
+        let stride = size / count
+        return (0..<count).map { number in
+            let start = range.lowerBound + number * stride
+            return start..<min(start + piece, range.upperBound)
+        }
+    }
+}
+
+/// What shows that something on a device was used.
+/// - Parameter type: as the kernel or libblkid calls it.
+/// - Returns: nil if nothing is known that shows it.
+func telltales(_ type: String, isReadOnly: Bool, _ device: FileSystemReader) throws(Failure) -> Telltales? {
+    switch type {
+    case "ext2", "ext3", "ext4", "jbd", "btrfs", "zfs_member", "squashfs", "erofs", "iso9660", "crypto_LUKS",
+        "LVM2_member", "linux_raid_member", "xfs_realtime":
+        return Telltales(ranges: [Telltales.beginning])
+    case "xfs": return try xfsTelltales(device)
+    case "xfs_external_log": return Telltales(ranges: XFS.logRanges(0..<device.byteCount))
+    case "f2fs": return try f2fsTelltales(device)
+    case "vfat", "msdos": return try fatTelltales(device)
+    case "exfat": return try exfatTelltales(device)
+    default: return isReadOnly ? Telltales(ranges: [Telltales.beginning]) : nil
+    }
+}
+
+/// What shows that swap space was used. Pages in it are a part of the session, so if there are some, all of it is looked at.
+func swapTelltales(isUsed: Bool, byteCount: UInt64) -> Telltales {
+    let limit: UInt64 = 1 << 30
+    return Telltales(
+        ranges: isUsed ? [0..<pageSize] + Telltales.samples(of: 0..<byteCount, limit: limit) : [0..<pageSize])
+}

@@ -1,0 +1,110 @@
+import Basics
+import Foundation
+import Linux
+import Testing
+
+@testable import Hibernation
+
+/// A folder that is built as sysfs is.
+@Suite struct KernelBDevicesTests {
+    private let root = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)")
+
+    private func folder(_ path: String) throws {
+        try FileManager.default.createDirectory(at: root.appending(path: path), withIntermediateDirectories: true)
+    }
+
+    private func link(_ path: String, _ target: String) throws {
+        try folder(String(path.dropLast(path.split(separator: "/").last?.count ?? 0)))
+        try FileManager.default.createSymbolicLink(
+            atPath: root.appending(path: path).path, withDestinationPath: target)
+    }
+
+    private func write(_ text: String, _ path: String) throws {
+        try folder(String(path.dropLast(path.split(separator: "/").last?.count ?? 0)))
+        try text.write(to: root.appending(path: path), atomically: false, encoding: .utf8)
+    }
+
+    private func build() throws {
+        // A SATA disk with a partition: `sd` is built in, `ahci` a module.
+        let ahci = "devices/pci0000:00/0000:00:1f.2"
+        let scsi = "\(ahci)/ata1/host0/target0:0:0/0:0:0:0"
+        try folder("\(scsi)/block/sda/sda1")
+        try link("dev/block/8:0", "../../\(scsi)/block/sda")
+        try link("dev/block/8:1", "../../\(scsi)/block/sda/sda1")
+        try link("\(scsi)/driver", "../../../../../../../bus/scsi/drivers/sd")
+        try folder("bus/scsi/drivers/sd")
+        try link("bus/scsi/drivers/sd/module", "../../../../module/sd_mod")
+        try folder("module/sd_mod/parameters")
+        try link("\(ahci)/driver", "../../../bus/pci/drivers/ahci")
+        try folder("bus/pci/drivers/ahci")
+        try link("bus/pci/drivers/ahci/module", "../../../../module/ahci")
+        try write("live\n", "module/ahci/initstate")
+        // A virtio disk, all of it built in.
+        let virtio = "devices/pci0000:00/0000:00:04.0/virtio1"
+        try folder("\(virtio)/block/vda/vda2")
+        try link("dev/block/254:2", "../../\(virtio)/block/vda/vda2")
+        try link("\(virtio)/driver", "../../../../bus/virtio/drivers/virtio_blk")
+        try folder("bus/virtio/drivers/virtio_blk")
+        // An NVMe disk with several paths hangs on its subsystem.
+        let subsystem = "devices/virtual/nvme-subsystem/nvme-subsys0"
+        try folder("\(subsystem)/nvme0n1/nvme0n1p1")
+        try link("dev/block/259:1", "../../\(subsystem)/nvme0n1/nvme0n1p1")
+        try link("\(subsystem)/nvme0", "../../../pci0000:00/0000:00:05.0/nvme/nvme0")
+        try folder("devices/pci0000:00/0000:00:05.0/nvme/nvme0")
+        try link("devices/pci0000:00/0000:00:05.0/driver", "../../../bus/pci/drivers/nvme")
+        try folder("bus/pci/drivers/nvme")
+        try link("bus/pci/drivers/nvme/module", "../../../../module/nvme")
+        try write("live\n", "module/nvme/initstate")
+        // What software makes.
+        for (number, name, detail) in [
+            ("253:0", "dm-0", "dm/uuid"), ("253:1", "dm-1", "dm/uuid"), ("9:0", "md0", "md/level"),
+            ("7:0", "loop0", "loop/backing_file"), ("43:0", "nbd0", "size"),
+        ] {
+            try write(number == "253:0" ? "LVM-abc" : "CRYPT-LUKS2-x", "devices/virtual/block/\(name)/\(detail)")
+            try link("dev/block/\(number)", "../../devices/virtual/block/\(name)")
+        }
+        try write("vg-swap\n", "devices/virtual/block/dm-0/dm/name")
+        try write("secret\n", "devices/virtual/block/dm-1/dm/name")
+        try folder("devices/virtual/block/loop0/loop0p1")
+        try link("dev/block/259:9", "../../devices/virtual/block/loop0/loop0p1")
+    }
+
+    private func refusal(_ device: String, isRunningKernel: Bool = true) throws -> String? {
+        do throws(Failure) {
+            try KernelBDevices(sysfs: root.path).requirePresent(
+                DeviceNumber(device) ?? DeviceNumber(major: 0, minor: 0), "/dev/x", use: "the hibernation partition",
+                isRunningKernel: isRunningKernel)
+            return nil
+        } catch { return error.description }
+    }
+
+    @Test func refusesWhatKernelBDoesNotFind() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        try build()
+        func layer(_ text: String) -> String {
+            "use /dev/x, the hibernation partition: it lies on \(text), and kernel B has only disks and their partitions; "
+                + "use a partition of a disk"
+        }
+        #expect(try refusal("253:0") == layer("the LVM volume vg-swap"))
+        #expect(try refusal("253:1") == layer("the device-mapper device secret"))
+        #expect(try refusal("9:0") == layer("a RAID (md)"))
+        #expect(try refusal("7:0") == layer("a loop device"))
+        #expect(try refusal("259:9") == layer("a loop device"))
+        #expect(try refusal("43:0") == layer("a block device that software makes"))
+        // Whatever kernel B is.
+        #expect(try refusal("7:0", isRunningKernel: false) == layer("a loop device"))
+    }
+
+    @Test func refusesADriverThatIsAModule() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        try build()
+        for device in ["8:0", "8:1"] {
+            let text = try #require(try refusal(device))
+            #expect(
+                text.contains("its driver ahci is the module ahci, which kernel B does not have; use a kernel with"))
+            #expect(try refusal(device, isRunningKernel: false) == nil)
+        }
+        #expect(try refusal("259:1")?.contains("its driver nvme is the module nvme") == true)
+        #expect(try refusal("254:2") == nil)
+    }
+}
