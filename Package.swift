@@ -79,10 +79,17 @@ if let embeddedLibraries {
             name: "VMTests", dependencies: ["Machines", "Basics", "MemoryImage", "PhysicalMemory"],
             path: "Tests/VM/Cases", swiftSettings: swiftSettings),
     ]
+    // Images that are made, and changed, by the tests of several rooms.
+    targets.append(
+        .target(
+            name: "Fixtures", dependencies: ["Basics", "MemoryImage"], path: "Tests/Fixtures",
+            swiftSettings: swiftSettings))
     for name in ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec", "Hibernation"] {
         targets.append(
             .testTarget(
-                name: "\(name)Tests", dependencies: name == "Basics" ? ["Basics"] : [.target(name: name), "Basics"],
+                name: "\(name)Tests",
+                dependencies: (name == "Basics" ? ["Basics"] : [.target(name: name), "Basics"])
+                    + (["MemoryImage", "Hibernation"].contains(name) ? ["Fixtures"] : []),
                 swiftSettings: swiftSettings))
     }
     targets += [

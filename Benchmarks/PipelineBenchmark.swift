@@ -138,12 +138,12 @@ struct PipelineBenchmark {
         let partition = try HibernationPartition(packed.path, .write)
         let workerCount = availableProcessorCount() * 2
         let pack = try seconds {
-            let writer = try ImageWriter(partition, imageUUID: .zero, codec: codec, expectedChunks: 1024)
+            let writer = try ImageWriter(partition, imageUUID: .zero, codec: codec)
             let windows = WorkList(core.windows)
             try Workers(count: workerCount).run { () throws(Failure) in
                 let builder = try writer.makeChunkBuilder()
                 while let window = windows.take() {
-                    try builder.addPages(firstFrame: window.firstFrame, window.bytes) { _ in true }
+                    try builder.addPages(firstFrame: window.firstFrame, window.bytes) { _, _ in true }
                 }
                 try builder.flush()
             }
@@ -152,10 +152,11 @@ struct PipelineBenchmark {
         let memory = try Destination(core)
         let unpack = try seconds {
             let reader = try ImageReader(HibernationPartition(packed.path))
+            let queue = ChunkQueue(reader)
             try Workers(count: workerCount).run { () throws(Failure) in
                 let chunks = try reader.makeChunkReader()
                 var sink = memory.sink
-                while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
+                while let entry = try queue.take() { _ = try chunks.read(entry, into: &sink) }
             }
         }
         guard memory.holdsTheSame(as: core) else {

@@ -35,16 +35,24 @@ final class ChildState: @unchecked Sendable {
         get { Stage(rawValue: UInt32(truncatingIfNeeded: load(0))) ?? .preparing }
         set { store(0, UInt64(newValue.rawValue)) }
     }
-    /// Pages to be moved.
+    /// Pages to be moved, of data and of zeros.
     var totalPages: UInt64 {
         get { load(1) }
         set { store(1, newValue) }
     }
-    /// Pages moved so far.
+    /// How many of them hold data; nil if that is not known before.
+    var totalDataPages: UInt64? {
+        get { load(11) == 0 ? nil : load(11) &- 1 }
+        set { store(11, newValue.map { $0 &+ 1 } ?? 0) }
+    }
+    /// Pages of data moved so far.
     var pages: UInt64 { load(2) }
     func add(pages: UInt64) { word(2)?.pointee.add(pages, ordering: .relaxed) }
+    /// Pages of zeros seen or cleared so far.
+    var zeroPages: UInt64 { load(12) }
+    func add(zeroPages: UInt64) { word(12)?.pointee.add(zeroPages, ordering: .relaxed) }
     /// Counts up with anything the child gets done: a child that stops doing so hangs.
-    var heartbeat: UInt64 { load(3) &+ load(2) }
+    var heartbeat: UInt64 { load(3) &+ load(2) &+ load(12) }
     func beat() { word(3)?.pointee.add(1, ordering: .relaxed) }
 
     var counts: Superblock.Counts {

@@ -57,7 +57,7 @@ struct ChildWatch {
         while true {
             if let status = try wait(for: child, milliseconds: 1000) { return status }
             watchdogs?.keepAlive()
-            if let line = progress.line(pages: state.pages, of: state.totalPages) { log.info(line) }
+            if let line = progress.line(state.work, at: monotonicMilliseconds()) { log.info(line) }
             let now = monotonicMilliseconds()
             if state.heartbeat != heartbeat {
                 heartbeat = state.heartbeat
@@ -107,29 +107,4 @@ func runInChild(
     return ChildOutcome(
         reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID, ending: state.ending,
         answer: state.answer)
-}
-
-/// Progress as a line with the rate and the time left.
-struct Progress {
-    let verb: String
-    private var start: (milliseconds: UInt64, pages: UInt64)?
-
-    init(verb: String) { self.verb = verb }
-
-    /// - Returns: nil where there is nothing to tell yet.
-    mutating func line(pages: UInt64, of total: UInt64) -> String? {
-        guard total > 0 else { return nil }
-        let now = monotonicMilliseconds()
-        guard let start else {
-            self.start = (now, pages)
-            return nil
-        }
-        let milliseconds = max(1, now - start.milliseconds)
-        let moved = pages > start.pages ? pages - start.pages : 0
-        let rate = moved &* 1000 / milliseconds
-        var line = "\(verb): \(min(100, pages &* 100 / total)) % of \(describe(bytes: total &* pageSize))"
-        line += ", \(describe(bytes: rate &* pageSize))/s"
-        if rate > 0, total > pages { line += ", \((total - pages) / rate &+ 1) s left" }
-        return line
-    }
 }

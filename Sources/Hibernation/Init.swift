@@ -22,7 +22,7 @@ public func runInit() -> Never {
     let commandLine = KernelCommandLine(text)
     let settings = Settings(commandLine)
     log.isDebugging = settings.isDebugging
-    log.debug("\(availableProcessorCount()) CPUs; command line: \(trimmed(text))")
+    log.debug("torpor \(torporVersion); \(availableProcessorCount()) CPUs; command line: \(trimmed(text))")
     for problem in settings.problems { log.error(problem) }
 
     // Both words are needed: a plain kexec can leave a jump-back entry that leads nowhere.

@@ -61,7 +61,7 @@ struct Restore {
     private func resume(_ partition: HibernationPartition) throws(Failure) {
         let reader = try steps.run(.image) { () throws(Failure) in try ImageReader(partition) }
         let description = reader.description
-        log.debug("entry 0x\(hexadecimal(description.jumpBackEntry)), \(reader.index.entries.count) chunks")
+        log.debug("entry 0x\(hexadecimal(description.jumpBackEntry)), \(partition.superblock.counts.chunks) chunks")
         log.debug("kernel A had \(describeRanges(description.memoryRanges))")
         let copies = try copies(of: partition)
         try steps.run(.machine) { () throws(Failure) in try ResumeChecks(description).perform() }
@@ -74,7 +74,7 @@ struct Restore {
         log.notice(
             "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))"
         )
-        state.totalPages = allowed.byteCount / pageSize
+        state.expectPages(of: partition.superblock)
         // Before the write: PID 1 takes back what a failed write may have left.
         state.stage = .working
         try steps.run(.attempt) { () throws(Failure) in try partition.update { $0.state = .attempted } }

@@ -8,6 +8,7 @@ import Synchronization
 /// verifies and only then decodes into place.
 final class RestorePipeline: @unchecked Sendable {
     private let reader: ImageReader
+    private let queue: ChunkQueue
     private let windows: MemoryWindows
     private let allowed: [AddressRange]
     private let state: ChildState
@@ -23,6 +24,7 @@ final class RestorePipeline: @unchecked Sendable {
     /// - Parameter allowed: the addresses that may be written, as whole pages: kernel A's saved memory.
     init(_ reader: ImageReader, _ device: MemoryDevice, allowed: [AddressRange], state: ChildState) {
         self.reader = reader
+        queue = ChunkQueue(reader)
         let allowed = allowed.normalized()
         self.allowed = allowed
         room = Atomic(allowed.byteCount)
@@ -36,9 +38,8 @@ final class RestorePipeline: @unchecked Sendable {
     /// - Throws: at the first chunk that is damaged or belongs elsewhere, and where the pages are not kernel A's, each once.
     func run() throws(Failure) {
         try workers.run { () throws(Failure) in try self.work() }
-        let counts = reader.partition.superblock.counts
         let restored = tally.withLock { $0 }
-        guard restored.data == counts.dataPages, restored.zero == counts.zeroPages,
+        guard restored.hasCounts(of: reader.partition.superblock),
             room.load(ordering: .relaxed) == 0, restored.sum == PageTally.sum(of: allowed)
         else {
             throw Failure(
@@ -72,10 +73,12 @@ final class RestorePipeline: @unchecked Sendable {
     private func work() throws(Failure) {
         let chunks = try reader.makeChunkReader()
         var sink = Sink(pipeline: self, view: MemoryView(windows))
-        while !workers.isStopping, let entry = reader.takeEntry() {
+        while !workers.isStopping, let entry = try queue.take() {
             let pages = try chunks.read(entry, into: &sink)
             tally.withLock { $0 = $0 + pages }
-            state.add(pages: pages.data + pages.zero)
+            state.add(pages: pages.data)
+            state.add(zeroPages: pages.zero - pages.free)
+            state.beat()
         }
     }
 }

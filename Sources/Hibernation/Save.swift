@@ -48,7 +48,7 @@ struct Save {
         let leftOut = (selection?.freePages ?? 0) &+ (selection?.unreadablePages ?? 0)
         let used = (pages - min(pages, leftOut)) * pageSize
         log.notice("saving \(describe(bytes: used)) to \(partition.path) with \(settings.codec.description)")
-        state.totalPages = pages
+        state.totalPages = used / pageSize
         state.stage = .working
 
         let start = monotonicMilliseconds()
@@ -56,9 +56,7 @@ struct Save {
             guard let imageUUID = UUID(random: try randomBytes(16)) else {
                 throw Failure("make", "a UUID", "too few bytes")
             }
-            return try ImageWriter(
-                partition, imageUUID: imageUUID, codec: settings.codec,
-                expectedChunks: Int(min(pages / UInt64(ChunkHeader.maximumDataPages) + 64, 1 << 16)))
+            return try ImageWriter(partition, imageUUID: imageUUID, codec: settings.codec)
         }
         do throws(Failure) {
             try steps.run(.pages) { () throws(Failure) in

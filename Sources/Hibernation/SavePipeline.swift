@@ -3,11 +3,13 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// Streams memory from a core file into an image: each worker taking window after window.
+/// Streams memory from a core file into an image: each worker taking window after window, from all over the memory, so that
+/// what is left is like what was seen.
 final class SavePipeline: @unchecked Sendable {
     private let core: CoreFile
     private let writer: ImageWriter
-    private let windows: WorkList<AddressRange>
+    /// The windows, in the order in which they are taken.
+    let windows: WorkList<AddressRange>
     private let selection: PageSelection?
     private let state: ChildState
     private let workers: Workers
@@ -23,7 +25,7 @@ final class SavePipeline: @unchecked Sendable {
     ) {
         self.core = core
         self.writer = writer
-        self.windows = WorkList(windows)
+        self.windows = WorkList(spread(windows))
         self.selection = selection
         self.state = state
         workers = Workers(count: pipelineWorkerCount(writer.codec))
@@ -70,8 +72,8 @@ final class SavePipeline: @unchecked Sendable {
             }
             let start = Int(addresses.lowerBound - window.lowerBound)
             let contents = UnsafeRawBufferPointer(rebasing: mapping.bytes[start..<start + Int(addresses.byteCount)])
-            try builder.addPages(firstFrame: addresses.lowerBound / pageSize, contents) { count in
-                state.add(pages: count)
+            try builder.addPages(firstFrame: addresses.lowerBound / pageSize, contents) { count, areZeros in
+                if areZeros { state.add(zeroPages: count) } else { state.add(pages: count) }
                 return !workers.isStopping
             }
         }
@@ -88,6 +90,7 @@ final class SavePipeline: @unchecked Sendable {
         } else {
             try builder.addFreePages(firstFrame: first, count: UInt32(count))
         }
-        state.add(pages: count)
+        // Nothing is moved.
+        state.beat()
     }
 }

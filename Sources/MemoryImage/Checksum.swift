@@ -10,3 +10,15 @@ public func xxh64(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
 func xxh64(_ bytes: [UInt8], count: Int? = nil) -> UInt64 {
     bytes.withUnsafeBytes { xxh64(UnsafeRawBufferPointer(rebasing: $0.prefix(count ?? $0.count))) }
 }
+
+/// The XXH64 of bytes that come in pieces, as if they were one.
+struct StreamedXXH64 {
+    private var state = torpor_xxh64_begin(0)
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        if bytes.count > 0 { torpor_xxh64_add(&state, bytes.baseAddress, bytes.count) }
+    }
+
+    /// The checksum of all bytes so far.
+    var value: UInt64 { withUnsafePointer(to: state) { torpor_xxh64_sum($0) } }
+}

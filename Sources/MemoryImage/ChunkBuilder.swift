@@ -32,9 +32,9 @@ public final class ChunkBuilder {
 
     /// Adds pages, those of zeros as such. They are whole pages, which follow each other in `contents`, and are valid until
     /// this returns.
-    /// - Parameter goesOn: is told of each part that was taken, in pages, and ends the call with false.
+    /// - Parameter goesOn: is told of each part that was taken, in pages, and whether they are zeros; ends the call with false.
     public func addPages(
-        firstFrame: UInt64, _ contents: UnsafeRawBufferPointer, _ goesOn: (UInt64) -> Bool
+        firstFrame: UInt64, _ contents: UnsafeRawBufferPointer, _ goesOn: (_ pages: UInt64, _ areZeros: Bool) -> Bool
     ) throws(Failure) {
         let page = Int(pageSize)
         let pageCount = contents.count / page
@@ -56,7 +56,7 @@ public final class ChunkBuilder {
                 try addData(
                     firstFrame: frame, UnsafeRawBufferPointer(rebasing: contents[start * page..<end * page]))
             }
-            if !goesOn(UInt64(end - start)) { return }
+            if !goesOn(UInt64(end - start), isRunOfZeros) { return }
             start = end
         }
     }

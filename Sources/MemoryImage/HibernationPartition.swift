@@ -13,7 +13,8 @@ public final class HibernationPartition: @unchecked Sendable {
     private let block: Mapping
 
     /// Opens a formatted partition.
-    /// - Throws: where it is not formatted, damaged, of an unknown version, encrypted, or smaller than it was.
+    /// - Throws: if it is not formatted, damaged, of an unknown version, with unknown features, encrypted, or smaller than it
+    ///   was.
     public init(_ path: String, _ options: File.Options = []) throws(Failure) {
         self.path = path
         file = try File(aroundCache: path, options)
@@ -32,7 +33,12 @@ public final class HibernationPartition: @unchecked Sendable {
             } catch { refusals.append(error) }
         }
         // A later version may have written the newer slot: what the older one says is not true any more then.
-        let isLater = refusals.contains { if case .unknownVersion = $0 { true } else { false } }
+        let isLater = refusals.contains { refusal in
+            switch refusal {
+            case .unknownVersion, .unknownFeatures: true
+            case .notFormatted, .damaged: false
+            }
+        }
         guard let best, !isLater else { throw HibernationPartition.failure(path, refusals) }
         superblock = best.superblock
         slot = best.slot
@@ -54,6 +60,10 @@ public final class HibernationPartition: @unchecked Sendable {
                 return Failure(
                     "open", path, "its format has version \(version), this torpor knows \(Superblock.version)",
                     remedy: "use a newer torpor, or format it again with: torpor format --force \(path)")
+            case .unknownFeatures(let features):
+                return Failure(
+                    "open", path, "it needs features that this torpor lacks (bits \(features.bitNumbers))",
+                    remedy: "use a newer torpor, or format it again with: torpor format --force \(path)")
             case .damaged:
                 return Failure(
                     "open", path, "both its superblocks are damaged",
@@ -65,7 +75,8 @@ public final class HibernationPartition: @unchecked Sendable {
             "open", path, "it is not a hibernation partition", remedy: "make it one with: torpor format \(path)")
     }
 
-    /// Makes a device a hibernation partition: everything before the data area is zeroed, then the first slot written.
+    /// Makes a device a hibernation partition: everything before and behind the data area is zeroed, then the first slot
+    /// written.
     ///
     /// What the device held before is for the caller to look at.
     public static func format(_ path: String, label: String, uuid: UUID, _ options: File.Options) throws(Failure) {
@@ -75,7 +86,8 @@ public final class HibernationPartition: @unchecked Sendable {
                 remedy: "use one of at most \(Superblock.labelLimit - 1)")
         }
         let file = try File(aroundCache: path, [.write, options])
-        let size = try DeviceGeometry(of: file).byteCount / UInt64(blockSize) * UInt64(blockSize)
+        let deviceByteCount = try DeviceGeometry(of: file).byteCount
+        let size = deviceByteCount / UInt64(blockSize) * UInt64(blockSize)
         guard size >= Superblock.minimumDeviceByteCount else {
             throw Failure(
                 "format", path, "it has \(describe(bytes: size))",
@@ -85,10 +97,12 @@ public final class HibernationPartition: @unchecked Sendable {
         }
         // libblkid reads with buffers of its own, which O_DIRECT does not take; O_EXCL is held by the other descriptor.
         try wipeSignatures(try File(path, .write))
+        var superblock = Superblock(uuid: uuid, label: label, deviceByteCount: size)
         let area = try Mapping(anonymous: Int(Superblock.dataOffset))
         try file.write(UnsafeRawBufferPointer(area.bytes), at: 0)
+        // Up to the last sector, which may lie behind the last whole block.
+        try writeZeros(superblock.dataArea.upperBound..<deviceByteCount / 512 * 512, to: file)
         try file.flush()
-        var superblock = Superblock(uuid: uuid, label: label, deviceByteCount: size)
         superblock.time = secondsSince1970()
         area.bytes.copyBytes(from: superblock.encoded())
         try file.write(UnsafeRawBufferPointer(rebasing: area.bytes[..<Superblock.byteCount]), at: 0)
@@ -123,25 +137,47 @@ public final class HibernationPartition: @unchecked Sendable {
     /// Gives up the image, durably.
     public func discardImage() throws(Failure) { try retireImage { $0.clearImage(state: .empty, imageUUID: .zero) } }
 
-    /// Bytes that chunks, index and description can take.
-    var dataArea: Range<UInt64> { Superblock.dataOffset..<max(Superblock.dataOffset, superblock.deviceByteCount) }
+    /// Begins an image: the superblock says `saving`, and is of the present version from here on.
+    func beginImage(_ imageUUID: UUID, _ codec: Codec, _ features: Superblock.Features) throws(Failure) {
+        let isOfEarlierVersion = superblock.version < Superblock.version
+        try update { superblock in
+            superblock.version = Superblock.version
+            superblock.clearImage(state: .saving, imageUUID: imageUUID)
+            superblock.codec = codec
+            superblock.features = features
+        }
+        // An image of version 1 may have left something there.
+        let end = dataArea.upperBound
+        if isOfEarlierVersion { try writeZeros(end..<max(end, superblock.deviceByteCount), to: file) }
+    }
 
-    /// The bytes of an extent, whose checksum is verified.
-    func read(_ extent: Superblock.Extent, _ name: String, limit: UInt64) throws(Failure) -> [UInt8] {
+    /// Bytes that chunks, index and description can take.
+    var dataArea: Range<UInt64> { superblock.dataArea }
+
+    /// Refuses an extent that is empty, larger than a reader takes, or not within the data area.
+    func check(_ extent: Superblock.Extent, _ name: String, limit: UInt64) throws(Failure) {
         let area = dataArea
         guard extent.byteCount > 0, extent.byteCount <= limit, extent.offset % UInt64(blockSize) == 0,
             extent.offset >= area.lowerBound, extent.offset <= area.upperBound,
             extent.byteCount <= area.upperBound - extent.offset
         else { throw Failure("read", "\(name) on \(path)", "it does not lie within the partition", isFinal: true) }
+    }
+
+    /// The bytes of an extent, whose checksum is verified.
+    func read(_ extent: Superblock.Extent, _ name: String, limit: UInt64) throws(Failure) -> [UInt8] {
+        try check(extent, name, limit: limit)
         let buffer = try Mapping(anonymous: roundedUpToBlock(Int(extent.byteCount)))
         try file.read(into: buffer.bytes, at: extent.offset)
         let bytes = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<Int(extent.byteCount)])
         guard xxh64(bytes) == extent.checksum,
             isZero(UnsafeRawBufferPointer(rebasing: buffer.bytes[Int(extent.byteCount)...]))
-        else {
-            throw Failure("read", "\(name) on \(path)", "its checksum is wrong: the image is damaged", isFinal: true)
-        }
+        else { throw damaged(name) }
         return Array(bytes)
+    }
+
+    /// The refusal of a part of the image whose checksum is wrong.
+    func damaged(_ name: String) -> Failure {
+        Failure("read", "\(name) on \(path)", "its checksum is wrong: the image is damaged", isFinal: true)
     }
 
     /// Writes bytes at an offset of the data area and returns the extent that names them.
@@ -160,5 +196,16 @@ public final class HibernationPartition: @unchecked Sendable {
         buffer.bytes.copyBytes(from: bytes)
         try file.write(UnsafeRawBufferPointer(buffer.bytes), at: offset)
         return Superblock.Extent(offset: offset, byteCount: UInt64(bytes.count), checksum: xxh64(bytes))
+    }
+}
+
+/// Writes zeros to a range of bytes of a device, whose ends are multiples of its sectors.
+private func writeZeros(_ range: Range<UInt64>, to file: borrowing File) throws(Failure) {
+    let zeros = try Mapping(anonymous: Int(Superblock.tailByteCount))
+    var start = range.lowerBound
+    while start < range.upperBound {
+        let count = Int(min(range.upperBound - start, Superblock.tailByteCount))
+        try file.write(UnsafeRawBufferPointer(rebasing: zeros.bytes[..<count]), at: start)
+        start += UInt64(count)
     }
 }

@@ -3,7 +3,8 @@ import Basics
 /// What is known of the session whose memory an image holds, and what its resume needs.
 ///
 /// Kernel A writes down what only it can see, kernel B adds what only it can know (`jumpBackEntry`, `backupSources`,
-/// `vmcoreInfo`). The encoding is a list of tagged fields, so that a reader passes over what it does not know.
+/// `vmcoreInfo`). The encoding is a list of tagged fields, so that a reader passes over what it does not know; a tag with
+/// bit 31 set it must not pass over.
 public struct ImageDescription: Equatable, Sendable {
     /// A range of the firmware's memory map with its type, as in /sys/firmware/memmap.
     public struct FirmwareRange: Equatable, Sendable {
@@ -58,6 +59,9 @@ public struct ImageDescription: Equatable, Sendable {
     /// What nobody may have used between the save and the resume.
     public var watchedDevices: [WatchedDevice] = []
 
+    /// The version of torpor that wrote the image, such as `0.2.0`; empty for an image of format version 1.
+    public var writer = ""
+
     /// Each of them takes a reader time.
     public static let maximumWatchedAreas = 1024
     public static let maximumWatchedDevices = 1024
@@ -70,10 +74,14 @@ public struct ImageDescription: Equatable, Sendable {
     private enum Tag: UInt32 {
         case session = 1, host, kernelRelease, jumpBackEntry, hasFiveLevelPaging, processorCount
         case backupRanges, memoryRanges, firmwareMap, backupSources, vmcoreInfo, reportAddress, reportKey
-        case processorFeatures, acpiChecksum, watchedArea, partition
+        case processorFeatures, acpiChecksum, watchedArea, partition, writer
         case microcodeRevision = 20
         case hotPluggedRanges = 19
         case watchedDevice = 21
+        // Set aside: 22-25 what else there is of watched devices, 26 what kernel A's command line says.
+
+        /// The bit of a tag that a reader must not pass over if it does not know the field.
+        static let mandatory: UInt32 = 1 << 31
     }
 
     static let magic = Array("TorporID".utf8)
@@ -123,6 +131,7 @@ public struct ImageDescription: Equatable, Sendable {
         add(.partition, partition)
         for area in watchedAreas { add(.watchedArea, area.encoded()) }
         for device in watchedDevices { add(.watchedDevice, device.encoded()) }
+        if !writer.isEmpty { add(.writer, Array(writer.utf8)) }
         return bytes
     }
 
@@ -137,8 +146,15 @@ public struct ImageDescription: Equatable, Sendable {
             let count = Int(try fields.integer(at: offset + 4, as: UInt32.self))
             let value = try fields.copy(at: offset + 8, count: count)
             offset += 8 + count
-            guard let tag = Tag(rawValue: tag) else { continue }
-            try take(tag, value)
+            let number = tag & ~Tag.mandatory
+            guard let known = Tag(rawValue: number) else {
+                if tag == number { continue }
+                throw Failure(
+                    "read", "the image's description",
+                    "it needs a newer torpor: this one does not know its field \(number)",
+                    remedy: "use the torpor that wrote it, or a newer one")
+            }
+            try take(known, value)
         }
     }
 
@@ -164,6 +180,7 @@ public struct ImageDescription: Equatable, Sendable {
         case .processorFeatures: processorFeatures = try ImageDescription.numbers(value)
         case .acpiChecksum: acpiChecksum = try number()
         case .microcodeRevision: microcodeRevision = try number()
+        case .writer: writer = String(decoding: value, as: UTF8.self)
         case .partition:
             let fields = value.span.bytes
             partitionUUID = UUID(bytes: try fields.copy(at: 0, count: 16)) ?? .zero

@@ -1,7 +1,7 @@
 import Basics
 import Linux
 
-/// Reads one image. Workers share it, each with a `ChunkReader` of its own.
+/// Reads one image. Workers share it, each with a `ChunkReader` of its own; a `ChunkQueue` gives each chunk to one of them.
 ///
 /// The chain of checksums begins at the superblock: it names those of description and index, the index names that of
 /// each chunk's header, and the header that of its payload.
@@ -9,36 +9,28 @@ public final class ImageReader: @unchecked Sendable {
     public let partition: HibernationPartition
     public let description: ImageDescription
     public let index: ChunkIndex
-    private let entries: WorkList<ChunkIndex.Entry>
-
-    /// The largest description that is read: with a backup range of 4 GiB, its page map has 8 MiB.
-    static let descriptionLimit: UInt64 = 16 << 20
-    /// The largest index that is read: 2 million chunks, 2 TiB of memory.
-    static let indexLimit: UInt64 = 64 << 20
 
     /// Reads description and index of the image that the superblock names, and verifies both.
     public init(_ partition: HibernationPartition) throws(Failure) {
         self.partition = partition
-        let superblock = partition.superblock
-        description = try ImageDescription(
-            decoding: partition.read(
-                superblock.descriptionExtent, "the description", limit: ImageReader.descriptionLimit))
-        index = try ChunkIndex(
-            decoding: partition.read(superblock.indexExtent, "the index", limit: ImageReader.indexLimit),
-            partition: partition.dataArea)
-        entries = WorkList(index.entries)
-        var dataPages: UInt64 = 0
-        for entry in index.entries { dataPages += UInt64(entry.dataPages) }
-        guard index.imageUUID == superblock.imageUUID, UInt64(index.entries.count) == superblock.counts.chunks,
-            dataPages == superblock.counts.dataPages
-        else { throw Failure("read", "the index on \(partition.path)", "it belongs to another image", isFinal: true) }
+        description = try partition.readDescription()
+        index = try ChunkIndex(of: partition)
     }
-
-    /// The next chunk that no worker has taken yet; nil when all are taken.
-    public func takeEntry() -> ChunkIndex.Entry? { entries.take() }
 
     /// A new worker's reader.
     public func makeChunkReader() throws(Failure) -> ChunkReader { try ChunkReader(self) }
+}
+
+extension HibernationPartition {
+    /// The largest description that is read: with a backup range of 4 GiB, its page map has 8 MiB.
+    static let descriptionLimit: UInt64 = 16 << 20
+
+    /// Reads the description of the image that the superblock names, and verifies it; nothing else of the image.
+    public func readDescription() throws(Failure) -> ImageDescription {
+        try ImageDescription(
+            decoding: read(
+                superblock.descriptionExtent, "the description", limit: HibernationPartition.descriptionLimit))
+    }
 }
 
 /// Where the pages of a chunk go.

@@ -13,17 +13,17 @@ extension ImageReader {
     public func verify() throws(Failure) {
         let workers = Workers()
         let tally = Guarded(PageTally())
+        let queue = ChunkQueue(self)
         try workers.run { () throws(Failure) in
             let chunks = try self.makeChunkReader()
             var sink = NoSink()
-            while !workers.isStopping, let entry = self.takeEntry() {
+            while !workers.isStopping, let entry = try queue.take() {
                 let pages = try chunks.read(entry, into: &sink)
                 tally.withLock { $0 = $0 + pages }
             }
         }
-        let counts = partition.superblock.counts
         let found = tally.withLock { $0 }
-        guard found.data == counts.dataPages, found.zero == counts.zeroPages else {
+        guard found.hasCounts(of: partition.superblock) else {
             throw Failure("verify", partition.path, "its pages are not as many as its superblock says")
         }
         let memory = description.savedRanges

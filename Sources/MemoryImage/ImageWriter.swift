@@ -2,8 +2,8 @@ import Basics
 import Linux
 import Synchronization
 
-/// Writes one image. Workers share it, each with a `ChunkBuilder` of its own: the only things they share are two atomic
-/// counters, and the index, which they touch once per chunk.
+/// Writes one image. Workers share it, each with a `ChunkBuilder` of its own: the only things they share are some atomic
+/// counters, and the index, which they touch once per chunk. Its memory does not grow with the image.
 public final class ImageWriter: @unchecked Sendable {
     let partition: HibernationPartition
     let imageUUID: UUID
@@ -12,24 +12,25 @@ public final class ImageWriter: @unchecked Sendable {
     private let nextSequence = Atomic<UInt64>(0)
     private let dataPages = Atomic<UInt64>(0)
     private let zeroPages = Atomic<UInt64>(0)
-    private let entries: Guarded<[ChunkIndex.Entry]>
+    private let freePages = Atomic<UInt64>(0)
+    private let index: Guarded<IndexWriter>
 
     /// Marks the partition as `saving` and begins an image on it.
-    /// - Parameter expectedChunks: how many chunks room is made for at once.
-    public init(
-        _ partition: HibernationPartition, imageUUID: UUID, codec: Codec, expectedChunks: Int
+    public convenience init(_ partition: HibernationPartition, imageUUID: UUID, codec: Codec) throws(Failure) {
+        try self.init(
+            partition, imageUUID: imageUUID, codec: codec, index: IndexWriter(partition, imageUUID: imageUUID))
+    }
+
+    init(
+        _ partition: HibernationPartition, imageUUID: UUID, codec: Codec, index: IndexWriter
     ) throws(Failure) {
         self.partition = partition
         self.imageUUID = imageUUID
         self.codec = codec
+        self.index = Guarded(index)
+        // Of the present version from here on, whose data area may be another.
+        try partition.beginImage(imageUUID, codec, .indexBlocks)
         nextOffset = Atomic(partition.dataArea.lowerBound)
-        var entries: [ChunkIndex.Entry] = []
-        entries.reserveCapacity(expectedChunks)
-        self.entries = Guarded(entries)
-        try partition.update { superblock in
-            superblock.clearImage(state: .saving, imageUUID: imageUUID)
-            superblock.codec = codec
-        }
     }
 
     /// A new worker's builder.
@@ -45,9 +46,9 @@ public final class ImageWriter: @unchecked Sendable {
 
     func takeSequence() -> UInt64 { nextSequence.add(1, ordering: .relaxed).oldValue }
 
-    /// Writes a finished chunk at the next free place and enters it into the index.
-    func write(_ chunk: UnsafeRawBufferPointer, _ header: ChunkHeader) throws(Failure) {
-        let size = UInt64(chunk.count)
+    /// Takes the next place for some bytes, in whole blocks.
+    private func reserve(_ byteCount: Int) throws(Failure) -> UInt64 {
+        let size = UInt64(roundedUpToBlock(byteCount))
         let offset = nextOffset.add(size, ordering: .relaxed).oldValue
         guard offset <= partition.dataArea.upperBound, size <= partition.dataArea.upperBound - offset else {
             throw Failure(
@@ -55,14 +56,21 @@ public final class ImageWriter: @unchecked Sendable {
                 "the image does not fit into its \(describe(bytes: partition.superblock.deviceByteCount))",
                 remedy: "use a larger partition, or a codec that compresses better")
         }
+        return offset
+    }
+
+    /// Writes a finished chunk at the next free place and enters it into the index.
+    func write(_ chunk: UnsafeRawBufferPointer, _ header: ChunkHeader) throws(Failure) {
+        let offset = try reserve(chunk.count)
         try partition.file.write(chunk, at: offset)
         dataPages.add(UInt64(header.dataPages), ordering: .relaxed)
         zeroPages.add(header.zeroPages, ordering: .relaxed)
+        for run in header.runs where run.kind == .free { freePages.add(UInt64(run.count), ordering: .relaxed) }
         let entry = ChunkIndex.Entry(
             offset: offset, byteCount: UInt32(chunk.count), dataPages: UInt32(header.dataPages),
             sequence: header.sequence,
             headerChecksum: header.checksum)
-        entries.withLock { $0.append(entry) }
+        try index.withLock { index throws(Failure) in try index.add(entry, reserve: reserve) }
     }
 
     /// Completes the image: description and index, flushed; then the superblock with its new state, flushed.
@@ -70,24 +78,21 @@ public final class ImageWriter: @unchecked Sendable {
     public func finish(
         _ description: ImageDescription, state: Superblock.State, milliseconds: () -> UInt64
     ) throws(Failure) {
-        var offset = nextOffset.load(ordering: .relaxed)
+        var description = description
+        description.writer = torporVersion
+        let bytes = description.encoded()
         let descriptionExtent = try partition.write(
-            description.encoded(), "the description", at: offset, limit: ImageReader.descriptionLimit)
-        offset += UInt64(roundedUpToBlock(Int(descriptionExtent.byteCount)))
-        var index = ChunkIndex(imageUUID: imageUUID)
-        // Taken out, so that they are sorted where they are.
-        entries.withLock { swap(&$0, &index.entries) }
-        // Ordered by place, so that the reader reads the disk forwards.
-        index.entries.sort { $0.offset < $1.offset }
-        let indexExtent = try partition.write(
-            index.encoded(), "the index", at: offset, limit: ImageReader.indexLimit)
-        offset += UInt64(roundedUpToBlock(Int(indexExtent.byteCount)))
-        try partition.file.flush()
+            bytes, "the description", at: reserve(bytes.count), limit: HibernationPartition.descriptionLimit)
         var counts = Superblock.Counts()
-        counts.chunks = UInt64(index.entries.count)
+        let indexExtent = try index.withLock { index throws(Failure) in
+            counts.chunks = index.chunkCount
+            return try index.finish(reserve: reserve)
+        }
+        try partition.file.flush()
         counts.dataPages = dataPages.load(ordering: .relaxed)
         counts.zeroPages = zeroPages.load(ordering: .relaxed)
-        counts.storedBytes = offset
+        counts.freePages = freePages.load(ordering: .relaxed)
+        counts.storedBytes = nextOffset.load(ordering: .relaxed)
         counts.milliseconds = milliseconds()
         try partition.update { superblock in
             superblock.state = state

@@ -6,6 +6,8 @@ public struct PageTally: Equatable, Sendable {
     public var data: UInt64 = 0
     /// Pages whose contents are not stored: zeros, and free ones.
     public var zero: UInt64 = 0
+    /// Those among them that may hold anything.
+    public var free: UInt64 = 0
     /// The sum of the runs' scrambled ends less their scrambled beginnings, modulo 2^64: runs that follow each other add up
     /// to what they are together, and only those that cover the same frames once come to the same sum.
     public var sum: UInt64 = 0
@@ -16,8 +18,16 @@ public struct PageTally: Equatable, Sendable {
         var result = one
         result.data &+= other.data
         result.zero &+= other.zero
+        result.free &+= other.free
         result.sum &+= other.sum
         return result
+    }
+
+    /// Whether there are as many pages of each kind as a superblock says; one of version 1 does not tell the free ones apart.
+    public func hasCounts(of superblock: Superblock) -> Bool {
+        let counts = superblock.counts
+        return data == counts.dataPages && zero == counts.zeroPages
+            && (superblock.version == 1 || free == counts.freePages)
     }
 
     /// The sum for all pages of the ranges.
@@ -31,6 +41,7 @@ public struct PageTally: Equatable, Sendable {
 
     mutating func add(_ run: PageRun) {
         if run.kind == .data { data &+= UInt64(run.count) } else { zero &+= UInt64(run.count) }
+        if run.kind == .free { free &+= UInt64(run.count) }
         guard let addresses = run.addresses else { return }
         sum &+= PageTally.sum(of: addresses.lowerBound / pageSize..<addresses.upperBound / pageSize)
     }

@@ -3,7 +3,10 @@ import Basics
 /// What a hibernation partition says of itself, in one 4 KiB block; `docs/image-format.md` has the table of fields.
 public struct Superblock: Equatable, Sendable {
     public static let magic = Array("TorporHP".utf8)
-    public static let version: UInt32 = 1
+    /// The version of new images and of partitions that are formatted now; earlier ones are read and kept.
+    public static let version: UInt32 = 2
+    /// The versions that are read.
+    static let knownVersions: ClosedRange<UInt32> = 1...version
     /// Bytes in a superblock: one block.
     public static let byteCount = 4096
     /// Byte offsets of the two slots, written in turn.
@@ -12,6 +15,9 @@ public struct Superblock: Equatable, Sendable {
     public static let dataOffset: UInt64 = 1 << 20
     /// The smallest partition that is formatted, in bytes.
     public static let minimumDeviceByteCount: UInt64 = 4 << 20
+    /// Bytes at the partition's end that hold no data since version 2: others have their signatures there (MD RAID 1.0, the
+    /// second GPT, labels of ZFS), and would take an image's bytes for one.
+    public static let tailByteCount: UInt64 = 1 << 20
     static let labelLimit = 64
     static let reasonLimit = 256
 
@@ -36,6 +42,22 @@ public struct Superblock: Equatable, Sendable {
         public var isWaiting: Bool { self == .ready || self == .attempted }
     }
 
+    /// What a reader has to know to make anything of the partition.
+    public struct Features: OptionSet, Equatable, Sendable {
+        public let rawValue: UInt64
+        public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+        /// The index is a table of index blocks, which lie among the chunks; without it, one piece.
+        public static let indexBlocks = Features(rawValue: 1 << 0)
+        /// All that this version knows.
+        public static let known: Features = [.indexBlocks]
+
+        /// The numbers of its bits, for messages: `3, 17`.
+        public var bitNumbers: String {
+            (0..<64).filter { rawValue >> UInt64($0) & 1 == 1 }.map { "\($0)" }.joined(separator: ", ")
+        }
+    }
+
     /// A range of the partition with the XXH64 of its bytes. In bytes; `offset` is a multiple of 4 KiB.
     public struct Extent: Equatable, Sendable {
         public var offset: UInt64 = 0
@@ -54,8 +76,10 @@ public struct Superblock: Equatable, Sendable {
         public var chunks: UInt64 = 0
         /// Pages whose contents are stored.
         public var dataPages: UInt64 = 0
-        /// Pages of zeros, recorded but not stored.
+        /// Pages whose contents are not stored: zeros, and free ones.
         public var zeroPages: UInt64 = 0
+        /// Those among them that were free and may hold anything; 0 in images of version 1, which does not tell.
+        public var freePages: UInt64 = 0
         /// Bytes of the partition that the image takes, superblocks included.
         public var storedBytes: UInt64 = 0
         /// Milliseconds from the first page read to the last byte flushed.
@@ -63,6 +87,8 @@ public struct Superblock: Equatable, Sendable {
         public init() {}
     }
 
+    /// The version of the format; what is changed in a superblock of an earlier one stays of that version.
+    public internal(set) var version = Superblock.version
     /// Counts up with every superblock written; the valid slot with the higher one counts.
     public var generation: UInt64
     public var uuid: UUID
@@ -70,6 +96,8 @@ public struct Superblock: Equatable, Sendable {
     /// Bytes of the device when it was formatted.
     public var deviceByteCount: UInt64
     public var state: State
+    /// What a reader of the image has to know.
+    public var features: Features = []
     /// The encryption of chunks, index and description; 0 is none, and this version knows no other.
     public var cipher: UInt32 = 0
     /// The image that `state` is about; zero for none.
@@ -100,15 +128,23 @@ public struct Superblock: Equatable, Sendable {
         descriptionExtent = Extent()
         indexExtent = Extent()
         counts = Counts()
+        features = []
         refusals = 0
         reason = ""
+    }
+
+    /// Bytes that chunks, index and description can take: whole blocks. In version 1 they reach up to the device's end.
+    public var dataArea: Range<UInt64> {
+        let tail = version == 1 ? 0 : Superblock.tailByteCount
+        let end = (deviceByteCount - min(deviceByteCount, tail)) / UInt64(blockSize) * UInt64(blockSize)
+        return Superblock.dataOffset..<max(Superblock.dataOffset, end)
     }
 
     /// The bytes of a slot.
     public func encoded() -> [UInt8] {
         var block = [UInt8](repeating: 0, count: Superblock.byteCount)
         block.put(Superblock.magic, at: 0, limit: 8)
-        block.put(Superblock.version, at: 8)
+        block.put(version, at: 8)
         block.put(UInt32(Superblock.byteCount), at: 12)
         block.put(generation, at: 16)
         block.put(uuid.bytes, at: 24, limit: 16)
@@ -130,8 +166,10 @@ public struct Superblock: Equatable, Sendable {
         block.put(counts.milliseconds, at: 224)
         block.put(codec.number, at: 232)
         block.put(codec.level, at: 236)
+        block.put(features.rawValue, at: 240)
         block.put(refusals, at: 248)
         block.put(text: reason, at: 256, limit: Superblock.reasonLimit)
+        block.put(counts.freePages, at: 512)
         block.put(xxh64(block, count: Superblock.byteCount - 8), at: Superblock.byteCount - 8)
         return block
     }
@@ -144,6 +182,8 @@ public struct Superblock: Equatable, Sendable {
         case damaged
         /// Written by a version of Torpor that this one does not know.
         case unknownVersion(UInt32)
+        /// Of a known version, but with features that this one lacks.
+        case unknownFeatures(Features)
     }
 
     /// The superblock in a slot's bytes.
@@ -156,18 +196,25 @@ public struct Superblock: Equatable, Sendable {
             let version = try? fields.integer(at: 8, as: UInt32.self),
             sum == xxh64(block, count: Superblock.byteCount - 8)
         else { throw .damaged }
-        guard version == Superblock.version else { throw .unknownVersion(version) }
-        guard let superblock = try? Superblock(fields: fields) else { throw .damaged }
+        guard Superblock.knownVersions.contains(version) else { throw .unknownVersion(version) }
+        // Before any other field is looked at: they may mean something else then.
+        if version > 1 {
+            guard let bits: UInt64 = try? fields.integer(at: 240) else { throw .damaged }
+            let unknown = Features(rawValue: bits).subtracting(.known)
+            guard unknown.isEmpty else { throw .unknownFeatures(unknown) }
+        }
+        guard let superblock = try? Superblock(fields: fields, version: version) else { throw .damaged }
         self = superblock
     }
 
     /// The fields of a block whose checksum is right; a field can still hold what no version of ours writes.
-    private init(fields: RawSpan) throws(Failure) {
+    private init(fields: RawSpan, version: UInt32) throws(Failure) {
         guard let uuid = UUID(bytes: try fields.copy(at: 24, count: 16)),
             let imageUUID = UUID(bytes: try fields.copy(at: 120, count: 16)),
             let state = State(rawValue: try fields.integer(at: 112)),
             let codec = Codec(number: try fields.integer(at: 232), level: try fields.integer(at: 236))
         else { throw Failure("read", "the superblock", "a field holds an unknown value") }
+        self.version = version
         generation = try fields.integer(at: 16)
         self.uuid = uuid
         label = try fields.text(at: 40, count: Superblock.labelLimit)
@@ -186,6 +233,9 @@ public struct Superblock: Equatable, Sendable {
         self.codec = codec
         refusals = try fields.integer(at: 248)
         reason = try fields.text(at: 256, count: Superblock.reasonLimit)
+        guard version > 1 else { return }
+        features = Features(rawValue: try fields.integer(at: 240))
+        counts.freePages = try fields.integer(at: 512)
     }
 
     private static func extent(_ fields: RawSpan, at offset: Int) throws(Failure) -> Extent {

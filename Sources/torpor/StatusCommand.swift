@@ -80,7 +80,7 @@ struct PartitionOutput: Encodable {
         let hasImage = superblock.descriptionExtent.byteCount > 0
         image = hasImage ? CountsOutput(superblock.counts) : nil
         imageUUID = hasImage ? superblock.imageUUID.description : nil
-        let description = hasImage ? (try? ImageReader(partition))?.description : nil
+        let description = hasImage ? try? partition.readDescription() : nil
         host = description?.host
         kernelRelease = description?.kernelRelease
     }

@@ -7,7 +7,7 @@ struct Torpor: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "torpor",
         abstract: "Hibernate Linux through a second kernel.",
-        version: "0.1.0",
+        version: torporVersion,
         subcommands: [
             FormatCommand.self, CheckCommand.self, HibernateCommand.self, StatusCommand.self, VerifyCommand.self,
             DiscardCommand.self,

@@ -19,6 +19,6 @@ struct VerifyCommand: ParsableCommand {
         }
         let reader = try ImageReader(partition)
         try reader.verify()
-        print("\(partition.path): \(reader.index.entries.count) chunks verified")
+        print("\(partition.path): \(partition.superblock.counts.chunks) chunks verified")
     }
 }

@@ -139,9 +139,9 @@ import Testing
         arguments: [(0, 0), (5, 0), (0, UInt64.max), (UInt64.max, 1), (UInt64.max, UInt64.max)] as [(UInt64, UInt64)])
     func progressSurvivesItsNumbers(pages: UInt64, total: UInt64) {
         var progress = Progress(verb: "saving")
-        let first = progress.line(pages: 0, of: total)
+        let first = progress.line(PageWork(totalPages: total), at: 10)
         #expect(first == nil)
-        let line = progress.line(pages: pages, of: total)
+        let line = progress.line(PageWork(dataPages: pages, totalPages: total), at: 10)
         #expect((line == nil) == (total == 0))
         if total > 0 { #expect(line?.hasPrefix("saving: ") == true) }
     }

@@ -28,10 +28,13 @@ import Testing
             state.totalPages = 100
             state.add(pages: 7)
             state.add(pages: 8)
+            state.add(zeroPages: 9)
+            state.totalDataPages = 50
             state.stage = .committed
         }
         #expect(reason == nil)
         #expect(state.stage == .committed && state.totalPages == 100 && state.pages == 15)
+        #expect(state.work == PageWork(dataPages: 15, zeroPages: 9, totalPages: 100, totalDataPages: 50))
         #expect(state.counts.milliseconds == 5 && state.counts.chunks == 1 && state.counts.storedBytes == 4)
     }
 
@@ -111,14 +114,5 @@ import Testing
                 5 * size..<6 * size,
             ])
         #expect(SavePipeline.windows([]) == [])
-    }
-
-    @Test func tellsProgress() {
-        var progress = Progress(verb: "saving")
-        #expect(progress.line(pages: 0, of: 0) == nil)
-        #expect(progress.line(pages: 0, of: 1000) == nil, "no rate is known yet")
-        let line = progress.line(pages: 500, of: 1000)
-        #expect(line?.hasPrefix("saving: 50 % of 3.9 MiB, ") == true)
-        #expect(progress.line(pages: 2000, of: 1000)?.hasPrefix("saving: 100 % of") == true)
     }
 }

@@ -51,7 +51,7 @@ import Testing
             try partition.update { $0.state = .ready }
             try partition.update { $0.state = .consumed }
             var block = partition.superblock.encoded()
-            block.put(UInt32(2), at: 8)
+            block.put(Superblock.version + 1, at: 8)
             block.put(xxh64(block, count: 4088), at: 4088)
             try put(block, at: 0, path)
             #expect(throws: Failure.self) { try HibernationPartition(path) }

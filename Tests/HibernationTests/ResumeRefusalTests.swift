@@ -116,7 +116,7 @@ import Testing
     /// The refusals in a row end with the image.
     @Test func aResumeOrANewImageBeginsAnew() throws {
         try set(.ready, refusals: 4)
-        _ = try ImageWriter(partition, imageUUID: Self.image, codec: .none, expectedChunks: 1)
+        _ = try ImageWriter(partition, imageUUID: Self.image, codec: .none)
         #expect(try found.refusals == 0)
         try set(.ready, refusals: 4)
         try partition.discardImage()

@@ -28,7 +28,7 @@ private struct AskingSink: PageSink, ~Copyable {
     init() throws {
         file = try PartitionFile(32 << 20)
         writer = try ImageWriter(
-            file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none, expectedChunks: 4)
+            file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none)
     }
 
     /// Pages of which each begins with its frame's number.
@@ -46,7 +46,7 @@ private struct AskingSink: PageSink, ~Copyable {
         let bytes = try file.bytes
         let reader = try ImageReader(HibernationPartition(file.path))
         try reader.verify()
-        return try reader.index.entries.map { entry in
+        return try reader.entries().map { entry in
             try bytes.withUnsafeBytes {
                 try ChunkHeader(
                     decoding: UnsafeRawBufferPointer(
@@ -158,7 +158,7 @@ private struct AskingSink: PageSink, ~Copyable {
         let reader = try ImageReader(HibernationPartition(file.path))
         let chunks = try reader.makeChunkReader()
         var sink = try AskingSink()
-        while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
+        for entry in try reader.entries() { _ = try chunks.read(entry, into: &sink) }
         #expect(sink.asked.allSatisfy { $0.byteCount <= ChunkReader.pieceByteCount && !$0.isEmpty })
         let expected: [AddressRange] = [0x6_4000..<0xc1_c000, 0x232_8000..<0x242_8000]
         #expect(sink.asked.normalized() == expected)

@@ -83,52 +83,6 @@ import Testing
     }
 }
 
-@Suite struct ChunkIndexTests {
-    private static let partition: Range<UInt64> = 1 << 20..<1 << 30
-    private static let index = ChunkIndex(
-        imageUUID: MemoryFixture.imageUUID,
-        entries: [
-            .init(offset: 1 << 20, byteCount: 8192, dataPages: 4, sequence: 1, headerChecksum: 3),
-            .init(offset: (1 << 30) - 4096, byteCount: 4096, dataPages: 0, sequence: 0, headerChecksum: 9),
-        ])
-
-    @Test func readsWhatItWrites() throws {
-        let read = try ChunkIndex(decoding: Self.index.encoded(), partition: Self.partition)
-        #expect(read.entries == Self.index.entries)
-        #expect(read.imageUUID == Self.index.imageUUID)
-    }
-
-    @Test func refusesEveryTruncation() {
-        let bytes = Self.index.encoded()
-        for count in bytes.indices {
-            #expect(throws: Failure.self, "\(count) bytes") {
-                try ChunkIndex(decoding: Array(bytes.prefix(count)), partition: Self.partition)
-            }
-        }
-    }
-
-    private nonisolated(unsafe) static let mistakes: [(inout ChunkIndex.Entry) -> Void] = [
-        { $0.offset = 0 }, { $0.offset += 1 }, { $0.offset = 1 << 30 }, { $0.offset = UInt64.max - 4095 },
-        { $0.byteCount = 0 }, { $0.byteCount = 4097 }, { $0.byteCount = 0xffff_f000 },
-    ]
-
-    @Test func refusesChunksThatAreNotOnThePartition() {
-        for (number, change) in Self.mistakes.enumerated() {
-            var index = Self.index
-            change(&index.entries[0])
-            #expect(throws: Failure.self, "mistake \(number)") {
-                try ChunkIndex(decoding: index.encoded(), partition: Self.partition)
-            }
-        }
-    }
-
-    @Test func refusesACountThatWouldNotFit() {
-        var bytes = Self.index.encoded()
-        bytes.put(UInt64.max, at: 24)
-        #expect(throws: Failure.self) { try ChunkIndex(decoding: bytes, partition: Self.partition) }
-    }
-}
-
 @Suite struct ImageDescriptionTests {
     private static func example() -> ImageDescription {
         var description = ImageDescription()
@@ -152,6 +106,7 @@ import Testing
         description.microcodeRevision = 0xf0
         description.partitionUUID = PartitionFile.uuid
         description.partitionGeneration = 9
+        description.writer = "0.2.0"
         description.watchedAreas = [
             WatchedArea(
                 user: "the ext4 on /", device: "PARTUUID=1", deviceByteCount: 1 << 30, bytes: 512..<1 << 20, checksum: 7
@@ -180,6 +135,40 @@ import Testing
         #expect(throws: Failure.self) { try ImageDescription(decoding: bytes + [1]) }
     }
 
+    /// A field with bit 31 in its tag is one that a reader must not pass over.
+    @Test(arguments: [27, 4711, 0x7fff_ffff, 0] as [UInt32]) func refusesAMandatoryFieldOfALaterVersion(number: UInt32)
+        throws
+    {
+        for isMandatory in [false, true] {
+            var bytes = Self.example().encoded()
+            bytes.append(littleEndian: number | (isMandatory ? 1 << 31 : 0))
+            bytes.append(littleEndian: UInt32(2))
+            bytes += [1, 2]
+            guard isMandatory else {
+                #expect(try ImageDescription(decoding: bytes) == Self.example())
+                continue
+            }
+            let failure = #expect(throws: Failure.self) { try ImageDescription(decoding: bytes) }
+            #expect(failure?.reason == "it needs a newer torpor: this one does not know its field \(number)")
+            #expect(failure?.remedy != nil)
+        }
+    }
+
+    /// A later version may make a field mandatory that this one knows.
+    @Test func readsFieldsThatItKnowsAsMandatory() throws {
+        var bytes = ImageDescription.magic
+        bytes.append(littleEndian: UInt32(2) | 1 << 31)
+        bytes.append(littleEndian: UInt32(4))
+        #expect(try ImageDescription(decoding: bytes + Array("host".utf8)).host == "host")
+    }
+
+    @Test func theWriterSignsWithItsVersion() throws {
+        let file = try PartitionFile()
+        try MemoryFixture(pageCount: 5).write(to: file.formatted(), .none)
+        #expect(try ImageReader(HibernationPartition(file.path)).description.writer == torporVersion)
+        #expect(torporVersion.split(separator: ".").count == 3)
+    }
+
     /// A cut between two fields leaves a description with fewer fields; a cut anywhere else is refused.
     @Test func survivesEveryTruncation() throws {
         let bytes = Self.example().encoded()
@@ -187,7 +176,7 @@ import Testing
         for count in bytes.indices where (try? ImageDescription(decoding: Array(bytes.prefix(count)))) != nil {
             accepted += 1
         }
-        #expect(accepted == 21)
+        #expect(accepted == 22)
     }
 
     /// Places that are out of order, empty, behind the end, or more than anybody reads.

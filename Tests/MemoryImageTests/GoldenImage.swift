@@ -15,7 +15,7 @@ struct GoldenImage: Sendable {
 
     /// What files are written of; the names that a later version adds stand behind the others.
     static let names = [
-        "none", "lz4", "zstd", "xz", "full", "bare", "empty", "discarded", "saving", "failed",
+        "none", "lz4", "zstd", "xz", "full", "bare", "empty", "discarded", "saving", "failed", "blocks",
     ]
 
     /// nil for a name that nobody knows.
@@ -23,7 +23,8 @@ struct GoldenImage: Sendable {
         self.name = name
         self.version = version
         switch name {
-        case "none", "full", "bare": break
+        // "blocks", since version 2: an index of several blocks.
+        case "none", "full", "bare", "blocks": break
         case "lz4":
             codec = .lz4
             state = .attempted
@@ -100,6 +101,8 @@ struct GoldenImage: Sendable {
     /// The description as it was given to the writer; with every field that the version has.
     var description: ImageDescription {
         var description = ImageDescription()
+        // The version that wrote version 2 first.
+        description.writer = version == 1 ? "" : "0.2.0"
         guard name != "bare" else { return description }
         description.session = UUID("11111111-2222-4333-8444-555555555555") ?? .zero
         description.host = "höst"
@@ -138,7 +141,9 @@ struct GoldenImage: Sendable {
         try HibernationPartition.format(path, label: GoldenImage.label, uuid: GoldenImage.uuid, [])
         let partition = try HibernationPartition(path, .write)
         if name == "empty" { return }
-        let writer = try ImageWriter(partition, imageUUID: GoldenImage.imageUUID, codec: codec, expectedChunks: 4)
+        let index = IndexWriter(
+            partition, imageUUID: GoldenImage.imageUUID, capacity: name == "blocks" ? 4 : IndexBlock.maximumEntries)
+        let writer = try ImageWriter(partition, imageUUID: GoldenImage.imageUUID, codec: codec, index: index)
         try writePages(writer)
         if name == "saving" { return }
         if name == "failed" { return try writer.fail(reason) }
@@ -167,6 +172,7 @@ struct GoldenImage: Sendable {
             case .data:
                 try contents(of: frame).withUnsafeBytes { try builder.addData(firstFrame: frame, $0) }
             }
+            if name == "blocks", frame % 16 == 15 { try builder.flush() }
         }
         for builder in builders { try builder.flush() }
     }

@@ -41,6 +41,7 @@ import Testing
 
     @Test func noneIsMissing() {
         #expect(Self.files.filter { $0.hasPrefix("v1-") }.count == 10)
+        #expect(Self.files.filter { $0.hasPrefix("v2-") }.count == 11)
         for version in 1...Superblock.version {
             #expect(Self.files.contains { $0.hasPrefix("v\(version)-") }, "there is none of version \(version)")
         }
@@ -64,7 +65,10 @@ import Testing
         }
         #expect(superblock.counts.dataPages == golden.count(.data))
         #expect(superblock.counts.zeroPages == golden.count(.zero) + golden.count(.free))
+        #expect(superblock.counts.freePages == (golden.version == 1 ? 0 : golden.count(.free)))
         #expect(superblock.counts.milliseconds == 1234)
+        #expect(superblock.version == golden.version)
+        #expect(superblock.features == (golden.version == 1 ? [] : .indexBlocks))
 
         let reader = try ImageReader(partition)
         #expect(reader.description == golden.description)
@@ -75,7 +79,7 @@ import Testing
     private func expectPages(of golden: GoldenImage, _ reader: ImageReader) throws {
         var sink = GoldenSink()
         let chunks = try reader.makeChunkReader()
-        while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &sink) }
+        for entry in try reader.entries() { _ = try chunks.read(entry, into: &sink) }
         let pages = sink.pages()
         #expect(pages.count + sink.free.count == golden.frames.joined().count, "a page is missing, or one too many")
         let wrong = golden.frames.joined().filter { frame in
@@ -102,6 +106,7 @@ import Testing
         try HibernationPartition(unpacked.path, .write).update { $0.state = .consumed }
         let partition = try HibernationPartition(unpacked.path)
         #expect(partition.superblock.state == .consumed && partition.superblock.generation == before.generation + 1)
+        #expect(partition.superblock.version == golden.version, "an older torpor could not read its own image any more")
         if golden.isComplete { try ImageReader(partition).verify() }
         try HibernationPartition(unpacked.path, .write).discardImage()
         #expect(try HibernationPartition(unpacked.path).superblock.state == .empty)
@@ -114,7 +119,9 @@ import Testing
         try memory.write(to: HibernationPartition(unpacked.path, .write), .zstd(level: 1))
         let partition = try HibernationPartition(unpacked.path)
         #expect(partition.superblock.state == .ready && partition.superblock.uuid == GoldenImage.uuid)
-        #expect(partition.superblock.label == GoldenImage.label)
+        #expect(partition.superblock.label == GoldenImage.label && partition.superblock.version == Superblock.version)
+        #expect(partition.superblock.dataArea.upperBound == GoldenImage.byteCount - 1 << 20)
+        #expect(try unpacked.bytes[Int(GoldenImage.byteCount - 1 << 20)...].allSatisfy { $0 == 0 })
         try ImageReader(partition).verify()
         #expect(try ImageReader(partition).collect() == memory.pages)
     }

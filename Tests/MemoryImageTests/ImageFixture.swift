@@ -81,7 +81,7 @@ struct MemoryFixture {
         to partition: HibernationPartition, _ codec: Codec, state: Superblock.State = .ready,
         image: Basics.UUID = imageUUID
     ) throws -> ImageWriter {
-        let writer = try ImageWriter(partition, imageUUID: image, codec: codec, expectedChunks: 4)
+        let writer = try ImageWriter(partition, imageUUID: image, codec: codec)
         let builders = try (0..<3).map { _ in try writer.makeChunkBuilder() }
         for (number, frame) in frames.enumerated() {
             let builder = builders[number / 40 % builders.count]
@@ -137,8 +137,16 @@ extension ImageReader {
     func collect() throws -> [UInt64: [UInt8]] {
         var sink = CollectingSink()
         let chunks = try makeChunkReader()
-        while let entry = takeEntry() { _ = try chunks.read(entry, into: &sink) }
+        for entry in try entries() { _ = try chunks.read(entry, into: &sink) }
         sink.finish()
         return sink.pages
+    }
+
+    /// All chunks of the image, in the order of the index.
+    func entries() throws(Failure) -> [ChunkIndex.Entry] {
+        var entries: [ChunkIndex.Entry] = []
+        let queue = ChunkQueue(self)
+        while let entry = try queue.take() { entries.append(entry) }
+        return entries
     }
 }

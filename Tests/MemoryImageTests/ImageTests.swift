@@ -92,7 +92,7 @@ import Testing
         let file = try PartitionFile()
         let partition = try file.formatted()
         let writer = try ImageWriter(
-            partition, imageUUID: MemoryFixture.imageUUID, codec: .none, expectedChunks: 1)
+            partition, imageUUID: MemoryFixture.imageUUID, codec: .none)
         let builder = try writer.makeChunkBuilder()
         try builder.addZeros(firstFrame: 1, count: 5)
         try builder.flush()

@@ -46,23 +46,59 @@ import Testing
 
     @Test func indexesKeepTheirPromises() throws {
         let area: Range<UInt64> = 1 << 20..<1 << 24
-        let index = ChunkIndex(
-            imageUUID: MemoryFixture.imageUUID,
+        let block = IndexBlock(
+            imageUUID: MemoryFixture.imageUUID, number: 0,
             entries: (0..<3).map {
                 .init(offset: 1 << 20 + $0 * 8192, byteCount: 8192, dataPages: 4, sequence: $0, headerChecksum: 3)
             })
-        let bytes = index.encoded()
+        forEachChange(of: block.encoded()) { changed in
+            guard let read = try? IndexBlock(decoding: changed, partition: area) else { return }
+            for entry in read.entries {
+                #expect(area.contains(entry.offset) && entry.offset + UInt64(entry.byteCount) <= area.upperBound)
+                #expect(Int(entry.byteCount) <= ChunkHeader.maximumByteCount, "a reader's buffer is no larger")
+            }
+        }
+        let table = IndexTable(
+            imageUUID: MemoryFixture.imageUUID,
+            rows: (1..<4).map {
+                .init(extent: .init(offset: $0 << 20, byteCount: 128 + $0 * 32, checksum: $0), dataPages: $0)
+            })
+        forEachChange(of: table.encoded()) { changed in
+            guard let read = try? IndexTable(decoding: changed, partition: area) else { return }
+            for row in read.rows {
+                #expect(area.contains(row.extent.offset))
+                #expect(row.extent.offset + row.extent.byteCount <= area.upperBound)
+                #expect((1...IndexBlock.maximumEntries).contains(row.chunks))
+            }
+        }
+    }
+
+    private func forEachChange(of bytes: [UInt8], _ body: ([UInt8]) -> Void) {
         for i in bytes.indices {
             for value in Self.values {
                 var changed = bytes
                 changed[i] = value
-                guard let read = try? ChunkIndex(decoding: changed, partition: area) else { continue }
-                for entry in read.entries {
-                    #expect(area.contains(entry.offset) && entry.offset + UInt64(entry.byteCount) <= area.upperBound)
-                    #expect(Int(entry.byteCount) <= ChunkHeader.maximumByteCount, "a reader's buffer is no larger")
-                }
+                body(changed)
             }
         }
+    }
+
+    /// In pieces of any size, the same as in one.
+    @Test func computesXXH64OfPieces() {
+        let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 256) }
+        for sizes in [[100_000], [1], [31, 1], [32], [33, 64, 7], [65_536]] {
+            var sum = StreamedXXH64()
+            var start = 0, number = 0
+            while start < bytes.count {
+                let end = min(bytes.count, start + sizes[number % sizes.count])
+                bytes.withUnsafeBytes { sum.add(UnsafeRawBufferPointer(rebasing: $0[start..<end])) }
+                #expect(number > 100 || sum.value == xxh64(bytes, count: end), "\(sizes): the first \(end) bytes")
+                start = end
+                number += 1
+            }
+            #expect(sum.value == xxh64(bytes), "\(sizes)")
+        }
+        #expect(StreamedXXH64().value == xxh64([]))
     }
 
     @Test func descriptionsKeepTheirPromises() throws {

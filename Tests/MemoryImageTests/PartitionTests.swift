@@ -69,7 +69,7 @@ import Testing
         block.put(UInt32(9), at: 8)
         block.put(xxh64(block, count: 4088), at: 4088)
         for i in [8, 9, 10, 11] + Array(4088..<4096) { try file.change(at: UInt64(i)) { $0 = block[i] } }
-        expectRefusal(file, "its format has version 9, this torpor knows 1; use a newer torpor")
+        expectRefusal(file, "its format has version 9, this torpor knows 2; use a newer torpor")
         #expect(throws: Failure.self) { try HibernationPartition("/nowhere/disk") }
     }
 

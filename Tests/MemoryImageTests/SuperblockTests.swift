@@ -17,8 +17,10 @@ import Testing
         superblock.counts.zeroPages = 3
         superblock.counts.storedBytes = 4
         superblock.counts.milliseconds = 5
-        superblock.codec = .zstd(level: -7)
+        superblock.counts.freePages = 6
+        superblock.features = .indexBlocks
         superblock.refusals = 9
+        superblock.codec = .zstd(level: -7)
         superblock.reason = "because"
         return superblock
     }
@@ -44,7 +46,7 @@ import Testing
         #expect { try Superblock(decoding: block) } throws: { error in
             if case .unknownVersion(9)? = error as? Superblock.Refusal { true } else { false }
         }
-        block.put(UInt32(1), at: 8)
+        block.put(UInt32(2), at: 8)
         block.put(UInt32(99), at: 112)
         block.put(xxh64(block, count: 4088), at: 4088)
         #expect { try Superblock(decoding: block) } throws: { error in
@@ -53,16 +55,103 @@ import Testing
     }
 }
 
+/// What a version adds, and what an earlier one does not have.
+@Suite struct SuperblockVersionTests {
+    /// A superblock of version 1, as its writer left it: what it did not know is zero.
+    private func versionOne(_ change: (inout [UInt8]) -> Void = { _ in }) -> [UInt8] {
+        var superblock = Superblock(uuid: PartitionFile.uuid, label: "old", deviceByteCount: 8 << 20)
+        superblock.state = .ready
+        var block = superblock.encoded()
+        block.put(UInt32(1), at: 8)
+        change(&block)
+        block.put(xxh64(block, count: 4088), at: 4088)
+        return block
+    }
+
+    @Test(arguments: 0..<64) func refusesEachFeatureThatItDoesNotKnow(bit: UInt64) throws {
+        var superblock = Superblock(uuid: .zero, label: "", deviceByteCount: 8 << 20)
+        superblock.features = .init(rawValue: 1 << bit)
+        if Superblock.Features.known.contains(superblock.features) {
+            #expect(try Superblock(decoding: superblock.encoded()) == superblock)
+            return
+        }
+        #expect { try Superblock(decoding: superblock.encoded()) } throws: { error in
+            if case .unknownFeatures(superblock.features)? = error as? Superblock.Refusal { true } else { false }
+        }
+        // Another field may then mean anything: its value is no damage.
+        var block = superblock.encoded()
+        block.put(UInt32(99), at: 112)
+        block.put(xxh64(block, count: 4088), at: 4088)
+        #expect { try Superblock(decoding: block) } throws: { error in
+            if case .unknownFeatures? = error as? Superblock.Refusal { true } else { false }
+        }
+    }
+
+    @Test func namesTheFeaturesAndARemedy() throws {
+        let file = try PartitionFile(5 << 20)
+        let partition = try file.formatted()
+        try partition.update { $0.features = .init(rawValue: 1 << 3 | 1 << 17) }
+        let failure = #expect(throws: Failure.self) { try HibernationPartition(file.path) }
+        #expect(failure?.reason == "it needs features that this torpor lacks (bits 3, 17)")
+        #expect(failure?.remedy?.hasPrefix("use a newer torpor") == true)
+    }
+
+    /// In version 1 nobody looked at these bytes.
+    @Test func versionOneHasNoFeatures() throws {
+        let superblock = try Superblock(
+            decoding: versionOne {
+                $0.put(UInt64.max, at: 240)
+                $0.put(UInt64(7), at: 512)
+            })
+        #expect(superblock.version == 1 && superblock.features == [] && superblock.counts.freePages == 0)
+        #expect(superblock.dataArea == 1 << 20..<8 << 20)
+    }
+
+    @Test func versionOneStaysVersionOne() throws {
+        var superblock = try Superblock(decoding: versionOne())
+        superblock.state = .consumed
+        superblock.refusals = 3
+        let block = superblock.encoded()
+        #expect(try block.span.bytes.integer(at: 8, as: UInt32.self) == 1)
+        #expect(try Superblock(decoding: block) == superblock)
+    }
+
+    @Test(
+        arguments: [
+            (0, 1 << 20), (4096, 1 << 20), (2 << 20, 1 << 20), (4 << 20, 3 << 20), ((4 << 20) + 4095, 3 << 20),
+            (1 << 40, (1 << 40) - 1 << 20), (.max, .max - 4095 - 1 << 20),
+        ] as [(UInt64, UInt64)])
+    func leavesTheLastMebibyteFree(deviceByteCount: UInt64, end: UInt64) {
+        let superblock = Superblock(uuid: .zero, label: "", deviceByteCount: deviceByteCount)
+        #expect(superblock.dataArea == 1 << 20..<end)
+    }
+}
+
 @Suite struct HibernationPartitionTests {
-    /// Refusals are counted for one image: the next one begins at none.
-    @Test func aNewImageHasNoRefusals() throws {
-        let partition = try PartitionFile(5 << 20).formatted()
-        try partition.update { $0.refusals = 3 }
-        _ = try ImageWriter(partition, imageUUID: MemoryFixture.imageUUID, codec: .none, expectedChunks: 1)
-        #expect(partition.superblock.refusals == 0 && partition.superblock.state == .saving)
-        try partition.update { $0.refusals = 3 }
-        try partition.discardImage()
-        #expect(partition.superblock.refusals == 0)
+    /// What others have at a device's end would be taken for theirs: MD RAID 1.0, the second GPT, labels of ZFS.
+    @Test(arguments: [4 << 20, (5 << 20) + 512 * 3] as [UInt64]) func formattingClearsBothEnds(byteCount: UInt64) throws
+    {
+        let file = try PartitionFile(byteCount)
+        let places: [UInt64] = [
+            0, 511, 70_000, 1 << 20 - 1, 1 << 20, byteCount - 1 << 20, byteCount - 34 * 512, byteCount - 1,
+        ]
+        for place in places { try file.change(at: place) { $0 = 0x77 } }
+        _ = try file.formatted()
+        let bytes = try file.bytes
+        #expect(bytes[4096..<1 << 20].allSatisfy { $0 == 0 })
+        #expect(bytes[Int(byteCount - 1 << 20)...].allSatisfy { $0 == 0 })
+        #expect(bytes[1 << 20] == 0x77, "what lies in the data area is nobody's signature")
+        #expect(bytes.count == Int(byteCount))
+    }
+
+    /// An image that fills all that there is leaves the end as it is.
+    @Test func writesNothingIntoTheLastMebibyte() throws {
+        let file = try PartitionFile(4 << 20)
+        let partition = try file.formatted()
+        #expect(throws: Failure.self) { try MemoryFixture().write(to: partition, .none) }
+        let bytes = try file.bytes
+        #expect(bytes[Int(3 << 20)...].allSatisfy { $0 == 0 })
+        #expect(bytes[2 << 20..<3 << 20].contains { $0 != 0 }, "the image did not come that far")
     }
 
     @Test func formatsAndOpens() throws {

@@ -7,4 +7,13 @@
 /* XXH64, as libxxhash has it. */
 uint64_t torpor_xxh64(const void *bytes, size_t count, uint64_t seed);
 
+/* XXH64 of bytes that come in pieces: the library's state, whose fields are its own. */
+struct torpor_xxh64_state {
+	uint64_t words[11];
+};
+
+struct torpor_xxh64_state torpor_xxh64_begin(uint64_t seed);
+void torpor_xxh64_add(struct torpor_xxh64_state *state, const void *bytes, size_t count);
+uint64_t torpor_xxh64_sum(const struct torpor_xxh64_state *state);
+
 #endif

@@ -16,20 +16,41 @@ let imageTargets: [FuzzTarget] = [
         block.put(xxh64(block, count: Superblock.byteCount - 8), at: Superblock.byteCount - 8)
         checkSuperblock(block)
     },
+    // An index of version 1.
     FuzzTarget("index") { bytes in
-        let partition: Range<UInt64> = 1 << 20..<1 << 30
         attempt { () throws(Failure) in
-            let index = try ChunkIndex(decoding: Array(bytes), partition: partition)
-            for entry in index.entries {
+            let index = try ContiguousIndex(decoding: bytes.bytes, byteCount: UInt64(bytes.count))
+            let entries = try ChunkIndex.entries(
+                decoding: bytes.bytes.extracting(droppingFirst: ContiguousIndex.fixedByteCount),
+                partition: imagePartition)
+            require(UInt64(entries.count) == index.chunkCount, "an index has as many chunks as it says")
+            require(index.pieceCount == (bytes.count == 128 ? 0 : (bytes.count - 1) / 65_536 + 1), "pieces cover it")
+            checkEntries(entries)
+        }
+    },
+    FuzzTarget("index-block") { bytes in
+        attempt { () throws(Failure) in
+            let block = try IndexBlock(decoding: Array(bytes), partition: imagePartition)
+            checkEntries(block.entries)
+            let again = try IndexBlock(decoding: block.encoded(), partition: imagePartition)
+            require(
+                again.entries == block.entries && again.number == block.number && again.imageUUID == block.imageUUID,
+                "a block comes back as it was written")
+        }
+    },
+    FuzzTarget("index-table") { bytes in
+        attempt { () throws(Failure) in
+            let table = try IndexTable(decoding: Array(bytes), partition: imagePartition)
+            for row in table.rows {
                 require(
-                    entry.offset >= partition.lowerBound
-                        && entry.offset + UInt64(entry.byteCount) <= partition.upperBound,
-                    "a chunk lies within the partition")
-                require(Int(entry.byteCount) <= ChunkHeader.maximumByteCount, "a chunk fits its buffer")
+                    row.extent.offset >= imagePartition.lowerBound
+                        && row.extent.offset + row.extent.byteCount <= imagePartition.upperBound,
+                    "a block lies within the partition")
+                require((1...IndexBlock.maximumEntries).contains(row.chunks), "a block has chunks")
             }
             require(
-                try ChunkIndex(decoding: index.encoded(), partition: partition).entries == index.entries,
-                "an index comes back as it was written")
+                try IndexTable(decoding: table.encoded(), partition: imagePartition).rows == table.rows,
+                "a table comes back as it was written")
         }
     },
     FuzzTarget("description") { bytes in
@@ -73,16 +94,35 @@ let imageTargets: [FuzzTarget] = [
     },
 ]
 
+private let imagePartition: Range<UInt64> = 1 << 20..<1 << 30
+
+private func checkEntries(_ entries: [ChunkIndex.Entry]) {
+    var end = imagePartition.lowerBound
+    for entry in entries {
+        require(
+            entry.offset >= end && entry.offset + UInt64(entry.byteCount) <= imagePartition.upperBound,
+            "a chunk lies within the partition, behind the one before it")
+        require(Int(entry.byteCount) <= ChunkHeader.maximumByteCount, "a chunk fits its buffer")
+        end = entry.offset + UInt64(entry.byteCount)
+    }
+}
+
 private func checkSuperblock(_ block: [UInt8]) {
     guard let superblock = try? Superblock(decoding: block) else { return }
     require(superblock.encoded().count == Superblock.byteCount, "a superblock has its size")
+    require(superblock.dataArea.lowerBound == Superblock.dataOffset, "the data area begins at 1 MiB")
+    require(
+        superblock.dataArea.isEmpty || superblock.dataArea.upperBound <= superblock.deviceByteCount,
+        "the data area ends within the device")
     guard let again = try? Superblock(decoding: superblock.encoded()) else {
         return require(false, "a superblock that was read can be written")
     }
     require(
         again.generation == superblock.generation && again.state == superblock.state
             && again.descriptionExtent.offset == superblock.descriptionExtent.offset
-            && again.counts.dataPages == superblock.counts.dataPages, "a superblock comes back as it was written")
+            && again.counts == superblock.counts && again.version == superblock.version
+            && again.features == superblock.features && again.refusals == superblock.refusals,
+        "a superblock comes back as it was written")
 }
 
 /// Makes the magic, the image's UUID, the header's size and both checksums right.
@@ -122,7 +162,7 @@ private final class ChunkBench: @unchecked Sendable {
             try Data(count: Int(Superblock.minimumDeviceByteCount)).write(to: URL(filePath: path))
             try HibernationPartition.format(path, label: "", uuid: .zero, [])
             let partition = try HibernationPartition(path, .write)
-            try ImageWriter(partition, imageUUID: .zero, codec: .none, expectedChunks: 0)
+            try ImageWriter(partition, imageUUID: .zero, codec: .none)
                 .finish(ImageDescription(), state: .ready) { 0 }
             chunks = try ImageReader(HibernationPartition(path)).makeChunkReader()
             decompressor = try Decompressor()

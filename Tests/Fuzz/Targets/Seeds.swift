@@ -10,7 +10,9 @@ extension FuzzTarget {
     public var seeds: [[UInt8]] {
         switch name {
         case "superblock": [Seeds.superblock.encoded()]
-        case "index": [Seeds.index.encoded()]
+        case "index": [Seeds.contiguousIndex]
+        case "index-block": [Seeds.indexBlock.encoded()]
+        case "index-table": [Seeds.indexTable.encoded()]
         case "description": [Array(Seeds.description.encoded().dropFirst(ImageDescription.magic.count))]
         case "chunk", "chunk-raw": [Codec.none, .lz4, .zstd(level: 1), .xz(level: 0)].compactMap { Seeds.chunk($0) }
         case "payload":
@@ -36,6 +38,8 @@ private enum Seeds {
         var superblock = Superblock(uuid: .zero, label: "nap", deviceByteCount: 1 << 30)
         superblock.state = .ready
         superblock.codec = .zstd(level: -3)
+        superblock.features = .indexBlocks
+        superblock.refusals = 2
         superblock.reason = "none"
         return superblock
     }
@@ -46,13 +50,25 @@ private enum Seeds {
             + [9, 16, 0, 0, 44, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
     }
 
-    static var index: ChunkIndex {
-        ChunkIndex(
+    static let entries: [ChunkIndex.Entry] = (0..<3).map {
+        ChunkIndex.Entry(offset: 1 << 20 + $0 * 8192, byteCount: 8192, dataPages: 4, sequence: $0, headerChecksum: $0)
+    }
+
+    static var indexBlock: IndexBlock { IndexBlock(imageUUID: .zero, number: 1, entries: entries) }
+
+    static var indexTable: IndexTable {
+        IndexTable(
             imageUUID: .zero,
-            entries: (0..<3).map {
-                ChunkIndex.Entry(
-                    offset: 1 << 20 + $0 * 8192, byteCount: 8192, dataPages: 4, sequence: $0, headerChecksum: $0)
+            rows: (1..<4).map {
+                .init(extent: .init(offset: $0 << 20, byteCount: 128 + $0 * 32, checksum: $0), dataPages: $0)
             })
+    }
+
+    /// An index of version 1: as a block, with another magic and no number.
+    static var contiguousIndex: [UInt8] {
+        var bytes = IndexBlock(imageUUID: .zero, number: 0, entries: entries).encoded()
+        bytes.put(ContiguousIndex.magic, at: 0)
+        return bytes
     }
 
     static var description: ImageDescription {

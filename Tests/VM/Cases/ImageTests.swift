@@ -48,7 +48,9 @@ extension MachineTests {
             let partition = try lab.hibernationPartition(of: image)
             let superblock = partition.superblock
             let reader = try ImageReader(partition)
-            let entries = reader.index.entries
+            var entries: [ChunkIndex.Entry] = []
+            let queue = ChunkQueue(reader)
+            while let entry = try queue.take() { entries.append(entry) }
             let first = try #require(entries.first)
             let last = try #require(entries.last { $0.dataPages > 0 })
             // Slots are written in turn, and generation 1 went into the first.
@@ -56,6 +58,8 @@ extension MachineTests {
             return [
                 ("superblock", slot + 112),
                 ("description", superblock.descriptionExtent.offset + superblock.descriptionExtent.byteCount / 2),
+                // An image of less than 2 GiB has one index block, between the description and the table.
+                ("index-block", (superblock.indexExtent.offset - 1) / 4096 * 4096),
                 ("index", superblock.indexExtent.offset + superblock.indexExtent.byteCount - 1),
                 ("chunk-header", first.offset + 128),
                 ("chunk-payload", entries[entries.count / 2].offset + UInt64(entries[entries.count / 2].byteCount) / 2),
@@ -88,7 +92,8 @@ extension MachineTests {
 
             var memory = SavedPages()
             let chunks = try reader.makeChunkReader()
-            while let entry = reader.takeEntry() { _ = try chunks.read(entry, into: &memory) }
+            let queue = ChunkQueue(reader)
+            while let entry = try queue.take() { _ = try chunks.read(entry, into: &memory) }
             memory.flush()
 
             // In kernel A's own addresses: each page of the backup range with the contents that lie at its source.

@@ -1,0 +1,36 @@
+import Basics
+import Linux
+
+/// The chunks of an image, each given once, to whichever worker asks next. A piece of the index is read when the one before
+/// it is used up, so that memory does not grow with the image.
+public final class ChunkQueue: Sendable {
+    private struct Position {
+        /// Pieces that were read.
+        var pieces = 0
+        /// What is left of the last one: those from `next` on.
+        var entries: [ChunkIndex.Entry] = []
+        var next = 0
+    }
+
+    private let reader: ImageReader
+    private let position = Guarded(Position())
+
+    /// All chunks of an image.
+    public init(_ reader: ImageReader) { self.reader = reader }
+
+    /// The next chunk that no worker has taken yet; nil when all are taken.
+    public func take() throws(Failure) -> ChunkIndex.Entry? {
+        try position.withLock { position throws(Failure) in
+            while position.next == position.entries.count {
+                guard position.pieces < reader.index.pieceCount else { return nil }
+                // Out of the way first: one piece is held at a time.
+                position.entries = []
+                position.next = 0
+                position.entries = try reader.index.piece(position.pieces, of: reader.partition)
+                position.pieces += 1
+            }
+            defer { position.next += 1 }
+            return position.entries[position.next]
+        }
+    }
+}

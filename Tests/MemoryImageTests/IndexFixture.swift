@@ -1,0 +1,58 @@
+import Basics
+import Foundation
+
+@testable import MemoryImage
+
+/// An index of version 1, whose writer is gone: a header and all entries.
+func contiguousIndex(_ uuid: Basics.UUID, _ entries: some Collection<ChunkIndex.Entry>) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 128)
+    bytes.put(Array("INDX".utf8), at: 0, limit: 4)
+    bytes.put(UInt32(32), at: 4)
+    bytes.put(uuid.bytes, at: 8, limit: 16)
+    bytes.put(UInt64(entries.count), at: 24)
+    bytes.reserveCapacity(bytes.count + entries.count * 32)
+    ChunkIndex.encode(entries, into: &bytes)
+    return bytes
+}
+
+extension PartitionFile {
+    /// Makes it a partition of version 1 that is `ready`, with a description and an index at the data area's end.
+    func writeVersionOne(
+        _ entries: [ChunkIndex.Entry], byteCount: UInt64,
+        _ change: (inout Superblock, inout [UInt8]) -> Void = { _, _ in }
+    ) throws {
+        try resize(0)
+        try resize(byteCount)
+        var superblock = Superblock(uuid: PartitionFile.uuid, label: "old", deviceByteCount: byteCount)
+        superblock.version = 1
+        superblock.state = .ready
+        superblock.imageUUID = MemoryFixture.imageUUID
+        superblock.counts.chunks = UInt64(entries.count)
+        superblock.counts.dataPages = entries.reduce(0) { $0 + UInt64($1.dataPages) }
+        var index = contiguousIndex(MemoryFixture.imageUUID, entries)
+        let description = ImageDescription().encoded()
+        let indexOffset = (byteCount - UInt64(index.count)) / 4096 * 4096
+        superblock.indexExtent = .init(offset: indexOffset, byteCount: UInt64(index.count), checksum: xxh64(index))
+        superblock.descriptionExtent = .init(
+            offset: indexOffset - 4096 - UInt64(description.count) / 4096 * 4096, byteCount: UInt64(description.count),
+            checksum: xxh64(description))
+        change(&superblock, &index)
+        let file = try FileHandle(forUpdating: URL(filePath: path))
+        for (offset, bytes) in [
+            (0, superblock.encoded()), (superblock.descriptionExtent.offset, description), (indexOffset, index),
+        ] {
+            try file.seek(toOffset: offset)
+            try file.write(contentsOf: Data(bytes))
+        }
+        try file.close()
+    }
+}
+
+/// Entries of chunks that lie one behind the other, each of one block.
+func tinyEntries(_ count: Int) -> [ChunkIndex.Entry] {
+    (0..<UInt64(count)).map {
+        ChunkIndex.Entry(
+            offset: 1 << 20 + $0 * 4096, byteCount: 4096, dataPages: UInt32($0 % 7), sequence: $0,
+            headerChecksum: $0 &* 3)
+    }
+}
