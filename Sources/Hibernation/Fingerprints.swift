@@ -13,6 +13,7 @@ struct Fingerprints {
     func taken(_ devices: [WatchedDevice]) throws(Failure) -> [WatchedDevice] {
         var devices = devices
         var paths: [[String]] = []
+        try catalog.refresh()
         for number in devices.indices {
             let entries = try entries(of: devices[number])
             paths.append(entries.map { $0.path })
@@ -29,6 +30,7 @@ struct Fingerprints {
     /// Kernel C: refuses if a device does not hold what it held.
     func expectUnchanged(_ devices: [WatchedDevice]) throws(Failure) {
         var paths: [[String]] = []
+        try catalog.refresh()
         for device in devices { paths.append(try entries(of: device).map { $0.path }) }
         for (device, (found, paths)) in zip(devices, zip(try read(devices, paths), paths)) {
             if let refusal = Fingerprints.difference(device, found, paths) { throw refusal }
@@ -41,7 +43,6 @@ struct Fingerprints {
         let start = monotonicMilliseconds()
         while true {
             state.beat()
-            try catalog.refresh()
             let entries = catalog.entries(identity)
             if !entries.isEmpty, entries.count >= device.fingerprints.count { return entries }
             if monotonicMilliseconds() - start >= UInt64(seconds) * 1000 {
@@ -51,6 +52,7 @@ struct Fingerprints {
                         ? "its device \(identity) is missing\(catalog.unansweredPhrase)"
                         : "of its \(device.fingerprints.count) devices \(identity) only \(entries.count) are there")
             }
+            try catalog.refresh()
             sleep(milliseconds: 20)
         }
     }
