@@ -92,6 +92,11 @@ if let embeddedLibraries {
                     + (["MemoryImage", "Hibernation"].contains(name) ? ["Fixtures"] : []),
                 swiftSettings: swiftSettings))
     }
+    // Runs the command as it was built.
+    targets.append(
+        .testTarget(
+            name: "torporTests", dependencies: ["torpor", "Basics", "MemoryImage"], path: "Tests/CommandTests",
+            swiftSettings: swiftSettings))
     targets += [
         .target(
             name: "FuzzTargets",

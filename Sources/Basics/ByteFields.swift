@@ -22,10 +22,10 @@ extension RawSpan {
         return result
     }
 
-    /// The text of a field of `count` bytes, up to its first NUL byte; what is not UTF-8 is replaced.
+    /// The text of a field of `count` bytes, up to its first NUL byte; a byte that is not UTF-8 is kept as `\xff`.
     public func text(at offset: Int, count: Int) throws(Failure) -> String {
         let field = try copy(at: offset, count: count)
-        return String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
+        return Basics.text(fromDisk: Array(field.prefix { $0 != 0 }))
     }
 }
 

@@ -16,6 +16,15 @@ int torpor_errno(void)
 	return errno;
 }
 
+int torpor_flush_output(void)
+{
+	/* What failed to be written before is not tried again, but the stream remembers. */
+	errno = EIO;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	return errno ? errno : EIO;
+}
+
 int torpor_open(const char *path, int flags, mode_t mode)
 {
 	return open(path, flags, mode);
@@ -44,6 +53,25 @@ int torpor_logical_sector_size(int fd, int *bytes)
 int torpor_flush_buffers(int fd)
 {
 	return ioctl(fd, BLKFLSBUF, 0);
+}
+
+int torpor_discard(int fd, uint64_t start, uint64_t length)
+{
+	uint64_t range[2] = { start, length };
+
+	return ioctl(fd, BLKDISCARD, range);
+}
+
+int torpor_zero_out(int fd, uint64_t start, uint64_t length)
+{
+	uint64_t range[2] = { start, length };
+
+	return ioctl(fd, BLKZEROOUT, range);
+}
+
+int torpor_punch_hole(int fd, uint64_t start, uint64_t length)
+{
+	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)start, (off_t)length);
 }
 
 int torpor_controlling_terminal(int fd)

@@ -13,6 +13,26 @@ extension Hibernate {
         }
     }
 
+    /// Erases the contents of the image that is over with this report: kernel A goes on, so nobody needs them. A snapshot
+    /// stays, and so does what could still be resumed.
+    /// - Parameter progress: is called with the bytes erased, and all of them.
+    /// - Returns: how; nil if there was nothing to erase.
+    public static func eraseImage(
+        after report: Report, _ progress: (UInt64, UInt64) -> Void
+    ) throws(Failure) -> Erasure? {
+        let partition = try HibernationPartition(report.device, [.write, .exclusive])
+        switch partition.superblock.state {
+        case .saving:
+            try partition.retireImage { superblock in
+                superblock.state = .failed
+                superblock.reason = "kernel B did not complete it"
+            }
+        case .consumed, .failed: break
+        case .empty, .ready, .attempted, .snapshot: return nil
+        }
+        return try partition.eraseContents(progress)
+    }
+
     /// Drops what kernel A's page cache still has of the partition, from before kernel B wrote to it.
     func dropStaleBuffers(_ path: String) {
         if let file = try? File(path) { dropBuffers(file) }

@@ -89,6 +89,7 @@ public struct Hibernate: Sendable {
         try jump()
         dropStaleBuffers(path)
         var report = try page.read()
+        report.device = path
         do throws(Failure) { try giveUpWaitingImage(path) } catch {
             let what = "this session goes on, and whether an image of it waits could not be seen: \(error)"
             report.outcome = .failed

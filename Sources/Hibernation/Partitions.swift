@@ -21,16 +21,16 @@ extension DeviceCatalog {
 }
 
 extension DeviceCatalog.Entry {
-    /// The superblock that counts, as it was when the device was probed; nil if it has none.
-    var superblock: Superblock? {
-        blocks.compactMap { try? Superblock(decoding: $0) }.max { $0.generation < $1.generation }
+    /// Whose the device was when it was probed.
+    public var verdict: PartitionVerdict {
+        PartitionVerdict(path, slots: blocks, content: content.type, byteCount: byteCount)
     }
 
     /// What the device holds as far as a name can mean it. UUID and label of a hibernation partition are in its superblock,
-    /// which libblkid does not know; libblkid knows the partition table.
-    var namedContent: BlockDeviceContent {
+    /// which libblkid does not know; libblkid knows everything else, and the partition table.
+    public var namedContent: BlockDeviceContent {
         var content = content
-        if let superblock {
+        if let superblock = verdict.superblock {
             content.uuid = superblock.uuid.description
             content.label = superblock.label
         }
@@ -38,69 +38,119 @@ extension DeviceCatalog.Entry {
     }
 }
 
-/// The paths of all hibernation partitions in a catalog.
-public func hibernationPartitions(_ catalog: DeviceCatalog) -> [String] {
-    catalog.entries.filter { $0.superblock != nil }.map { $0.path }
-}
+extension DeviceCatalog {
+    /// The hibernation partitions, the unusable ones too.
+    public var hibernationPartitions: [Entry] {
+        entries.filter { if case .foreign = $0.verdict { false } else { true } }
+    }
 
-/// The paths of all hibernation partitions, as soon as there is one.
-/// - Parameter seconds: how long to wait for one to appear.
-func hibernationPartitions(waiting seconds: Int, _ catalog: DeviceCatalog) throws(Failure) -> [String] {
-    let start = monotonicMilliseconds()
-    while true {
-        try catalog.refresh()
-        let paths = hibernationPartitions(catalog)
-        if !paths.isEmpty || monotonicMilliseconds() - start >= UInt64(seconds) * 1000 { return paths }
-        sleep(milliseconds: 20)
+    /// Those of them that can be used.
+    var usablePartitions: [Entry] { entries.filter { if case .ours = $0.verdict { true } else { false } } }
+
+    /// What may be why there is no hibernation partition: devices that were one, that cannot be read or that do not answer. An
+    /// addition to a reason; empty for nothing.
+    public var missingPartitionPhrase: String {
+        var phrase = ""
+        for entry in entries {
+            if case .foreign(let content?, wasOurs: true) = entry.verdict {
+                phrase += "; \(entry.path) was one, and holds \(content) now"
+            }
+        }
+        return phrase + unansweredPhrase
+    }
+
+    /// Waits until there is a hibernation partition, usable or not.
+    /// - Parameter seconds: how long.
+    func waitForHibernationPartition(seconds: Int) throws(Failure) {
+        let start = monotonicMilliseconds()
+        while true {
+            try refresh()
+            if !hibernationPartitions.isEmpty || monotonicMilliseconds() - start >= UInt64(seconds) * 1000 { return }
+            sleep(milliseconds: 20)
+        }
     }
 }
 
 /// The path of the hibernation partition that is meant: the named one or, without a name, the only one there is. Of
 /// copies with the same name, as a cloned disk has one, the one that was written last counts.
+/// - Parameter naming: how the caller is told a name, for the remedy: `--device`.
+/// - Throws: if there is none, if several are meant, and, without a name, if none can be used: why.
 public func findHibernationPartition(
-    _ name: DeviceName?, seconds: Int, _ catalog: DeviceCatalog
+    _ name: DeviceName?, seconds: Int, _ catalog: DeviceCatalog, naming: String
 ) throws(Failure) -> String {
     if let name {
-        func generation(_ path: String) -> UInt64 { (try? HibernationPartition(path))?.superblock.generation ?? 0 }
         let paths = try catalog.wait(for: name, seconds: seconds, content: { $0.namedContent })
         if paths.count == 1 { return paths[0] }
-        return paths.max { generation($0) < generation($1) } ?? paths[0]
+        let named = catalog.hibernationPartitions.filter { paths.contains($0.path) }
+        guard named.contains(where: { $0.verdict.superblock?.uuid != named[0].verdict.superblock?.uuid }) else {
+            // Opening another system's device tells what it is.
+            return newest(named)?.path ?? paths[0]
+        }
+        throw severalPartitions(named.map { $0.path }, naming: naming, name.description)
     }
-    let paths = try hibernationPartitions(waiting: seconds, catalog)
-    guard let path = paths.first else {
-        throw Failure(
-            "find", "the hibernation partition", "there is none\(catalog.unansweredPhrase)",
-            remedy: "make one with: torpor format DEVICE")
-    }
-    guard paths.count == 1 else { throw severalPartitions(paths) }
-    return path
+    try catalog.waitForHibernationPartition(seconds: seconds)
+    let usable = catalog.usablePartitions
+    if usable.count > 1 { throw severalPartitions(usable.map { $0.path }, naming: naming) }
+    if let entry = usable.first { return entry.path }
+    if let failure = catalog.hibernationPartitions.compactMap({ $0.verdict.failure($0.path) }).first { throw failure }
+    if let failure = catalog.permissionFailure { throw failure }
+    throw Failure(
+        "find", "the hibernation partition", "there is none\(catalog.missingPartitionPhrase)",
+        remedy: "make one with: torpor format DEVICE")
 }
 
 /// The path of the partition whose image is to be resumed: the one that is named or, without a name, the only one with an
 /// image that waits.
-/// - Returns: nil where none is named and there is none: this machine does not hibernate.
+/// - Returns: nil if none is named and there is none: this machine does not hibernate.
+/// - Throws: if no image waits, but a partition cannot be used: one may be on it.
 func findPartitionToResume(_ settings: Settings, seconds: Int, _ catalog: DeviceCatalog) throws(Failure) -> String? {
-    if let device = settings.device { return try findHibernationPartition(device, seconds: seconds, catalog) }
-    let paths = try hibernationPartitions(waiting: seconds, catalog)
-    var waiting: [HibernationPartition] = []
-    for path in paths {
-        guard let partition = try? HibernationPartition(path), partition.superblock.state.isWaiting else { continue }
+    let naming = "torpor.device="
+    if let device = settings.device {
+        return try findHibernationPartition(device, seconds: seconds, catalog, naming: naming)
+    }
+    try catalog.waitForHibernationPartition(seconds: seconds)
+    var waiting: [DeviceCatalog.Entry] = []
+    for entry in catalog.usablePartitions {
+        guard let superblock = entry.verdict.superblock, superblock.state.isWaiting else { continue }
         // Copies of one image are one image, and the one that was written last tells what became of it.
-        if let number = waiting.firstIndex(where: { $0.superblock.imageUUID == partition.superblock.imageUUID }) {
-            if waiting[number].superblock.generation < partition.superblock.generation { waiting[number] = partition }
+        if let number = waiting.firstIndex(where: { $0.verdict.superblock?.imageUUID == superblock.imageUUID }) {
+            if let newer = newest([waiting[number], entry]) { waiting[number] = newer }
             continue
         }
-        waiting.append(partition)
+        waiting.append(entry)
     }
-    guard waiting.count < 2 else { throw severalPartitions(waiting.map { $0.path }) }
-    return waiting.first?.path ?? paths.first
+    guard waiting.count < 2 else { throw severalPartitions(waiting.map { $0.path }, naming: naming) }
+    if let entry = waiting.first { return entry.path }
+    if let failure = catalog.hibernationPartitions.compactMap({ $0.verdict.failure($0.path) }).first { throw failure }
+    return catalog.usablePartitions.first?.path
+}
+
+/// The device whose superblock was written last, of several that have the same; the first of those that are alike.
+private func newest(_ entries: [DeviceCatalog.Entry]) -> DeviceCatalog.Entry? {
+    var result: DeviceCatalog.Entry?
+    for entry in entries {
+        let generation = entry.verdict.superblock?.generation ?? 0
+        if let best = result, generation <= best.verdict.superblock?.generation ?? 0 { continue }
+        result = entry
+    }
+    return result
 }
 
 /// The refusal to choose between partitions.
-func severalPartitions(_ paths: [String]) -> Failure {
+/// - Parameter name: what all of them are called.
+func severalPartitions(
+    _ paths: [String], naming: String, _ name: String = "the hibernation partition"
+) -> Failure {
     Failure(
-        "find", "the hibernation partition", "there are several: \(paths.joined(separator: ", "))",
-        remedy: "name one with --device or torpor.device=")
+        "find", name, "there are several: \(paths.joined(separator: ", "))", remedy: "name one with \(naming)")
+}
+
+/// The path of the device that is to be formatted.
+/// - Throws: if the name means none, or several: nothing may be destroyed by mistake.
+public func findDeviceToFormat(_ name: DeviceName, _ catalog: DeviceCatalog) throws(Failure) -> String {
+    let paths = try catalog.wait(for: name, seconds: 0, content: { $0.namedContent })
+    if paths.count > 1 { throw severalPartitions(paths, naming: "its path", name.description) }
+    return paths[0]
 }
 
 extension Superblock {

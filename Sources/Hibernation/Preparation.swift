@@ -31,7 +31,7 @@ extension Hibernate {
     /// Looks at everything else that can be looked at before anything is changed.
     func prepare(_ findings: inout Findings) throws(Failure) -> Preparation {
         let catalog = try DeviceCatalog.ofHibernationPartitions()
-        let path = try findHibernationPartition(device, seconds: 0, catalog)
+        let path = try findHibernationPartition(device, seconds: 0, catalog, naming: "--device")
         let partition = try checkPartition(path)
         guard let session = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
         try requireMemoryForLoading(controlGroupLimit(), processMemoryLimits())

@@ -23,6 +23,8 @@ public struct Report: Equatable, Sendable {
     public var restoreMilliseconds: UInt64 = 0
     /// Why, where it failed.
     public var text = ""
+    /// The path of the hibernation partition, as kernel A knows it; not in the page.
+    public var device = ""
 
     public init() {}
 

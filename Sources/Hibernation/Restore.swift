@@ -31,8 +31,11 @@ struct Restore {
     /// - Returns: the partition whose image is to be resumed; nil, with the reason on the console, where there is none.
     private func findPartition() throws(Failure) -> HibernationPartition? {
         guard let path = try findPartitionToResume(settings, seconds: settings.waitSeconds, catalog) else {
-            log.notice("nothing to resume: there is no hibernation partition")
+            log.notice("nothing to resume: there is no hibernation partition\(catalog.missingPartitionPhrase)")
             return nil
+        }
+        for entry in catalog.hibernationPartitions where entry.path != path {
+            if let failure = entry.verdict.failure(entry.path) { log.notice("not looked at: \(failure)") }
         }
         let partition = try HibernationPartition(path, .write)
         return try isWaiting(partition.superblock, path) ? partition : nil
@@ -120,10 +123,15 @@ struct Restore {
         let own = partition.superblock
         var copies: [HibernationPartition] = []
         try catalog.refresh()
-        for path in hibernationPartitions(catalog) where path != partition.path {
-            guard let other = try? HibernationPartition(path), other.superblock.uuid == own.uuid else { continue }
-            if let refusal = refusalOfOlderCopy(own, partition.path, other.superblock, path) { throw refusal }
-            if other.superblock.imageUUID == own.imageUUID, other.superblock.state.isWaiting {
+        for entry in catalog.hibernationPartitions where entry.path != partition.path {
+            let path = entry.path
+            guard entry.verdict.superblock?.uuid == own.uuid else { continue }
+            // As it is now.
+            let verdict = try HibernationPartition.verdict(path)
+            guard let other = verdict.superblock else { continue }
+            if let refusal = refusalOfOlderCopy(own, partition.path, other, path) { throw refusal }
+            // A copy that cannot be used is not resumed either.
+            if case .ours = verdict, other.imageUUID == own.imageUUID, other.state.isWaiting {
                 copies.append(try HibernationPartition(path, .write))
             }
         }

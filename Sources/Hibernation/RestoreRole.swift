@@ -63,7 +63,7 @@ struct RestoreRole {
             (state) throws(Failure) in
             let catalog = DeviceCatalog(state)
             try catalog.refresh()
-            let states = hibernationPartitions(catalog).compactMap { try? HibernationPartition($0).superblock }
+            let states = catalog.usablePartitions.compactMap { $0.verdict.superblock }
                 .filter { $0.imageUUID == imageUUID }.map { $0.state }
             // Of copies, all have to be marked.
             if states.contains(.consumed), !states.contains(where: { $0.isWaiting }) { state.stage = .committed }

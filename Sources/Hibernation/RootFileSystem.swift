@@ -11,7 +11,7 @@ struct RootFileSystem {
     /// Waits for the device; nothing is mounted.
     /// - Parameter isDelayed: whether `rootdelay=` is waited for first.
     /// - Returns: its path, and the type of the file system on it.
-    func find(_ state: ChildState, isDelayed: Bool = true) throws(Failure) -> (path: String, type: String) {
+    func find(_ state: ChildState, isDelayed: Bool = true) throws(Failure) -> (path: String, types: [String]) {
         guard let text = commandLine.value("root"), let name = DeviceName(text) else {
             throw Failure(
                 "mount", "the root file system", "root= names no device",
@@ -29,26 +29,50 @@ struct RootFileSystem {
         }
         let seconds = commandLine.contains("rootwait") ? nil : Settings.namedDeviceSeconds
         let path = try catalog.wait(for: name, seconds: seconds) { state.beat() }[0]
-        var type = commandLine.value("rootfstype")
-        if type == nil {
+        var types = RootFileSystem.types(commandLine.value("rootfstype") ?? "")
+        if types.isEmpty {
             try catalog.refresh()
-            type = catalog.entry(at: path)?.content.type
+            if let type = catalog.entry(at: path)?.content.type { types = [type] }
         }
-        guard let type else {
-            throw Failure("mount", path, "no file system is known on it", remedy: "name one with rootfstype=")
-        }
-        return (path, type)
+        guard !types.isEmpty else { throw RootFileSystem.unknownType(path) }
+        return (path, types)
     }
 
     /// Waits for the device and mounts it.
     func mount(_ state: ChildState, isDelayed: Bool = true) throws(Failure) {
-        let (path, type) = try find(state, isDelayed: isDelayed)
+        let (path, types) = try find(state, isDelayed: isDelayed)
         // As in the kernel, the last of ro and rw counts, and ro is what no word means.
         let isWritable = commandLine.words.last { $0 == "ro" || $0 == "rw" } == "rw"
-        try Mount(
-            path, on: RootFileSystem.mountPoint, type: type, flags: isWritable ? 0 : Mount.readOnly,
-            data: commandLine.value("rootflags") ?? ""
-        ).perform()
+        let data = commandLine.value("rootflags") ?? ""
+        try RootFileSystem.tryInOrder(types, path) { (type) throws(Failure) in
+            try Mount(
+                path, on: RootFileSystem.mountPoint, type: type, flags: isWritable ? 0 : Mount.readOnly, data: data
+            ).perform()
+        }
+    }
+
+    /// The types that `rootfstype=` names: a list with commas (init/do_mounts.c, `split_fs_names`).
+    static func types(_ list: String) -> [String] { list.split(separator: ",").map { String($0) } }
+
+    /// Mounts as the first type that works.
+    /// - Throws: if none does: the reason of each.
+    static func tryInOrder(
+        _ types: [String], _ path: String, _ mount: (String) throws(Failure) -> Void
+    ) throws(Failure) {
+        var failures: [String] = []
+        for type in types {
+            do throws(Failure) { return try mount(type) } catch {
+                if types.count == 1 { throw error }
+                failures.append("as \(type): \(error.reason)")
+            }
+        }
+        if failures.isEmpty { throw unknownType(path) }
+        throw Failure(
+            "mount", path, failures.joined(separator: ", "), remedy: "name its type with rootfstype=")
+    }
+
+    private static func unknownType(_ path: String) -> Failure {
+        Failure("mount", path, "no file system is known on it", remedy: "name one with rootfstype=")
     }
 
     /// Runs the init of the mounted file system in this process's place; only comes back by throwing.

@@ -161,7 +161,8 @@ struct Save {
 func openPartition(
     _ settings: Settings, _ options: File.Options, _ catalog: DeviceCatalog
 ) throws(Failure) -> HibernationPartition {
-    let path = try findHibernationPartition(settings.device, seconds: settings.waitSeconds, catalog)
+    let path = try findHibernationPartition(
+        settings.device, seconds: settings.waitSeconds, catalog, naming: "torpor.device=")
     return try HibernationPartition(path, options)
 }
 

@@ -35,11 +35,7 @@ private struct Probe: ~Copyable {
 
     deinit { blkid_free_probe(pointer) }
 
-    borrowing func value(_ name: String) -> String? {
-        var data: UnsafePointer<CChar>?
-        guard blkid_probe_lookup_value(pointer, name, &data, nil) == 0, let data else { return nil }
-        return String(cString: data)
-    }
+    borrowing func value(_ name: String) -> String? { Linux.value(pointer, name) }
 }
 
 /// Reads what a block device holds; the device is not changed. It may never return if the device does not answer:
@@ -74,9 +70,21 @@ public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
     return content
 }
 
+/// Reads what an open block device holds, wherever its path leads by now.
+public func probeContent(_ file: borrowing File) throws(Failure) -> BlockDeviceContent {
+    do throws(Failure) { return try probeContent("/proc/self/fd/\(file.descriptor)") } catch {
+        throw Failure(error.operation, file.path, error.reason, errno: error.errno)
+    }
+}
+
 /// Removes every signature that libblkid finds, so that nothing takes the device for what it held before.
 /// The corresponding C function is `blkid_do_wipe`.
-public func wipeSignatures(_ file: borrowing File) throws(Failure) {
+public func wipeSignatures(_ file: borrowing File) throws(Failure) { _ = try wipeSignatures(file, within: nil) }
+
+/// Removes the signatures that libblkid finds and whose magic lies within these bytes.
+/// - Parameter range: nil for all of the device.
+/// - Returns: whether none is left anywhere.
+public func wipeSignatures(_ file: borrowing File, within range: Range<UInt64>?) throws(Failure) -> Bool {
     guard let probe = blkid_new_probe() else { throw Failure(lastError: "probe", file.path) }
     defer { blkid_free_probe(probe) }
     guard blkid_probe_set_device(probe, file.descriptor, 0, 0) == 0 else {
@@ -88,9 +96,19 @@ public func wipeSignatures(_ file: borrowing File) throws(Failure) {
     blkid_probe_set_partitions_flags(probe, CInt(BLKID_PARTS_MAGIC))
     while true {
         let answer = blkid_do_probe(probe)
-        if answer == 1 { return }
+        if answer == 1 { return true }
+        if answer == 0, let range {
+            let offsets = ["SBMAGIC_OFFSET", "PTMAGIC_OFFSET"].compactMap { value(probe, $0) }
+            guard let offset = offsets.first.flatMap({ parseNumber($0) }), range.contains(offset) else { return false }
+        }
         guard answer == 0, blkid_do_wipe(probe, 0) == 0 else {
             throw Failure(lastError: "wipe the signatures of", file.path)
         }
     }
+}
+
+private func value(_ probe: blkid_probe, _ name: String) -> String? {
+    var data: UnsafePointer<CChar>?
+    guard blkid_probe_lookup_value(probe, name, &data, nil) == 0, let data else { return nil }
+    return String(cString: data)
 }

@@ -52,6 +52,13 @@ public func trimmed(_ text: String) -> String {
     return String(decoding: characters, as: UTF8.self)
 }
 
+/// A path without symbolic links, `.` and `..`; nil if nothing is there. The corresponding C function is `realpath`.
+func realPath(_ path: String) -> String? {
+    guard let real = realpath(path, nil) else { return nil }
+    defer { free(real) }
+    return String(cString: real)
+}
+
 /// Whether a path names a block device.
 public func isBlockDevice(_ path: String) throws(Failure) -> Bool {
     var status = stat()

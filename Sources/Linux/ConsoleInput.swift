@@ -48,9 +48,9 @@ public final class ConsoleInput {
     /// The paths of the consoles that are open.
     public var paths: [String] { consoles.map { $0.path } }
 
-    /// Writes a line on every console.
+    /// Writes a line on every console; what somebody else wrote on a disk does not steer it.
     public func write(line: String) {
-        let bytes = Array("\(line)\n".utf8)
+        let bytes = Array("\(printable(line))\n".utf8)
         for console in consoles { put(bytes, on: console.descriptor) }
     }
 

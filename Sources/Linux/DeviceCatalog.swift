@@ -47,6 +47,8 @@ public final class DeviceCatalog {
     private let list: () throws(Failure) -> [Entry]
     private let willProbe: (String) -> Void
     private var lastRetry: UInt64 = 0
+    /// Whether this process is root; what even root may not read is unreadable.
+    var isRoot = effectiveUserID() == 0
 
     /// An empty catalog; `refresh()` fills it.
     /// - Parameters:
@@ -116,7 +118,7 @@ public final class DeviceCatalog {
     public func paths(
         named name: DeviceName, content: (Entry) -> BlockDeviceContent = { $0.content }
     ) -> [String] {
-        if case .path(let path) = name { return exists(path) ? [path] : [] }
+        if case .path(let path) = name { return exists(path) ? [path] : devices(linkedFrom: path) ?? [] }
         return entries.filter { name.matches(path: $0.path, content($0)) }.map { $0.path }
     }
 
@@ -132,6 +134,11 @@ public final class DeviceCatalog {
         content: (Entry) -> BlockDeviceContent = { $0.content }
     ) throws(Failure) -> [String] {
         let start = monotonicMilliseconds()
+        if case .path(let path) = name, !exists(path), isLink(path), devices(linkedFrom: path) == nil {
+            throw Failure(
+                "find", path, "only udev knows which device that is",
+                remedy: "use UUID=, LABEL=, PARTUUID= or PARTLABEL=")
+        }
         while true {
             whileWaiting()
             // A path is there or not, whatever is on it and whatever the other devices answer.
@@ -139,18 +146,33 @@ public final class DeviceCatalog {
             let paths = paths(named: name, content: content)
             if !paths.isEmpty { return paths }
             if let seconds, monotonicMilliseconds() - start >= UInt64(seconds) * 1000 {
-                throw Failure(
-                    "find", name.description,
-                    (seconds == 0 ? "there is no such device" : "it has not appeared within \(seconds) s")
-                        + unansweredPhrase)
+                let reason = seconds == 0 ? "there is no such device" : "it has not appeared within \(seconds) s"
+                if case .path = name { throw Failure("find", name.description, reason) }
+                if let failure = permissionFailure { throw failure }
+                throw Failure("find", name.description, reason + unansweredPhrase)
             }
             sleep(milliseconds: 20)
         }
     }
 
-    /// Devices that do not answer, as an addition to a reason; empty if all do.
+    /// Devices that do not answer or cannot be read, as an addition to a reason; empty for none.
     public var unansweredPhrase: String {
-        unanswered.isEmpty ? "" : ", and no answer came from \(unanswered.joined(separator: ", "))"
+        var phrase = unanswered.isEmpty ? "" : ", and no answer came from \(unanswered.joined(separator: ", "))"
+        for entry in unreadable { phrase += ", and \(entry.path) cannot be read: \(entry.failure?.reason ?? "")" }
+        return phrase
+    }
+
+    /// The devices that could not be read, for another reason than that they did not answer in time or hold no medium.
+    public var unreadable: [Entry] {
+        entries.filter { entry in
+            guard let number = entry.failure?.errno else { return false }
+            return ![ErrorNumber.timedOut, ErrorNumber.noMedium, ErrorNumber.noAddress].contains(number)
+        }
+    }
+
+    /// Why nobody but root learns more, if that is so.
+    public var permissionFailure: Failure? {
+        isRoot ? nil : entries.compactMap { $0.failure }.first { ErrorNumber.areDenials.contains($0.errno) }
     }
 }
 

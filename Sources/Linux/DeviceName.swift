@@ -12,7 +12,7 @@ public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
     public init?(_ text: String) {
         if text.utf8.isEmpty { return nil }
         if text.utf8.first == UInt8(ascii: "/") {
-            self = .path(text)
+            self = DeviceName.tag(linkedFrom: text) ?? .path(text)
             return
         }
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -25,6 +25,19 @@ public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
         case "PARTLABEL": self = .partitionLabel(value)
         default: return nil
         }
+    }
+
+    /// The tag that udev's link to a device stands for; nil for another path.
+    private static func tag(linkedFrom path: String) -> DeviceName? {
+        let links: [(String, (String) -> DeviceName)] = [
+            ("/dev/disk/by-uuid/", { .uuid($0) }), ("/dev/disk/by-label/", { .label($0) }),
+            ("/dev/disk/by-partuuid/", { .partitionUUID($0) }), ("/dev/disk/by-partlabel/", { .partitionLabel($0) }),
+        ]
+        for (folder, name) in links where path.utf8.starts(with: folder.utf8) {
+            let value = decodedLink(String(decoding: path.utf8.dropFirst(folder.utf8.count), as: UTF8.self))
+            return value.isEmpty ? nil : name(value)
+        }
+        return nil
     }
 
     public var description: String {
@@ -52,4 +65,23 @@ public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
 
 private func lowercased(_ text: String) -> [UInt8] {
     text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+}
+
+/// The text that udev has written as the name of a link, with `\x20` for a space (libudev, `udev_util_encode_string`).
+func decodedLink(_ text: String) -> String {
+    let bytes = Array(text.utf8)
+    var result: [UInt8] = []
+    var i = 0
+    while i < bytes.count {
+        if i + 3 < bytes.count, bytes[i] == UInt8(ascii: "\\"), bytes[i + 1] == UInt8(ascii: "x"),
+            let value = parseHexadecimal(String(decoding: bytes[i + 2...i + 3], as: UTF8.self))
+        {
+            result.append(UInt8(truncatingIfNeeded: value))
+            i += 4
+        } else {
+            result.append(bytes[i])
+            i += 1
+        }
+    }
+    return String(decoding: result, as: UTF8.self)
 }

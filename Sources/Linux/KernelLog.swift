@@ -32,10 +32,18 @@ public struct KernelLog: Sendable {
 
     private func write(_ level: Int, _ text: String) {
         // What somebody else has written must not steer the terminal, nor look like a line of its own.
-        let printable = text.utf8.prefix(900).map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }
-        let line = Array("torpor: ".utf8) + printable + [UInt8(ascii: "\n")]
+        let line = Array("torpor: \(KernelLog.cut(printable(text)))\n".utf8)
         if log >= 0 { put(Array("<\(level)>".utf8) + line, on: log) }
         if console >= 0, log < 0 || level >= consoleLevel, isConsoleReady { put(line, on: console) }
+    }
+
+    /// Text of at most 900 bytes, cut between characters.
+    static func cut(_ text: String) -> String {
+        var bytes = Array(text.utf8.prefix(901))
+        guard bytes.count > 900 else { return text }
+        // The first byte of the character that does not fit any more, and nothing behind it.
+        while let last = bytes.popLast(), last & 0xc0 == 0x80 {}
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Whether the console takes a line now: one that was stopped, with Ctrl-S for example, must not stop PID 1 as well.

@@ -48,4 +48,7 @@ public enum ErrorNumber {
     public static let invalid = EINVAL
     public static let notImplemented = ENOSYS
     public static let timedOut = ETIMEDOUT
+    public static let noMedium = ENOMEDIUM
+    /// What somebody who is not root gets.
+    public static let areDenials = [EACCES, EPERM]
 }

@@ -1,7 +1,7 @@
 import Basics
 import Linux
 
-/// A formatted partition, or a file in its place: its superblock and its blocks.
+/// A hibernation partition, or a file in its place: its superblock and its blocks.
 ///
 /// All reads and writes go around the page cache, because three kernels use the same disk in turn.
 public final class HibernationPartition: @unchecked Sendable {
@@ -12,67 +12,47 @@ public final class HibernationPartition: @unchecked Sendable {
     private var slot: Int
     private let block: Mapping
 
-    /// Opens a formatted partition.
-    /// - Throws: if it is not formatted, damaged, of an unknown version, with unknown features, encrypted, or smaller than it
-    ///   was.
+    /// Opens a hibernation partition.
+    /// - Throws: if it is none (any more), damaged, of an unknown version, with unknown features, encrypted or smaller than it
+    ///   was, and if that cannot be read.
     public init(_ path: String, _ options: File.Options = []) throws(Failure) {
         self.path = path
         file = try File(aroundCache: path, options)
         block = try Mapping(anonymous: Superblock.byteCount)
-        let size = try DeviceGeometry(of: file).byteCount
-        guard size >= Superblock.minimumDeviceByteCount else { throw HibernationPartition.failure(path, []) }
-        var best: (superblock: Superblock, slot: Int)?
-        var refusals: [Superblock.Refusal] = []
-        for (number, offset) in Superblock.slotOffsets.enumerated() {
-            try file.read(into: block.bytes, at: offset)
-            do throws(Superblock.Refusal) {
-                let superblock = try Superblock(decoding: Array(block.bytes))
-                if best.map({ $0.superblock.generation < superblock.generation }) ?? true {
-                    best = (superblock, number)
-                }
-            } catch { refusals.append(error) }
+        let verdict = try HibernationPartition.verdict(file, block)
+        guard case .ours(let superblock, let slot) = verdict else {
+            throw verdict.failure(path) ?? Failure("open", path, "it is not a hibernation partition")
         }
-        // A later version may have written the newer slot: what the older one says is not true any more then.
-        let isLater = refusals.contains { refusal in
-            switch refusal {
-            case .unknownVersion, .unknownFeatures: true
-            case .notFormatted, .damaged: false
-            }
-        }
-        guard let best, !isLater else { throw HibernationPartition.failure(path, refusals) }
-        superblock = best.superblock
-        slot = best.slot
-        guard size >= superblock.deviceByteCount else {
-            throw Failure(
-                "open", path,
-                "it has \(describe(bytes: size)), but \(describe(bytes: superblock.deviceByteCount)) when it was formatted",
-                remedy: "format it again with: torpor format --force \(path)")
-        }
-        guard superblock.cipher == 0 else {
-            throw Failure("open", path, "its image is encrypted", remedy: "use a version of torpor that can decrypt it")
-        }
+        self.superblock = superblock
+        self.slot = slot
     }
 
-    private static func failure(_ path: String, _ refusals: [Superblock.Refusal]) -> Failure {
-        for refusal in refusals {
-            switch refusal {
-            case .unknownVersion(let version):
-                return Failure(
-                    "open", path, "its format has version \(version), this torpor knows \(Superblock.version)",
-                    remedy: "use a newer torpor, or format it again with: torpor format --force \(path)")
-            case .unknownFeatures(let features):
-                return Failure(
-                    "open", path, "it needs features that this torpor lacks (bits \(features.bitNumbers))",
-                    remedy: "use a newer torpor, or format it again with: torpor format --force \(path)")
-            case .damaged:
-                return Failure(
-                    "open", path, "both its superblocks are damaged",
-                    remedy: "format it again with: torpor format --force \(path)", isFinal: true)
-            case .notFormatted: continue
-            }
+    /// Whose the device at a path is.
+    /// - Throws: if that cannot be read.
+    public static func verdict(_ path: String) throws(Failure) -> PartitionVerdict {
+        try verdict(File(aroundCache: path), Mapping(anonymous: Superblock.byteCount))
+    }
+
+    private static func verdict(
+        _ file: borrowing File, _ block: borrowing Mapping
+    ) throws(Failure) -> PartitionVerdict {
+        let size = try DeviceGeometry(of: file).byteCount
+        var slots: [[UInt8]] = []
+        for offset in Superblock.slotOffsets where size >= offset + UInt64(Superblock.byteCount) {
+            try file.read(into: block.bytes, at: offset)
+            slots.append(Array(block.bytes))
         }
-        return Failure(
-            "open", path, "it is not a hibernation partition", remedy: "make it one with: torpor format \(path)")
+        return PartitionVerdict(file.path, slots: slots, content: try probeContent(file).type, byteCount: size)
+    }
+
+    /// Looks at the device once more, since what it holds may have changed after it was opened.
+    /// - Throws: if it is not ours any more, or somebody else has written a superblock.
+    func requireOurs() throws(Failure) {
+        let verdict = try HibernationPartition.verdict(file, block)
+        guard case .ours(let found, _) = verdict, found.encoded() == superblock.encoded() else {
+            throw verdict.failure(path)
+                ?? Failure("write", path, "somebody else has written its superblock", remedy: "try again")
+        }
     }
 
     /// Makes a device a hibernation partition: everything before and behind the data area is zeroed, then the first slot
@@ -104,8 +84,20 @@ public final class HibernationPartition: @unchecked Sendable {
         try writeZeros(superblock.dataArea.upperBound..<deviceByteCount / 512 * 512, to: file)
         try file.flush()
         superblock.time = secondsSince1970()
-        area.bytes.copyBytes(from: superblock.encoded())
-        try file.write(UnsafeRawBufferPointer(rebasing: area.bytes[..<Superblock.byteCount]), at: 0)
+        let block = try Mapping(anonymous: Superblock.byteCount)
+        block.bytes.copyBytes(from: superblock.encoded())
+        // Both slots for a moment: whatever stands in either of them must not look like anything else.
+        for offset in Superblock.slotOffsets { try file.write(UnsafeRawBufferPointer(block.bytes), at: offset) }
+        dropBuffers(file)
+        if let content = try probeContent(file).type {
+            try file.write(UnsafeRawBufferPointer(area.bytes), at: 0)
+            try file.flush()
+            throw Failure(
+                "format", path, "libblkid then takes it for \(content)",
+                remedy: label.isEmpty ? nil : "use another label than \(label)")
+        }
+        let last = Superblock.slotOffsets[Superblock.slotOffsets.count - 1]
+        try file.write(UnsafeRawBufferPointer(rebasing: area.bytes[..<Superblock.byteCount]), at: last)
         try file.flush()
         dropBuffers(file)
     }
@@ -134,8 +126,14 @@ public final class HibernationPartition: @unchecked Sendable {
         try update(change)
     }
 
-    /// Gives up the image, durably.
-    public func discardImage() throws(Failure) { try retireImage { $0.clearImage(state: .empty, imageUUID: .zero) } }
+    /// Gives up the image, durably. Its contents are still there: see `eraseContents`.
+    public func discardImage() throws(Failure) {
+        try retireImage { superblock in
+            let end = superblock.contentsEnd
+            superblock.clearImage(state: .empty, imageUUID: .zero)
+            superblock.recordedContentsEnd = end
+        }
+    }
 
     /// Begins an image: the superblock says `saving`, and is of the present version from here on.
     func beginImage(_ imageUUID: UUID, _ codec: Codec, _ features: Superblock.Features) throws(Failure) {
@@ -143,6 +141,8 @@ public final class HibernationPartition: @unchecked Sendable {
         try update { superblock in
             superblock.version = Superblock.version
             superblock.clearImage(state: .saving, imageUUID: imageUUID)
+            // Until it is known how far it came.
+            superblock.recordedContentsEnd = superblock.deviceByteCount
             superblock.codec = codec
             superblock.features = features
         }

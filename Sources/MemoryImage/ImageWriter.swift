@@ -15,7 +15,10 @@ public final class ImageWriter: @unchecked Sendable {
     private let freePages = Atomic<UInt64>(0)
     private let index: Guarded<IndexWriter>
 
-    /// Marks the partition as `saving` and begins an image on it.
+    /// Where contents of earlier images end that were not erased.
+    private let earlierContentsEnd: UInt64
+
+    /// Marks the partition as `saving` and begins an image on it, if it is still ours.
     public convenience init(_ partition: HibernationPartition, imageUUID: UUID, codec: Codec) throws(Failure) {
         try self.init(
             partition, imageUUID: imageUUID, codec: codec, index: IndexWriter(partition, imageUUID: imageUUID))
@@ -28,6 +31,8 @@ public final class ImageWriter: @unchecked Sendable {
         self.imageUUID = imageUUID
         self.codec = codec
         self.index = Guarded(index)
+        earlierContentsEnd = partition.superblock.contentsEnd
+        try partition.requireOurs()
         // Of the present version from here on, whose data area may be another.
         try partition.beginImage(imageUUID, codec, .indexBlocks)
         nextOffset = Atomic(partition.dataArea.lowerBound)
@@ -94,19 +99,38 @@ public final class ImageWriter: @unchecked Sendable {
         counts.freePages = freePages.load(ordering: .relaxed)
         counts.storedBytes = nextOffset.load(ordering: .relaxed)
         counts.milliseconds = milliseconds()
+        try requireOurs(upTo: counts.storedBytes)
         try partition.update { superblock in
             superblock.state = state
+            superblock.recordedContentsEnd = earlierContentsEnd
             superblock.descriptionExtent = descriptionExtent
             superblock.indexExtent = indexExtent
             superblock.counts = counts
         }
     }
 
-    /// Notes on the partition that the image was not completed, and why.
+    /// Refuses to complete an image that nobody would take for one: what libblkid knows in it makes the partition another's.
+    /// A signature that came with kernel A's memory is removed with the image.
+    private func requireOurs(upTo end: UInt64) throws(Failure) {
+        do throws(Failure) { try partition.requireOurs() } catch {
+            let file = try File(partition.path, .write)
+            if try wipeSignatures(file, within: partition.dataArea.lowerBound..<end) {
+                throw Failure(
+                    "write", partition.path, "the image looks like something else: \(error.reason)",
+                    remedy: "try again, or with another codec")
+            }
+            throw error
+        }
+    }
+
+    /// Notes on the partition that the image was not completed, and why, if it is still ours.
     public func fail(_ reason: String) throws(Failure) {
+        try partition.requireOurs()
+        let end = max(earlierContentsEnd, min(nextOffset.load(ordering: .relaxed), partition.dataArea.upperBound))
         try partition.update { superblock in
             superblock.state = .failed
             superblock.reason = reason
+            superblock.recordedContentsEnd = end
         }
     }
 }

@@ -20,6 +20,9 @@ public struct Superblock: Equatable, Sendable {
     public static let tailByteCount: UInt64 = 1 << 20
     static let labelLimit = 64
     static let reasonLimit = 256
+    /// Bytes of the field that are used: behind them, in the first sector, are the tables of partition schemes that have
+    /// no other signature than likely values (Atari), so that text could look like one.
+    static let usedReasonLimit = 198
 
     /// What the partition holds.
     public enum State: UInt32, Sendable {
@@ -110,8 +113,19 @@ public struct Superblock: Equatable, Sendable {
     public var codec = Codec.none
     /// How often in a row kernel C has refused the image and kept it; 0 with every new image and after a resume.
     public var refusals: UInt32 = 0
-    /// Why, where `state` says that something did not work out; at most 255 bytes of UTF-8.
+    /// Why, where `state` says that something did not work out; at most 197 bytes of UTF-8 are kept.
     public var reason = ""
+    /// As `contentsEnd`, as far as the other fields do not tell it.
+    var recordedContentsEnd: UInt64 = 0
+
+    /// Contents of images, this one's and earlier ones', may lie on the partition up to this byte; 0 if they are erased.
+    public var contentsEnd: UInt64 {
+        let end = max(recordedContentsEnd, counts.storedBytes, state == .saving ? deviceByteCount : 0)
+        return end > Superblock.dataOffset ? min(end, deviceByteCount) : 0
+    }
+
+    /// Whether a format loses nothing: no image is there, nor the contents of one.
+    public var isUnused: Bool { contentsEnd == 0 && !state.isWaiting && state != .snapshot }
 
     public init(uuid: UUID, label: String, deviceByteCount: UInt64) {
         generation = 1
@@ -168,8 +182,9 @@ public struct Superblock: Equatable, Sendable {
         block.put(codec.level, at: 236)
         block.put(features.rawValue, at: 240)
         block.put(refusals, at: 248)
-        block.put(text: reason, at: 256, limit: Superblock.reasonLimit)
+        block.put(text: reason, at: 256, limit: Superblock.usedReasonLimit)
         block.put(counts.freePages, at: 512)
+        block.put(recordedContentsEnd, at: 520)
         block.put(xxh64(block, count: Superblock.byteCount - 8), at: Superblock.byteCount - 8)
         return block
     }
@@ -233,6 +248,7 @@ public struct Superblock: Equatable, Sendable {
         self.codec = codec
         refusals = try fields.integer(at: 248)
         reason = try fields.text(at: 256, count: Superblock.reasonLimit)
+        recordedContentsEnd = try fields.integer(at: 520)
         guard version > 1 else { return }
         features = Features(rawValue: try fields.integer(at: 240))
         counts.freePages = try fields.integer(at: 512)

@@ -34,7 +34,7 @@ struct CheckCommand: ParsableCommand {
         let parameters: [String]
         do throws(Failure) { (path, parameters) = try kernelB.plan().check(&findings) } catch {
             if output.json {
-                try print(json: Answer(device: nil, reason: error.description, kernelCParameters: nil, findings))
+                try print(json: Answer(device: nil, reason: sentence(error), kernelCParameters: nil, findings))
             } else {
                 show(findings)
             }
@@ -43,13 +43,13 @@ struct CheckCommand: ParsableCommand {
         if output.json {
             try print(json: Answer(device: path, reason: nil, kernelCParameters: parameters, findings))
         } else {
-            print("this system can hibernate to \(path)")
-            print("kernel C's command line needs: \(parameters.joined(separator: " "))")
+            torpor.show("this system can hibernate to \(path)")
+            torpor.show("kernel C's command line needs: \(parameters.joined(separator: " "))")
             show(findings)
         }
     }
 
     private func show(_ findings: Findings) {
-        for finding in findings.all { print("\(finding.severity.rawValue): \(finding)") }
+        for finding in findings.all { torpor.show("\(finding.severity.rawValue): \(finding)") }
     }
 }

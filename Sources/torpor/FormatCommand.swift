@@ -7,7 +7,10 @@ import MemoryImage
 struct FormatCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "format", abstract: "Make a partition a hibernation partition.",
-        discussion: "What the partition held is lost.")
+        discussion: """
+            Without --force, only an empty device and an unused hibernation partition are formatted. With it, what the device
+            holds is lost. A device that is in use is never formatted.
+            """)
 
     @Option(help: "A name for the partition, for LABEL=.")
     var label = ""
@@ -19,26 +22,15 @@ struct FormatCommand: ParsableCommand {
     var device: DeviceName
 
     func run() throws {
-        let path = try DeviceCatalog().wait(for: device, seconds: 0)[0]
+        let path = try findDeviceToFormat(device, DeviceCatalog.ofHibernationPartitions())
         guard try isBlockDevice(path) else {
             throw Failure("format", path, "it is not a block device", remedy: "name a partition under /dev")
         }
         try refuseIfInUse(path, "format")
-        if !force { try refuseIfHoldingAnything(path) }
-        guard let uuid = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
-        try HibernationPartition.format(path, label: label, uuid: uuid, .exclusive)
-        let size = try HibernationPartition(path).superblock.deviceByteCount
-        print("\(path): \(describe(bytes: size)), UUID=\(uuid)\(label.isEmpty ? "" : ", LABEL=\(label)")")
-    }
-
-    private func refuseIfHoldingAnything(_ path: String) throws(Failure) {
-        let remedy = "if that may be lost, use --force"
-        if let partition = try? HibernationPartition(path) {
-            throw Failure(
-                "format", path, "it is a hibernation partition with \(partition.superblock.stateDescription)",
-                remedy: remedy)
-        }
-        if let type = try probeContent(path).type { throw Failure("format", path, "it holds \(type)", remedy: remedy) }
+        let progress = EraseProgress(OutputOptions())
+        let superblock = try Formatting(path, label: label, isForced: force).perform(progress.tell)
+        let size = describe(bytes: superblock.deviceByteCount)
+        show("\(path): \(size), UUID=\(superblock.uuid)\(label.isEmpty ? "" : ", LABEL=\(label)")")
     }
 }
 

@@ -79,14 +79,35 @@ struct HibernateCommand: ParsableCommand {
         var findings = Findings { [output] finding in
             if !output.json { print(error: "torpor: \(finding.severity.rawValue): \(finding)") }
         }
-        let report = try kernelB.plan(after: after).run(&findings) { line in if !output.json { print(line) } }
-        let answer = ReportOutput(report, findings)
+        let report: Report
+        do throws(Failure) {
+            report = try kernelB.plan(after: after).run(&findings) { line in if !output.json { show(line) } }
+        } catch {
+            if output.json { try print(json: ReportOutput(failure: error, findings)) }
+            throw error
+        }
+        var answer = ReportOutput(report, findings)
         KernelLog(showsAll: false).notice(answer.sentence(output.size))
+        answer.keep()
+        if !output.json, report.outcome == .snapshot || report.outcome == .resumed {
+            show(answer.sentence(output.size))
+        }
+        // What is over must not stay readable; the session goes on, whatever comes of that.
+        do throws(Failure) {
+            if let erasure = try Hibernate.eraseImage(after: report, EraseProgress(output).tell) {
+                answer.erased = erasure.rawValue
+                if !output.json { show("\(report.device): \(erasure.sentence)") }
+            }
+        } catch {
+            answer.eraseFailure = sentence(error)
+            print(
+                error: "torpor: warning: contents of the image are still on \(report.device): \(sentence(error)); "
+                    + "erase them with: torpor discard \(report.device)")
+        }
         answer.keep()
         if output.json { try print(json: answer) }
         switch report.outcome {
-        case .snapshot, .resumed:
-            if !output.json { print(answer.sentence(output.size)) }
+        case .snapshot, .resumed: break
         case .failed:
             throw Failure("hibernate", "", answer.reason ?? "kernel B gave no reason")
         case .none:

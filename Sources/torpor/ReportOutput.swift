@@ -13,6 +13,10 @@ struct ReportOutput: Codable {
     let restoreMilliseconds: UInt64
     /// What was found before the jump and did not keep this system from hibernating.
     var warnings: [String]?
+    /// How the image's contents were erased: `discard` or `zeros`; nil if there were none, or they could not be.
+    var erased: String?
+    /// Why they could not be erased.
+    var eraseFailure: String?
 
     /// Where it is kept for `torpor status`, until the system ends.
     private static let folder = URL(filePath: "/run/torpor")
@@ -29,6 +33,16 @@ struct ReportOutput: Codable {
         reason = report.text.isEmpty ? nil : report.text
         image = CountsOutput(report.counts)
         restoreMilliseconds = report.restoreMilliseconds
+        warnings = findings.warnings.map { $0.description }
+    }
+
+    /// A hibernation that failed before the jump.
+    init(failure: Failure, _ findings: Findings) {
+        outcome = "failed"
+        time = Date().formatted(.iso8601)
+        reason = torpor.sentence(failure)
+        image = CountsOutput(Superblock.Counts())
+        restoreMilliseconds = 0
         warnings = findings.warnings.map { $0.description }
     }
 

@@ -18,8 +18,9 @@ struct Torpor: ParsableCommand {
         do {
             var command = try parseAsRoot()
             try command.run()
+            endProgram(status: 0)
         } catch let failure as Failure {
-            print(error: "torpor: \(failure)")
+            print(failure)
             endProgram(status: 1)
         } catch {
             let text = fullMessage(for: error)
@@ -28,10 +29,10 @@ struct Torpor: ParsableCommand {
                 print(text)
                 endProgram(status: 0)
             case .validationFailure:
-                print(error: text)
+                print(error: text.hasPrefix("Error: ") ? "torpor: \(text.dropFirst(7))" : text)
                 endProgram(status: 2)
             case let code:
-                if !text.isEmpty { print(error: text) }
+                if !text.isEmpty { print(error: text.hasPrefix("Error: ") ? "torpor: \(text.dropFirst(7))" : text) }
                 endProgram(status: code.rawValue)
             }
         }

@@ -12,13 +12,14 @@ struct VerifyCommand: ParsableCommand {
     var device: DeviceName?
 
     func run() throws {
-        let partition = try HibernationPartition(
-            try findHibernationPartition(device, seconds: 0, DeviceCatalog.ofHibernationPartitions()))
+        let path = try findHibernationPartition(
+            device, seconds: 0, DeviceCatalog.ofHibernationPartitions(), naming: "torpor verify DEVICE")
+        let partition = try HibernationPartition(path)
         guard partition.superblock.descriptionExtent.byteCount > 0 else {
-            throw Failure("verify", partition.path, "it holds \(partition.superblock.stateDescription)")
+            throw Failure("verify", path, "it holds \(partition.superblock.stateDescription)")
         }
         let reader = try ImageReader(partition)
         try reader.verify()
-        print("\(partition.path): \(partition.superblock.counts.chunks) chunks verified")
+        show("\(path): \(partition.superblock.counts.chunks) chunks verified")
     }
 }

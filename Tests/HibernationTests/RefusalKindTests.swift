@@ -73,10 +73,10 @@ import Testing
 
     @Test func theDevicesCanBeMended() throws {
         expect("no such device", isFinal: false) { () throws(Failure) in
-            _ = try findHibernationPartition(.path("/nowhere/disk"), seconds: 0, DeviceCatalog())
+            _ = try findHibernationPartition(.path("/nowhere/disk"), seconds: 0, DeviceCatalog(), naming: "")
         }
         expect("there are several", isFinal: false) { () throws(Failure) in
-            throw severalPartitions(["/dev/a", "/dev/b"])
+            throw severalPartitions(["/dev/a", "/dev/b"], naming: "--device")
         }
         let blank = folder.path("blank")
         try Data(count: 4 << 20).write(to: URL(filePath: blank))

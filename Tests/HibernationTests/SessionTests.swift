@@ -57,19 +57,6 @@ import Testing
         #expect(throws: Failure.self) { try findBackupPages(core, description(), entry: 0x8000_0000) }
     }
 
-    @Test func findsAPartitionByItsPath() throws {
-        let path = try folder.partition().path
-        #expect(try findHibernationPartition(.path(path), seconds: 0, DeviceCatalog()) == path)
-        let failure = #expect(throws: Failure.self) {
-            try findHibernationPartition(.path("/nowhere/disk"), seconds: 0, DeviceCatalog())
-        }
-        #expect(failure?.description == "find /nowhere/disk: there is no such device")
-        #expect(
-            severalPartitions(["/dev/a", "/dev/b"]).description.hasPrefix(
-                "find the hibernation partition: there are several: /dev/a, /dev/b; name one with --device")
-        )
-    }
-
     @Test func tellsEveryStateFromTheOthers() {
         let states: [Superblock.State] = [.empty, .saving, .ready, .attempted, .consumed, .failed, .snapshot]
         var superblock = Superblock(uuid: .zero, label: "", deviceByteCount: 0)

@@ -64,6 +64,18 @@ import Testing
         #expect(keys(consoles, 1).count == 1)
     }
 
+    /// A reason may quote what somebody wrote on a disk.
+    @Test func showsWhatWouldSteerAConsole() throws {
+        let (master, path) = try terminal()
+        defer { close(master) }
+        let consoles = ConsoleInput([path])
+        consoles.write(line: "a\u{1b}[2J\nb\u{9b}c")
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = read(master, &bytes, bytes.count)
+        #expect(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).contains("a\\x1b[2J\\x0ab\\u009bc"))
+        withExtendedLifetime(consoles) {}
+    }
+
     /// Nobody reads at the other end: more lines than a terminal keeps are lost, and nothing waits for ever.
     @Test(.timeLimit(.minutes(1))) func aStoppedConsoleStopsNobody() throws {
         let (first, firstPath) = try terminal(), (second, secondPath) = try terminal()

@@ -140,7 +140,7 @@ import Testing
         let catalog = DeviceCatalog(seconds: 20, willProbe: { _ in }) { () throws(Failure) in
             [Self.entry("sda", 0)]
         } ask: { (path) throws(Failure) in
-            throw Failure("probe", path, "no medium")
+            throw Failure("probe", path, "no medium", errno: ErrorNumber.noMedium)
         }
         let failure = #expect(throws: Failure.self) { try catalog.wait(for: name, seconds: 0) { looks += 1 } }
         #expect(failure?.description == "find \(text): there is no such device")

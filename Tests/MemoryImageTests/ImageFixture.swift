@@ -28,7 +28,15 @@ final class PartitionFile {
 
     var bytes: [UInt8] { get throws { Array(try Data(contentsOf: URL(filePath: path))) } }
 
-    /// Changes bytes in place.
+    /// Writes bytes.
+    func put(_ bytes: [UInt8], at offset: Int) throws {
+        let file = try require(FileHandle(forUpdatingAtPath: path))
+        try file.seek(toOffset: UInt64(offset))
+        try file.write(contentsOf: Data(bytes))
+        try file.close()
+    }
+
+    /// Changes a byte in place.
     func change(at offset: UInt64, _ change: (inout UInt8) -> Void) throws {
         let file = try require(FileHandle(forUpdatingAtPath: path))
         try file.seek(toOffset: offset)

@@ -32,6 +32,9 @@
 /* errno is a macro. */
 int torpor_errno(void);
 
+/* stdout is a variable that may change. Writes out what was printed; returns 0, or an error number. */
+int torpor_flush_output(void);
+
 /* open(2) is variadic. */
 int torpor_open(const char *path, int flags, mode_t mode);
 
@@ -45,6 +48,10 @@ int torpor_unmount(const char *target);
 int torpor_block_size(int fd, uint64_t *bytes);
 int torpor_logical_sector_size(int fd, int *bytes);
 int torpor_flush_buffers(int fd);
+/* Forget what a range of a block device holds, or of a file in its place; make it zeros. Ranges are in bytes. */
+int torpor_discard(int fd, uint64_t start, uint64_t length);
+int torpor_zero_out(int fd, uint64_t start, uint64_t length);
+int torpor_punch_hole(int fd, uint64_t start, uint64_t length);
 int torpor_controlling_terminal(int fd);
 int torpor_watchdog_timeout(int fd, int *seconds);
 int torpor_watchdog_get_timeout(int fd, int *seconds);

@@ -1,0 +1,148 @@
+import Basics
+import Foundation
+import Linux
+import Testing
+
+@testable import MemoryImage
+
+/// After an image was resumed or given up, nothing of it is left on the disk.
+@Suite struct ErasedContentsTests {
+    /// A partition with an image in some state, and the rest of it full of something else.
+    private func partition(
+        _ state: Superblock.State, pages: UInt64 = 600, size: UInt64 = 16 << 20
+    ) throws -> (PartitionFile, HibernationPartition) {
+        let file = try PartitionFile(size)
+        let partition = try file.formatted()
+        try file.put([UInt8](repeating: 0x77, count: Int(size) - 1 << 20), at: 1 << 20)
+        try MemoryFixture(pageCount: pages).write(to: partition, .none)
+        try partition.update { $0.state = state }
+        return (file, partition)
+    }
+
+    private func expectErased(_ file: PartitionFile, upTo end: UInt64, _ state: Superblock.State) throws {
+        let bytes = try file.bytes
+        #expect(bytes[(1 << 20)..<Int(end)].allSatisfy { $0 == 0 }, "something is left")
+        #expect(bytes[Int(end)...].allSatisfy { $0 == 0x77 }, "more was erased")
+        // Neither slot names anything of it.
+        for offset in Superblock.slotOffsets {
+            let slot = try Superblock(decoding: Array(bytes[Int(offset)..<Int(offset) + 4096]))
+            #expect(slot.state == state && slot.contentsEnd == 0 && slot.counts == .init())
+            #expect(slot.descriptionExtent == .init() && slot.indexExtent == .init())
+            #expect(slot.isUnused)
+        }
+    }
+
+    @Test(arguments: [Superblock.State.consumed, .failed, .empty])
+    func erasesAnImageThatIsOver(state: Superblock.State) throws {
+        let (file, partition) = try partition(state)
+        let end = partition.superblock.counts.storedBytes
+        #expect(partition.superblock.contentsEnd == end && end > 1 << 20 && !partition.superblock.isUnused)
+        var steps: [UInt64] = []
+        let how = try partition.eraseContents { done, total in
+            steps.append(done)
+            #expect(total == end - 1 << 20)
+        }
+        #expect(how == .discard, "a hole in a file")
+        #expect(steps.last == end - 1 << 20)
+        try expectErased(file, upTo: end, state)
+        #expect(try partition.eraseContents() == nil, "nothing is left to erase")
+    }
+
+    @Test(arguments: [Superblock.State.ready, .attempted, .snapshot, .saving])
+    func erasesNoImageThatWasNotGivenUp(state: Superblock.State) throws {
+        let (file, partition) = try partition(state)
+        let before = try file.bytes
+        #expect(throws: Failure.self) { try partition.eraseContents() }
+        #expect(try file.bytes == before)
+        try partition.discardImage()
+        let end = partition.superblock.contentsEnd
+        #expect(end == (state == .saving ? 16 << 20 : end) && end > 1 << 20)
+        #expect(try partition.eraseContents() != nil)
+        try expectErased(file, upTo: end, .empty)
+    }
+
+    /// A device that says it forgets, and forgets nothing, a part, or says that it cannot.
+    @Test(arguments: [(0, true), (1, true), (2, true), (0, false), (3, true)])
+    func overwritesWhatTheDeviceKeeps(parts: UInt64, answer: Bool) throws {
+        let (file, partition) = try partition(.consumed, pages: 1500)
+        let end = partition.superblock.contentsEnd
+        let discard: (Range<UInt64>) -> Bool = { bytes in
+            let length = (bytes.upperBound - bytes.lowerBound) / 3 / 4096 * 4096 * parts
+            let part = parts == 3 ? bytes : bytes.lowerBound..<bytes.lowerBound + length
+            let isDiscarded = part.isEmpty || partition.file.discard(part)
+            #expect(isDiscarded)
+            return answer
+        }
+        let how = try partition.eraseContents(discard) { _, _ in }
+        #expect(how == (parts == 3 ? .discard : .zeros))
+        try expectErased(file, upTo: end, .consumed)
+    }
+
+    /// The power fails while the device forgets: what is left is still known, and the image is over in both slots.
+    @Test func saysWhatIsLeftUntilItIsErased() throws {
+        let (file, partition) = try partition(.ready)
+        try partition.update { $0.state = .attempted }
+        try partition.update { $0.state = .consumed }
+        let end = partition.superblock.contentsEnd
+        let discard: (Range<UInt64>) -> Bool = { _ in
+            for offset in Superblock.slotOffsets {
+                let slot = (try? file.bytes).flatMap {
+                    try? Superblock(decoding: Array($0[Int(offset)..<Int(offset) + 4096]))
+                }
+                #expect(slot?.state == .consumed && slot?.contentsEnd == end)
+            }
+            return false
+        }
+        _ = try partition.eraseContents(discard) { _, _ in }
+    }
+
+    @Test func knowsWhatAnImageThatFailedHasWritten() throws {
+        let file = try PartitionFile()
+        let partition = try file.formatted()
+        let writer = try ImageWriter(partition, imageUUID: MemoryFixture.imageUUID, codec: .none)
+        #expect(try HibernationPartition(file.path).superblock.contentsEnd == 16 << 20, "nobody knows how far it came")
+        let builder = try writer.makeChunkBuilder()
+        let page = [UInt8](repeating: 0x55, count: 4096)
+        try page.withUnsafeBytes { try builder.addData(firstFrame: 0x8000, $0) }
+        try builder.flush()
+        try writer.fail("no")
+        let end = try HibernationPartition(file.path).superblock.contentsEnd
+        #expect(end > 1 << 20 && end < 2 << 20)
+    }
+
+    /// A smaller image over a larger one that was not erased: all of the larger one goes with it.
+    @Test func remembersWhatEarlierImagesLeft() throws {
+        let (file, partition) = try partition(.consumed, pages: 1500)
+        let end = partition.superblock.contentsEnd
+        try MemoryFixture(pageCount: 20).write(to: partition, .none)
+        #expect(partition.superblock.counts.storedBytes < end && partition.superblock.contentsEnd == end)
+        try partition.update { $0.state = .consumed }
+        #expect(try partition.eraseContents() != nil)
+        try expectErased(file, upTo: end, .consumed)
+    }
+
+    /// What a forged superblock says does not reach behind the partition, nor in front of the data area.
+    @Test(arguments: [0, 1, 1 << 20, 16 << 20 + 1, .max] as [UInt64]) func staysInThePartition(end: UInt64) throws {
+        let file = try PartitionFile()
+        let partition = try file.formatted()
+        try partition.update { $0.recordedContentsEnd = end }
+        try file.resize(17 << 20)
+        try file.put([1], at: 16 << 20)
+        let slots = try file.bytes.prefix(4096)
+        #expect(try (HibernationPartition(file.path, .write).eraseContents() == nil) == (end <= 1 << 20))
+        #expect(try file.bytes[16 << 20] == 1)
+        #expect(try file.bytes.prefix(8) == slots.prefix(8))
+    }
+
+    @Test func makesZerosInAFile() throws {
+        let file = try PartitionFile(4 << 20)
+        try file.put([UInt8](repeating: 0x77, count: 4 << 20), at: 0)
+        let zeros = try Mapping(anonymous: 1 << 16)
+        try File(file.path, .write).zeroOut(8192..<(200 << 10), with: UnsafeRawBufferPointer(zeros.bytes))
+        let bytes = try file.bytes
+        for (i, byte) in bytes.enumerated() where (byte == 0) != (8192..<(200 << 10)).contains(i) {
+            Issue.record("byte \(i) is \(byte)")
+            break
+        }
+    }
+}
