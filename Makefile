@@ -2,7 +2,8 @@
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
 # Each test is told of when it ends, also where the output is a pipe.
-SWIFT_TEST = stdbuf -oL $(SWIFT) test --disable-xctest
+# Children of the tests trap on purpose: no debugger should start for them.
+SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')

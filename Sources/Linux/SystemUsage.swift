@@ -115,9 +115,10 @@ private func btrfsDevices() -> [[DeviceNumber]] {
     }
 }
 
-/// The types that /proc/filesystems marks `nodev`.
+/// The types that /proc/filesystems marks `nodev`, and `rootfs`: the initial RAM file system is mounted without being
+/// registered (6.12, init/do_mounts.c).
 func fileSystemTypesWithoutDevice(_ table: String) -> Set<String> {
-    var types: Set<String> = []
+    var types: Set<String> = ["rootfs"]
     for line in table.split(separator: "\n") {
         let words = line.split(separator: "\t")
         if words.count == 2, words[0].utf8.elementsEqual("nodev".utf8) { types.insert(String(words[1])) }

@@ -185,6 +185,6 @@ import Testing
             #expect(MountEntry(text) == nil)
         }
         #expect(try !mountsOfAllNamespaces().isEmpty)
-        #expect(fileSystemTypesWithoutDevice("nodev\tsysfs\n\text4\nnodev\tzfs\n") == ["sysfs", "zfs"])
+        #expect(fileSystemTypesWithoutDevice("nodev\tsysfs\n\text4\nnodev\tzfs\n") == ["rootfs", "sysfs", "zfs"])
     }
 }

@@ -54,7 +54,7 @@ extension MachineTests {
                 refuses "not 64-bit" "it has no 64-bit entry" hibernate --initrd /boot/rootfs.gz --kernel /tmp/bzImage32
                 torpor_b="--device /dev/vda --kernel /boot/bzImage"
                 refuses "no initrd" "No such file" hibernate --initrd /boot/none
-                dd if=/dev/zero of=/tmp/large bs=1M count=112 2>/dev/null
+                (cat /boot/rootfs.gz; dd if=/dev/zero bs=1M count=112 2>/dev/null) >/tmp/large
                 refuses "large initrd" "do not fit below 128.0 MiB beside the kernel" hibernate --initrd /tmp/large
                 torpor_b="$torpor_b --initrd /boot/rootfs.gz"
                 refuses "odd N" "it is no multiple of 64.0 MiB" hibernate --backup-end 100M

@@ -25,6 +25,8 @@ public struct Machine {
     /// Names the machine's logs.
     public var name: String
     public var memory = "1G"
+    /// Whether the memory may be more than this machine has, as long as little of it is used.
+    public var isMemorySparse = false
     public var cpus = 2
     /// Features of QEMU's CPU model `max`, such as `la57=off`.
     public var cpuFeatures = ""
@@ -218,7 +220,8 @@ public struct Machine {
         var arguments = [
             "-accel", "tcg", "-cpu", cpuFeatures.isEmpty ? "max" : "max,\(cpuFeatures)", "-m", memory, "-smp",
             smp ?? "\(cpus)",
-            "-machine", firmware == .uefi ? "q35" : "pc", "-nodefaults", "-display", "none", "-no-reboot",
+            "-machine", (firmware == .uefi ? "q35" : "pc") + (isMemorySparse ? ",memory-backend=ram" : ""),
+            "-nodefaults", "-display", "none", "-no-reboot",
             "-chardev", consoleDevice(in: folder) + ",id=console,logfile=\(console.path)",
             "-serial", "chardev:console",
             // Not a PCI device: to set up an interrupt for one, each kernel that boots interprets AML, which takes it long.
@@ -238,6 +241,7 @@ public struct Machine {
                 "-drive", "if=pflash,format=raw,file=\(variables.path)",
             ]
         }
+        if isMemorySparse { arguments += ["-object", "memory-backend-ram,id=ram,size=\(memory),reserve=off"] }
         arguments += options
         for device in devices { arguments += ["-device", device] }
         if let dirtyMemory {

@@ -1,0 +1,95 @@
+import Machines
+import Testing
+
+extension MachineTests {
+    /// What stands in the way of a jump, or watches over it.
+    @Suite(.serialized) struct Jumps {
+        /// Two at once, and a kernel that somebody else loaded: the second is refused, the first goes on.
+        @Test func hibernatesOnceAtATime() throws {
+            let lab = try Lab("once")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
+                """
+                start_session
+                mkfifo /tmp/loaded
+                cat >/tmp/stop-when-loaded <<'END'
+                until read -r loaded </sys/kernel/kexec_loaded && [ "$loaded" = 1 ]; do sleep 0.01; done
+                kill -STOP $1
+                echo stopped >/tmp/loaded
+                END
+                torpor hibernate $torpor_b --after return >/tmp/first 2>&1 &
+                first=$!
+                sh /tmp/stop-when-loaded $first &
+                read -r stopped </tmp/loaded
+                refuses second "another torpor hibernate" hibernate
+                expect "kernel B is still loaded" grep -q 1 /sys/kernel/kexec_loaded
+                kill -CONT $first
+                wait $first && say "ok first" || fail "first: $(cat /tmp/first)"
+                expect_session /dev/vdb
+                # One that is killed leaves its kernel loaded, as another program's would be.
+                torpor hibernate $torpor_b --after return >/tmp/first 2>&1 &
+                first=$!
+                sh /tmp/stop-when-loaded $first &
+                read -r stopped </tmp/loaded
+                kill -KILL $first
+                wait $first
+                refuses loaded "kexec -u" hibernate
+                refuses "check says so too" "kexec -u" torpor check $torpor_b
+                """)
+            a.memory = "512M"
+            try lab.run(a).expectDone()
+        }
+
+        /// The kernel cannot freeze a process that waits for a device: it is named, and the session goes on.
+        @Test func namesTheProcessThatDoesNotFreeze() throws {
+            let lab = try Lab("freeze")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
+                files: try Guest.program("/sbin/dmsetup"),
+                """
+                start_session
+                dmsetup create stuck --noudevsync --table '0 2048 linear /dev/vdb 0' || fail dmsetup
+                dmsetup suspend --noudevsync --noflush stuck
+                dd if=/dev/dm-0 of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null &
+                stuck=$!
+                sleep 1
+                refuses frozen "dd" hibernate --allow-unwatched
+                expect "it names the process" sh -c "torpor hibernate $torpor_b --allow-unwatched 2>&1 | grep -q $stuck"
+                dmsetup resume --noudevsync stuck
+                wait $stuck
+                dmsetup remove --noudevsync stuck
+                expect "it works afterwards" hibernate --after return
+                counts_on $count || fail "the session did not go on"
+                """)
+            a.memory = "512M"
+            try lab.run(a).expectDone()
+        }
+
+        /// A watchdog that kernel A armed is fed by kernel B, also while its disk hangs, and runs on in kernel A.
+        @Test func feedsTheWatchdogThatKernelAArmed() throws {
+            let lab = try Lab("armed-watchdog")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk()],
+                """
+                watchdog -t 2 -T 12 /dev/watchdog0
+                sleep 1
+                refuses hang "no progress saving for 4 s" \\
+                    hibernate --append 'torpor.patience=2 torpor.wait=2 torpor.debug'
+                say "came back"
+                # Without its program, it restarts the machine: after the minute that kernel B gave it, as this kernel does
+                # not tell how long kernel A's was.
+                killall -KILL watchdog
+                sleep 90
+                fail "the watchdog does not run any more"
+                """)
+            a.memory = "512M"
+            a.devices = ["i6300esb"]
+            // A chunk takes longer than the watchdog waits.
+            a.disks[0].bytesPerSecond = 40_000
+            let result = try lab.run(a)
+            #expect(result.verdicts("FAILED") == [])
+            #expect(result.verdict.last == "came back")
+            #expect(result.console.contains(/torpor: feeding the watchdog \/dev\/watchdog0/))
+        }
+    }
+}

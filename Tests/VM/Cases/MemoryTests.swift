@@ -1,0 +1,127 @@
+import Basics
+import Foundation
+import Machines
+import MemoryImage
+import Testing
+
+extension MachineTests {
+    /// Memory that is not simply there: hot-plugged, cut out, broken, or very much of it.
+    @Suite(.serialized) struct Memory {
+        /// RAM that ACPI describes as a device: kernels B and C would take it for their own.
+        @Test func resumesHotPluggedMemory() throws {
+            let lab = try Lab("hot-plugged")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.partitionedDisk("hibernation", 2 << 30), try lab.disk("other", 16 << 20)],
+                """
+                expect format torpor format /dev/vda1
+                total=$(awk '/MemTotal/ { print $2 }' /proc/meminfo)
+                [ $total -gt 1400000 ] || fail "the DIMM is missing: $total KiB"
+                mount -o remount,size=1500M /tmp
+                # As much as lies in both.
+                dd if=/dev/urandom of=/tmp/seed bs=1M count=4 2>/dev/null
+                for i in $(seq 250); do echo $i; cat /tmp/seed; done >/tmp/data
+                md5sum /tmp/data >/tmp/sum
+                expect return hibernate --after return
+                expect "after a snapshot" md5sum -c /tmp/sum
+                expect hibernate hibernate
+                expect data md5sum -c /tmp/sum
+                expect cpus cpus_work 2
+                """)
+            a.memory = "1G,slots=2,maxmem=4G"
+            a.options = ["-object", "memory-backend-ram,id=dimm,size=768M"]
+            a.devices = ["pc-dimm,memdev=dimm"]
+            a.timeout = 600
+            try lab.run(a).expectConsole("torpor: powering off")
+            // Without the DIMM the session cannot go on, and is kept.
+            var without = lab.kernelC("without", like: a)
+            without.options = []
+            without.devices = []
+            try lab.run(without).expectNoSession("torpor: not resuming:")
+            #expect(try lab.superblock(a).state == .ready)
+            var c = lab.kernelC("c", like: a)
+            c.dirtyMemory = try lab.garbage(mebibytes: 512)
+            try lab.run(c).expectDone()
+        }
+
+        /// What kernel A was told not to use below N, kernel C may use: nothing of kernel A is there.
+        @Test func resumesWithMemoryCutOutOfKernelA() throws {
+            let lab = try Lab("cut-out")
+            var a = try lab.sessionMachine(disk: try lab.formattedDisk())
+            a.commandLine = "memmap=1M$32M"
+            try lab.run(a).expectConsole("torpor: powering off")
+            var c = lab.kernelC("c", like: a)
+            c.commandLine = c.commandLine.replacing("memmap=1M$32M", with: "")
+            try lab.run(c).expectSession()
+        }
+
+        /// A page that the hardware broke is not read: a machine check would end the save.
+        @Test func leavesOutPoisonedPages() throws {
+            let lab = try Lab("poisoned")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk()], files: ["bin/pattern": Products.pattern],
+                """
+                dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null
+                sha256sum /tmp/data >/tmp/sum
+                # The kernel tells the program, which is to live on.
+                expect poison sh -c "trap '' BUS; exec pattern poison 3"
+                expect "some are" grep -q 'HardwareCorrupted: *12 kB' /proc/meminfo
+                expect hibernate hibernate --append torpor.debug
+                expect data sha256sum -c /tmp/sum
+                """)
+            a.memory = "512M"
+            let saved = try lab.run(a)
+            saved.expectConsole("torpor: powering off")
+            saved.expectConsole("torpor: leaving out 12.0 KiB that must not be read")
+            try lab.run(lab.kernelC("c", like: a)).expectDone()
+        }
+
+        /// Much memory, little of it in use: the progress counts what has to be moved.
+        @Test func resumesSixtyFourGibibytes() throws {
+            let lab = try Lab("large")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.partitionedDisk("hibernation", 4 << 30), try lab.disk("other", 16 << 20)],
+                """
+                mount -o remount,size=2G /tmp
+                start_session
+                for i in $(seq 16); do cat /tmp/data; done >/tmp/more
+                md5sum /tmp/more >/tmp/more.sum
+                expect format torpor format /dev/vda1
+                expect hibernate hibernate --codec none
+                expect_session /dev/vdb
+                expect more md5sum -c /tmp/more.sum
+                """)
+            a.memory = "64G"
+            a.isMemorySparse = true
+            a.timeout = 600
+            a.disks[0].bytesPerSecond = 80 << 20
+            let saved = try lab.run(a)
+            saved.expectConsole("torpor: powering off")
+            expectRightTimeLeft(saved, "saving")
+            let resumed = try lab.run(lab.kernelC("c", like: a))
+            resumed.expectDone()
+        }
+
+        /// Each estimate after the first two seconds against what then happened: within a fifth, and no better than a line's
+        /// second.
+        private func expectRightTimeLeft(_ result: Machine.Result, _ verb: String) {
+            let lines = result.console.matches(
+                of: /\[ *([0-9.]+)\] torpor: ([a-z]+): [0-9]+ % of [^\n]*, ([0-9]+) s left/
+            )
+            .filter { $0.2 == verb }
+            guard let end = result.console.firstMatch(of: #/\[ *([0-9.]+)\] torpor: saved/#), let last = Double(end.1),
+                let first = lines.first.flatMap({ Double($0.1) })
+            else {
+                Issue.record("the console has no progress")
+                return
+            }
+            var compared = 0
+            for line in lines {
+                guard let now = Double(line.1), let left = Double(line.3), now - first >= 2 else { continue }
+                let truth = last - now
+                #expect(abs(left - truth) <= truth / 5 + 1.5, "\(left) s left at \(now), and it took \(truth) s")
+                compared += 1
+            }
+            #expect(compared >= 5, "too few lines to compare: \(lines.count)")
+        }
+    }
+}

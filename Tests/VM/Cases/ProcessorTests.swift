@@ -1,0 +1,35 @@
+import Machines
+import Testing
+
+extension MachineTests {
+    /// Many CPUs: kernels B and C live in little memory, and start as many as fit.
+    @Suite(.serialized) struct Processors {
+        private func expectCycle(
+            _ name: String, _ smp: String, online: Int, commandLine: String = "", _ check: String = ""
+        ) throws {
+            let lab = try Lab(name)
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
+                """
+                start_session
+                \(check)
+                expect hibernate hibernate
+                expect "all CPUs work" cpus_work \(online)
+                expect_session /dev/vdb
+                """)
+            a.smp = smp
+            a.timeout = 900
+            try lab.run(a).expectConsole("torpor: powering off")
+            try lab.run(lab.kernelC("c", like: a, commandLine)).expectDone()
+        }
+
+        @Test func resumesTwoOfManyPossibleProcessors() throws {
+            try expectCycle("possible-cpus", "2,maxcpus=240", online: 2)
+        }
+
+        /// Kernel C starts fewer than kernel A had: they have to be there, not to be started.
+        @Test func resumesSixteenProcessorsThroughFour() throws {
+            try expectCycle("many-cpus", "16", online: 16, commandLine: "nr_cpus=4")
+        }
+    }
+}
