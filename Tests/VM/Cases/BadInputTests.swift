@@ -39,7 +39,8 @@ extension MachineTests {
 
                 expect "format" torpor format /dev/vda
                 expect "format the small one" torpor format /dev/vde
-                refuses "formatted again" "it is a hibernation partition with no image" torpor format /dev/vda
+                # An unused hibernation partition holds nothing to lose.
+                expect "formatted again" torpor format /dev/vda
                 md5sum /dev/vd[a-e] >/tmp/before
                 refuses "several" "there are several: /dev/vda, /dev/vde; name one with --device" hibernate
                 refuses "small for the memory" "of memory are in use; use a larger" \\
@@ -55,7 +56,7 @@ extension MachineTests {
                 torpor_b="--device /dev/vda --kernel /boot/bzImage"
                 refuses "no initrd" "No such file" hibernate --initrd /boot/none
                 (cat /boot/rootfs.gz; dd if=/dev/zero bs=1M count=112 2>/dev/null) >/tmp/large
-                refuses "large initrd" "do not fit below 128.0 MiB beside the kernel" hibernate --initrd /tmp/large
+                refuses "large initrd" "kernel B needs more than" hibernate --initrd /tmp/large
                 torpor_b="$torpor_b --initrd /boot/rootfs.gz"
                 refuses "odd N" "it is no multiple of 64.0 MiB" hibernate --backup-end 100M
                 refuses "large N" "the backup range may take less than half of it" hibernate --backup-end 1G
