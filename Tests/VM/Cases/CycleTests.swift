@@ -1,3 +1,4 @@
+import Basics
 import Machines
 import MemoryImage
 import Testing
@@ -56,12 +57,15 @@ extension MachineTests {
             let saved = try lab.run(a)
             #expect(!saved.verdict.contains("woke"), "the machine did not power off")
             saved.expectConsole("torpor: powering off")
+            // Nothing of it is left after the resume.
+            let description = try ImageReader(lab.hibernationPartition(of: disks[0])).description
             let resumed = try lab.run(lab.kernelC("c", like: a))
             resumed.expectDone()
+            #expect(throws: Failure.self) { try ImageReader(lab.hibernationPartition(of: disks[0])) }
             let again = try lab.run(lab.kernelC("again", like: a))
             again.expectConsole("holds an image that was resumed")
             again.expectConsole("torpor: powering off")
-            return try ImageReader(lab.hibernationPartition(of: disks[0])).description
+            return description
         }
 
         @Test func resumesAfterPowerOff() throws { _ = try expectCycle("power-off") { _ in } }

@@ -56,7 +56,7 @@ private struct Replay {
     /// in part.
     private(set) var cuts = 0
     private(set) var reorderings = 0
-    /// Writes beyond the superblocks.
+    /// Writes beyond the superblocks, but for those that erase an image that was resumed.
     private(set) var dataWrites = 0
     private var counts: [Superblock.State: Int] = [:]
     /// The states that were found, in order.
@@ -102,7 +102,11 @@ private struct Replay {
             switch entry {
             case .write(let offset, let bytes):
                 open.append(((offset, bytes), try disk.apply([(offset, bytes)])))
-                if offset >= Superblock.dataOffset { dataWrites += 1 } else { slots[offset] = bytes }
+                if offset < Superblock.dataOffset {
+                    slots[offset] = bytes
+                } else if durable.state != .consumed {
+                    dataWrites += 1
+                }
                 cuts += 1
                 try look(at: open.map(\.write))
                 try reorder()
@@ -172,7 +176,7 @@ private struct Replay {
         #expect(
             found == durable || found.generation == durable.generation + 1,
             "neither the old state nor the new: \(found.generation) after \(durable.generation)")
-        if [.empty, .saving, .failed].contains(found.state) { return found }
+        if [.empty, .saving, .failed, .consumed].contains(found.state) { return found }
         let data = writes.filter { $0.offset >= Superblock.dataOffset }.map { $0.offset ^ UInt64($0.bytes.count) }
         if verified.insert([found.generation, UInt64(dataWrites)] + data).inserted {
             let reader = try ImageReader(HibernationPartition(image.path))
