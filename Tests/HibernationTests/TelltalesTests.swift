@@ -132,6 +132,59 @@ import Testing
         #expect(try held() != before)
     }
 
+    // MARK: What mkfs makes
+
+    /// A file system made by its own tool: where the places are, its own marks stand.
+    private func withFileSystem(_ command: String, _ body: (FileSystemReader) throws -> Void) throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-ec", "truncate -s 400M \(path); \(command) \(path) >/dev/null 2>&1"]
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+        let reader = try FileSystemReader(File(path), byteCount: 400 << 20)
+        try body(reader)
+    }
+
+    @Test(.enabled(if: exists("/usr/sbin/mkfs.exfat")))
+    func findsThePlacesOfARealExFAT() throws {
+        try withFileSystem("/usr/sbin/mkfs.exfat -b 16M") { (reader: FileSystemReader) throws in
+            let found = try #require(try telltales("exfat", isReadOnly: false, reader))
+            // The table begins with the medium's mark; the root with an entry of the bitmap or the label.
+            let places = found.ranges.dropFirst()
+            let table = try #require(places.first)
+            #expect(try reader.bytes(at: table.lowerBound, count: 4) == [0xf8, 0xff, 0xff, 0xff])
+            #expect(places.allSatisfy { $0.lowerBound >= 16 << 20 })
+            let marks = try places.dropFirst().map { try reader.bytes(at: $0.lowerBound, count: 1)[0] }
+            #expect(marks.contains { [0x81, 0x83, 0x03].contains($0) } && places.count >= 3)
+        }
+    }
+
+    @Test(.enabled(if: exists("/usr/sbin/mkfs.xfs")))
+    func findsTheLogOfARealXFS() throws {
+        try withFileSystem("/usr/sbin/mkfs.xfs -q") { (reader: FileSystemReader) throws in
+            let found = try #require(try telltales("xfs", isReadOnly: false, reader))
+            let log = try #require(found.ranges.last)
+            #expect(log.lowerBound > 8 << 20)
+            #expect(try reader.bytes(at: log.lowerBound, count: 4) == [0xfe, 0xed, 0xba, 0xbe])
+        }
+    }
+
+    @Test(.enabled(if: exists("/usr/sbin/mkfs.f2fs")))
+    func findsTheCheckpointsOfARealF2FS() throws {
+        try withFileSystem("/usr/sbin/mkfs.f2fs -q") { (reader: FileSystemReader) throws in
+            let found = try #require(try telltales("f2fs", isReadOnly: false, reader))
+            #expect(found.ranges.count >= 3)
+            // A version, and as many blocks as a user may have: at least one of 400 MiB.
+            let fields = try reader.bytes(at: found.ranges[1].lowerBound, count: 16)
+            let version = try fields.span.bytes.integer(at: 0, as: UInt64.self)
+            let blocks = try fields.span.bytes.integer(at: 8, as: UInt64.self)
+            #expect(version > 0 && blocks > 1000 && blocks < 102_400)
+        }
+    }
+
     // MARK: XFS, F2FS, swap, others
 
     private static func xfs(blockSize: UInt32, groupBlocks: UInt32, shift: UInt8, log: UInt64, blocks: UInt32)
