@@ -94,10 +94,10 @@ extension MachineTests {
             .joined(separator: "\n")
         }
 
-        /// The process that saves is ended by the kernel when kernel B's memory is used up.
+        /// Kernel B's memory is used up, and the kernel ends what its child starts.
         @Test func comesBackWhenMemoryRunsOut() throws {
             let result = try expectReturn(
-                "memory", "ended by signal 9, as it is when memory runs out", arguments: "--codec xz:9 --append mem=32M"
+                "memory", "the process that probed it ended", arguments: "--codec xz:9 --append mem=32M"
             ) {
                 machine in machine.alarms.removeAll { $0 == "Oops" }
             }
