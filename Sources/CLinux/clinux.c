@@ -16,15 +16,6 @@ int torpor_errno(void)
 	return errno;
 }
 
-int torpor_flush_output(void)
-{
-	/* What failed to be written before is not tried again, but the stream remembers. */
-	errno = EIO;
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	return errno ? errno : EIO;
-}
-
 int torpor_open(const char *path, int flags, mode_t mode)
 {
 	return open(path, flags, mode);

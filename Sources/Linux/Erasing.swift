@@ -29,10 +29,3 @@ extension File {
         }
     }
 }
-
-/// Writes out what was printed to standard output.
-/// - Throws: if that, or what was printed before, could not be written.
-public func flushStandardOutput() throws(Failure) {
-    let number = torpor_flush_output()
-    if number != 0 { throw Failure("write to", "standard output", errno: number) }
-}

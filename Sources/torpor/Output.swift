@@ -4,7 +4,10 @@ import FoundationEssentials
 import Linux
 
 /// Prints a line on standard output; what somebody else wrote on a disk is shown, and does not steer the terminal.
-func show(_ line: String) { print(printable(line)) }
+func show(_ line: String) { print(output: printable(line)) }
+
+/// Prints text, or several lines, on standard output as it is.
+func print(output text: String) { StandardOutput.shared.write("\(text)\n") }
 
 /// Prints text on standard error, each of its lines as `show` does.
 func print(error text: String) {
@@ -25,9 +28,9 @@ func sentence(_ failure: Failure) -> String {
     return failure.description
 }
 
-/// Ends the program; what was printed is written out, or the program has failed.
+/// Ends the program, which has failed if what it printed did not arrive.
 func endProgram(status: Int32) -> Never {
-    do throws(Failure) { try flushStandardOutput() } catch {
+    do throws(Failure) { try StandardOutput.shared.finish() } catch {
         print(error)
         exit(max(status, 1))
     }
@@ -38,5 +41,5 @@ func endProgram(status: Int32) -> Never {
 func print(json value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(printable(json: String(decoding: try encoder.encode(value), as: UTF8.self)))
+    print(output: printable(json: String(decoding: try encoder.encode(value), as: UTF8.self)))
 }

@@ -26,7 +26,7 @@ struct Torpor: ParsableCommand {
             let text = fullMessage(for: error)
             switch exitCode(for: error) {
             case .success:
-                print(text)
+                print(output: text)
                 endProgram(status: 0)
             case .validationFailure:
                 print(error: text.hasPrefix("Error: ") ? "torpor: \(text.dropFirst(7))" : text)

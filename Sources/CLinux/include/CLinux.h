@@ -32,9 +32,6 @@
 /* errno is a macro. */
 int torpor_errno(void);
 
-/* stdout is a variable that may change. Writes out what was printed; returns 0, or an error number. */
-int torpor_flush_output(void);
-
 /* open(2) is variadic. */
 int torpor_open(const char *path, int flags, mode_t mode);
 
