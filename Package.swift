@@ -79,7 +79,7 @@ if let embeddedLibraries {
             name: "VMTests", dependencies: ["Machines", "Basics", "MemoryImage", "PhysicalMemory"],
             path: "Tests/VM/Cases", swiftSettings: swiftSettings),
     ]
-    // Images that are made, and changed, by the tests of several rooms.
+    // Images and kernels that the tests of several rooms make.
     targets.append(
         .target(
             name: "Fixtures", dependencies: ["Basics", "MemoryImage"], path: "Tests/Fixtures",
@@ -89,7 +89,7 @@ if let embeddedLibraries {
             .testTarget(
                 name: "\(name)Tests",
                 dependencies: (name == "Basics" ? ["Basics"] : [.target(name: name), "Basics"])
-                    + (["MemoryImage", "Hibernation"].contains(name) ? ["Fixtures"] : []),
+                    + (["MemoryImage", "Kexec", "Hibernation"].contains(name) ? ["Fixtures"] : []),
                 swiftSettings: swiftSettings))
     }
     // Runs the command as it was built.
@@ -100,7 +100,7 @@ if let embeddedLibraries {
     targets += [
         .target(
             name: "FuzzTargets",
-            dependencies: ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec", "Hibernation"],
+            dependencies: ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec", "Hibernation", "Fixtures"],
             path: "Tests/Fuzz/Targets", swiftSettings: swiftSettings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: swiftSettings),

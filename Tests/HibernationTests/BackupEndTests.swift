@@ -1,4 +1,5 @@
 import Basics
+import Fixtures
 import MemoryImage
 import Testing
 
@@ -10,20 +11,9 @@ import Testing
     private static let mebibyte: UInt64 = 1 << 20
 
     /// A kernel as Debian configures 6.12, but for its contents.
-    private static func kernel(initByteCount: UInt64 = 52 << 20) throws -> BzImage {
-        var bytes = [UInt8](repeating: 0, count: 5 * 512)
-        bytes.put(UInt8(4), at: 0x1f1)
-        bytes.put(UInt16(0xaa55), at: 0x1fe)
-        bytes.put(UInt8(0x6c), at: 0x201)
-        bytes.put(Array("HdrS".utf8), at: 0x202, limit: 4)
-        bytes.put(UInt16(0x020f), at: 0x206)
-        bytes.put(UInt32(0x20_0000), at: 0x230)
-        bytes.put(UInt8(1), at: 0x234)
-        bytes.put(UInt16(0x7f), at: 0x236)
-        bytes.put(UInt32(2047), at: 0x238)
-        bytes.put(UInt64(0x100_0000), at: 0x258)
-        bytes.put(UInt32(initByteCount), at: 0x260)
-        return try BzImage(bytes + [UInt8](repeating: 0xcc, count: 4 << 20), path: "/boot/vmlinuz")
+    private static func kernel(initByteCount: UInt32 = 52 << 20) throws -> BzImage {
+        try BzImage(
+            SmallKernel.bytes(initByteCount: initByteCount, payloadByteCount: 4 << 20), path: "/boot/vmlinuz")
     }
 
     private static func plan(

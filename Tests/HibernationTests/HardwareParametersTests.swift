@@ -1,4 +1,5 @@
 import Basics
+import Fixtures
 import Kexec
 import Linux
 import Testing
@@ -95,17 +96,7 @@ import Testing
     }
 
     @Test func namesTheWordsThatAreTooMany() throws {
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        bytes.put(UInt16(0xaa55), at: 0x1fe)
-        bytes.put(UInt8(0x6c), at: 0x201)
-        bytes.put(Array("HdrS".utf8), at: 0x202, limit: 4)
-        bytes.put(UInt16(0x020f), at: 0x206)
-        bytes.put(UInt32(0x20_0000), at: 0x230)
-        bytes.put(UInt8(1), at: 0x234)
-        bytes.put(UInt16(0x7f), at: 0x236)
-        bytes.put(UInt32(400), at: 0x238)
-        bytes.put(UInt64(0x100_0000), at: 0x258)
-        bytes.put(UInt32(20 << 20), at: 0x260)
+        let bytes = SmallKernel.bytes(commandLineLimit: 400, payloadByteCount: 1536)
         let own = "pci=nomsi " + String(repeating: "libata.force=1:1.5G,2:1.5G,3:1.5G ", count: 12)
         let failure = #expect(throws: Failure.self) {
             try LoadPlan(

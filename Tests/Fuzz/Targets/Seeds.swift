@@ -1,4 +1,5 @@
 import Basics
+import Fixtures
 
 @testable import Hibernation
 @testable import Kexec
@@ -158,21 +159,7 @@ private enum Seeds {
         return bytes
     }
 
-    static var kernel: [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 8 * 512)
-        bytes.put(UInt8(4), at: 0x1f1)
-        bytes.put(UInt16(0xaa55), at: 0x1fe)
-        bytes.put(UInt8(0x6c), at: 0x201)
-        bytes.put(Array("HdrS".utf8), at: 0x202, limit: 4)
-        bytes.put(UInt16(0x020f), at: 0x206)
-        bytes.put(UInt32(0x20_0000), at: 0x230)
-        bytes.put(UInt8(1), at: 0x234)
-        bytes.put(UInt16(0x7f), at: 0x236)
-        bytes.put(UInt32(2047), at: 0x238)
-        bytes.put(UInt64(0x100_0000), at: 0x258)
-        bytes.put(UInt32(20 << 20), at: 0x260)
-        return bytes
-    }
+    static var kernel: [UInt8] { SmallKernel.bytes(payloadByteCount: 3 * 512) }
 
     static let texts = [
         "command-line": [

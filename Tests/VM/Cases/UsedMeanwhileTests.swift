@@ -96,6 +96,35 @@ extension MachineTests {
             try lab.run(swapped).expectConsole("torpor: jumping into kernel A")
         }
 
+        /// A file system that no process but one in a mount namespace of its own sees is in use all the same.
+        @Test func refusesWhatAnotherMountNamespaceHas() throws {
+            let lab = try Lab("used-namespace")
+            let ext4 = try lab.disk("ext4", 64 << 20)
+            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", ext4.path)
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk(), ext4],
+                """
+                mkfifo /tmp/hold
+                unshare -m --propagation private sh -c 'mount -t ext4 /dev/vdb /mnt && echo old >/mnt/data && read -r word </tmp/hold &&
+                    grep -q old /mnt/data && umount /mnt && echo right >/tmp/namespace' &
+                until grep -q "/dev/vdb /mnt ext4" /proc/$!/mounts; do sleep 0.1; done
+                grep -q "/dev/vdb" /proc/mounts && fail "it is no namespace of its own"
+                expect hibernate hibernate
+                say running
+                echo go >/tmp/hold
+                wait
+                expect "the file system goes on" grep -q right /tmp/namespace
+                """)
+            a.memory = "512M"
+            let saved = try lab.run(a)
+            #expect(saved.verdicts("FAILED") == [])
+            saved.expectConsole("torpor: powering off")
+            try useOnAnotherSystem(
+                lab, a, [ext4], "mount -t ext4 /dev/vdb /mnt && echo new >/mnt/new && umount /mnt || fail use",
+                "ext4 on /mnt")
+            try lab.run(lab.kernelC("right", like: a)).expectDone()
+        }
+
         /// What was swapped out is a part of the session, wherever it lies in the swap space.
         @Test func refusesSwapSpaceThatWasUsed() throws {
             let lab = try Lab("used-swap")
