@@ -23,10 +23,8 @@ extension Hibernate {
         let partition = try HibernationPartition(report.device, [.write, .exclusive])
         switch partition.superblock.state {
         case .saving:
-            try partition.retireImage { superblock in
-                superblock.state = .failed
-                superblock.reason = "kernel B did not complete it"
-            }
+            // A child of kernel B's that was ended could not note on the partition how far it came.
+            try partition.giveUpIncompleteImage("kernel B did not complete it", contentsEnd: report.contentsEnd)
         case .consumed, .failed: break
         case .empty, .ready, .attempted, .snapshot: return nil
         }

@@ -74,6 +74,10 @@ final class ChildState: @unchecked Sendable {
         }
     }
 
+    /// The byte at which the contents of the hibernation partition end while an image is saved; 0 before that.
+    var contentsEnd: UInt64 { load(15) }
+    func note(contentsEnd: UInt64) { word(15)?.pointee.max(contentsEnd, ordering: .relaxed) }
+
     /// The image that the point of no return is about.
     var imageUUID: UUID {
         get {

@@ -85,6 +85,8 @@ struct ChildOutcome {
     let stage: ChildState.Stage
     let counts: Superblock.Counts
     let imageUUID: UUID
+    /// See `ChildState.contentsEnd`.
+    var contentsEnd: UInt64 = 0
     /// How the child gave up by itself; nil if it was ended, or did its work.
     var ending: ChildState.Ending?
     /// See `ChildState.answer`.
@@ -105,6 +107,6 @@ func runInChild(
         watchdogs: watchdogs)
     let reason = watch.run { () throws(Failure) in try work(state) }
     return ChildOutcome(
-        reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID, ending: state.ending,
-        answer: state.answer)
+        reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID,
+        contentsEnd: state.contentsEnd, ending: state.ending, answer: state.answer)
 }

@@ -21,6 +21,8 @@ public struct Report: Equatable, Sendable {
     public var counts = Superblock.Counts()
     /// Milliseconds that putting it back took; 0 where that did not happen.
     public var restoreMilliseconds: UInt64 = 0
+    /// The byte at which the contents of the hibernation partition end, if saving failed; 0 if that is not known.
+    public var contentsEnd: UInt64 = 0
     /// Why, where it failed.
     public var text = ""
     /// The path of the hibernation partition, as kernel A knows it; not in the page.
@@ -41,6 +43,7 @@ public struct Report: Equatable, Sendable {
         bytes.put(counts.storedBytes, at: 32)
         bytes.put(counts.milliseconds, at: 40)
         bytes.put(restoreMilliseconds, at: 48)
+        bytes.put(contentsEnd, at: 56)
         bytes.put(text: text, at: 64, limit: Report.textLimit)
         return bytes
     }
@@ -54,6 +57,7 @@ public struct Report: Equatable, Sendable {
         counts.storedBytes = try fields.integer(at: 32)
         counts.milliseconds = try fields.integer(at: 40)
         restoreMilliseconds = try fields.integer(at: 48)
+        contentsEnd = try fields.integer(at: 56)
         text = try fields.text(at: 64, count: Report.textLimit)
     }
 

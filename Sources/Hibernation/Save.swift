@@ -56,7 +56,9 @@ struct Save {
             guard let imageUUID = UUID(random: try randomBytes(16)) else {
                 throw Failure("make", "a UUID", "too few bytes")
             }
-            return try ImageWriter(partition, imageUUID: imageUUID, codec: settings.codec)
+            return try ImageWriter(partition, imageUUID: imageUUID, codec: settings.codec) { [state] end in
+                state.note(contentsEnd: end)
+            }
         }
         do throws(Failure) {
             try steps.run(.pages) { () throws(Failure) in

@@ -21,7 +21,7 @@ struct SaveRole {
         let watchdogs = Watchdogs.inKernelB(settings.watchdogs, log)
         // The way home is prepared while there is memory and nothing has happened.
         let isWayHomeLoaded = prepareWayHome(settings.fault, watchdogs)
-        let failure = save(watchdogs)
+        let (failure, contentsEnd) = save(watchdogs)
         if let failure {
             log.error("the memory was not saved: \(failure)")
         } else if settings.after != .return {
@@ -31,7 +31,7 @@ struct SaveRole {
         }
         let report = runInChild("reporting", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             try Steps(state: state, log: log, fault: settings.fault).run(.report) { () throws(Failure) in
-                try deliverReport(failure, state)
+                try deliverReport(failure, contentsEnd: contentsEnd, state)
             }
         }
         if let reason = report.reason { log.error("no report for kernel A: \(reason)") }
@@ -71,20 +71,21 @@ struct SaveRole {
         if let reason = outcome.reason { log.error("the snapshot cannot be resumed: \(reason)") }
     }
 
-    /// - Returns: why the memory was not saved; nil where it was.
-    private func save(_ watchdogs: Watchdogs) -> String? {
+    /// - Returns: why the memory was not saved, nil if it was; and the byte at which the contents of the partition end, 0 if
+    ///   that is not known.
+    private func save(_ watchdogs: Watchdogs) -> (failure: String?, contentsEnd: UInt64) {
         let outcome = runInChild("saving", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let steps = Steps(state: state, log: log, fault: settings.fault)
             try Save(settings: settings, log: log, entry: entry, session: session, steps: steps).run()
         }
         guard outcome.stage == .committed else {
-            return outcome.reason ?? "the process saving ended before its work was done"
+            return (outcome.reason ?? "the process saving ended before its work was done", outcome.contentsEnd)
         }
         log.notice(
             "saved \(describe(bytes: outcome.counts.dataPages &* pageSize)) in "
                 + "\(describe(bytes: outcome.counts.storedBytes)), \(describe(milliseconds: outcome.counts.milliseconds))"
         )
-        return nil
+        return (nil, outcome.contentsEnd)
     }
 
     /// - Returns: whether the jump into kernel A is loaded.
@@ -112,9 +113,12 @@ struct SaveRole {
         ).load(preservesContext: true)
     }
 
-    private func deliverReport(_ failure: String?, _ state: ChildState) throws(Failure) {
+    private func deliverReport(
+        _ failure: String?, contentsEnd: UInt64, _ state: ChildState
+    ) throws(Failure) {
         var report = Report()
         report.outcome = failure == nil ? .snapshot : .failed
+        report.contentsEnd = contentsEnd
         report.text = failure ?? ""
         if failure == nil, let partition = try? openPartition(settings, [], DeviceCatalog(state)) {
             report.counts = partition.superblock.counts

@@ -135,6 +135,17 @@ public final class HibernationPartition: @unchecked Sendable {
         }
     }
 
+    /// Gives up an image that was begun and not completed: it becomes `failed`, with a reason.
+    /// - Parameter contentsEnd: the byte at which the contents end, as the writer told before; 0 if nobody knows.
+    public func giveUpIncompleteImage(_ reason: String, contentsEnd: UInt64) throws(Failure) {
+        try retireImage { superblock in
+            superblock.state = .failed
+            superblock.reason = reason
+            superblock.recordedContentsEnd =
+                contentsEnd == 0 ? superblock.deviceByteCount : min(contentsEnd, superblock.deviceByteCount)
+        }
+    }
+
     /// Begins an image: the superblock says `saving`, and is of the present version from here on.
     func beginImage(_ imageUUID: UUID, _ codec: Codec, _ features: Superblock.Features) throws(Failure) {
         let isOfEarlierVersion = superblock.version < Superblock.version

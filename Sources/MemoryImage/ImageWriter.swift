@@ -17,16 +17,25 @@ public final class ImageWriter: @unchecked Sendable {
 
     /// Where contents of earlier images end that were not erased.
     private let earlierContentsEnd: UInt64
+    private let willWrite: @Sendable (UInt64) -> Void
 
     /// Marks the partition as `saving` and begins an image on it, if it is still ours.
-    public convenience init(_ partition: HibernationPartition, imageUUID: UUID, codec: Codec) throws(Failure) {
+    /// - Parameter willWrite: is called, by any worker, with the byte at which the contents of the partition will end,
+    ///   before anything is written that far.
+    public convenience init(
+        _ partition: HibernationPartition, imageUUID: UUID, codec: Codec,
+        willWrite: @escaping @Sendable (UInt64) -> Void = { _ in }
+    ) throws(Failure) {
         try self.init(
-            partition, imageUUID: imageUUID, codec: codec, index: IndexWriter(partition, imageUUID: imageUUID))
+            partition, imageUUID: imageUUID, codec: codec, index: IndexWriter(partition, imageUUID: imageUUID),
+            willWrite: willWrite)
     }
 
     init(
-        _ partition: HibernationPartition, imageUUID: UUID, codec: Codec, index: IndexWriter
+        _ partition: HibernationPartition, imageUUID: UUID, codec: Codec, index: IndexWriter,
+        willWrite: @escaping @Sendable (UInt64) -> Void = { _ in }
     ) throws(Failure) {
+        self.willWrite = willWrite
         self.partition = partition
         self.imageUUID = imageUUID
         self.codec = codec
@@ -36,6 +45,7 @@ public final class ImageWriter: @unchecked Sendable {
         // Of the present version from here on, whose data area may be another.
         try partition.beginImage(imageUUID, codec, .indexBlocks)
         nextOffset = Atomic(partition.dataArea.lowerBound)
+        willWrite(max(earlierContentsEnd, Superblock.dataOffset))
     }
 
     /// A new worker's builder.
@@ -61,6 +71,7 @@ public final class ImageWriter: @unchecked Sendable {
                 "the image does not fit into its \(describe(bytes: partition.superblock.deviceByteCount))",
                 remedy: "use a larger partition, or a codec that compresses better")
         }
+        willWrite(max(earlierContentsEnd, offset + size))
         return offset
     }
 

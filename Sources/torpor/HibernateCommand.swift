@@ -89,8 +89,10 @@ struct HibernateCommand: ParsableCommand {
         var answer = ReportOutput(report, findings)
         KernelLog(showsAll: false).notice(answer.sentence(output.size))
         answer.keep()
-        if !output.json, report.outcome == .snapshot || report.outcome == .resumed {
-            show(answer.sentence(output.size))
+        // First of all why, since erasing may take its time.
+        let failure = failure(report)
+        if !output.json {
+            if let failure { print(failure) } else { show(answer.sentence(output.size)) }
         }
         // What is over must not stay readable; the session goes on, whatever comes of that.
         do throws(Failure) {
@@ -105,13 +107,19 @@ struct HibernateCommand: ParsableCommand {
                     + "erase them with: torpor discard \(report.device)")
         }
         answer.keep()
-        if output.json { try print(json: answer) }
+        if output.json {
+            try print(json: answer)
+            if let failure { print(failure) }
+        }
+        if failure != nil { throw ExitCode(1) }
+    }
+
+    private func failure(_ report: Report) -> Failure? {
         switch report.outcome {
-        case .snapshot, .resumed: break
-        case .failed:
-            throw Failure("hibernate", "", answer.reason ?? "kernel B gave no reason")
+        case .snapshot, .resumed: nil
+        case .failed: Failure("hibernate", "", report.text.isEmpty ? "kernel B gave no reason" : report.text)
         case .none:
-            throw Failure(
+            Failure(
                 "hibernate", "", "neither kernel B nor kernel C left a report",
                 remedy: "look at the console, and at: torpor status")
         }

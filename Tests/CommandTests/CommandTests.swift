@@ -30,12 +30,13 @@ import Testing
         process.executableURL = URL(filePath: "/bin/sh")
         var words = [Self.program.path] + arguments
         if asNobody {
-            // The build is not for everybody to read.
+            // The build is not for everybody to read. Another process makes the copy: what this one writes is busy as long as
+            // a child that another test forked meanwhile has the descriptor.
             let copy = folder.appending(path: "torpor")
-            try FileManager.default.copyItem(at: Self.program, to: copy)
-            for path in [folder.path, copy.path] {
-                try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
-            }
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
+            let install = try Process.run(
+                URL(filePath: "/usr/bin/install"), arguments: ["-m", "755", Self.program.path, copy.path])
+            install.waitUntilExit()
             words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy.path] + arguments
         }
         process.arguments = ["-c", "\"$@\" \(shell)", "sh"] + words

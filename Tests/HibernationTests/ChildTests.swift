@@ -74,6 +74,7 @@ import Testing
         report.counts.storedBytes = 4
         report.counts.milliseconds = 5
         report.restoreMilliseconds = 6
+        report.contentsEnd = 7
         report.text = String(repeating: "é", count: 600)
         let read = try Report(decoding: report.encoded())
         #expect(read.text == String(repeating: "é", count: 511))

@@ -160,4 +160,29 @@ import Testing
         #expect(try content[(1 << 20)...].contains { $0 == 0x55 } == !isErased)
         #expect(try HibernationPartition(path).superblock.state == after)
     }
+
+    /// Kernel B's child was ended in the middle of an image: kernel B knows how far it can have come, and only that is erased.
+    @Test(arguments: [true, false]) func erasesAsFarAsKernelBWrote(isKnown: Bool) throws {
+        _ = try format()
+        let partition = try HibernationPartition(path, .write)
+        let page = [UInt8](repeating: 0x55, count: 4096)
+        let state = try ChildState()
+        let writer = try ImageWriter(partition, imageUUID: .zero, codec: .none) { state.note(contentsEnd: $0) }
+        #expect(state.contentsEnd == 1 << 20, "nothing was written yet")
+        let builder = try writer.makeChunkBuilder()
+        try page.withUnsafeBytes { try builder.addData(firstFrame: 0x8000, $0) }
+        try builder.flush()
+        #expect(state.contentsEnd > 1 << 20 && state.contentsEnd <= 1 << 20 + 8192)
+        let other = [UInt8](repeating: 0x66, count: 4096)
+        try other.withUnsafeBytes { try File(path, .write).write($0, at: 3 << 20) }
+        var report = Report()
+        report.device = path
+        report.contentsEnd = isKnown ? state.contentsEnd : 0
+        #expect(try Hibernate.eraseImage(after: report) { _, _ in } != nil)
+        #expect(try !content.contains { $0 == 0x55 })
+        #expect(try content[3 << 20] == (isKnown ? 0x66 : 0))
+        let superblock = try HibernationPartition(path).superblock
+        #expect(superblock.state == .failed && superblock.contentsEnd == 0)
+        #expect(superblock.reason == "kernel B did not complete it")
+    }
 }

@@ -108,7 +108,7 @@ extension MachineTests {
         @Test func comesBackFromADiskThatHangs() throws {
             let result = try expectReturn(
                 "hang", "no progress saving for 4 s", arguments: "--append 'torpor.patience=2 torpor.wait=2'"
-            ) { machine in machine.disks[0].bytesPerSecond = 60_000 }
+            ) { machine in machine.disks[0].bytesPerSecond = 150_000 }
             result.expectConsole("torpor: jumping back into kernel A")
         }
 

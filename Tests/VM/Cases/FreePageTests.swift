@@ -86,7 +86,7 @@ extension MachineTests {
                     dd if=/tmp/freed bs=1M >&3 2>/dev/null
                     taskset 1 sh /tmp/free-when-loaded &
                     freeing=$!
-                    watched hibernate $torpor_b --after return --append torpor.debug &
+                    watched hibernate $torpor_b --after return --append torpor.debug --allow-unwatched &
                     read -r torpor </tmp/freeing
                     kept=$(kept_by_first)
                     kill -CONT $torpor

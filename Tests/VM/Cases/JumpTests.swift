@@ -85,7 +85,7 @@ extension MachineTests {
             a.memory = "512M"
             a.devices = ["i6300esb"]
             // A chunk takes longer than the watchdog waits.
-            a.disks[0].bytesPerSecond = 40_000
+            a.disks[0].bytesPerSecond = 60_000
             let result = try lab.run(a)
             #expect(result.verdicts("FAILED") == [])
             #expect(result.verdict.last == "came back")

@@ -86,7 +86,7 @@ extension MachineTests {
                 for i in $(seq 16); do cat /tmp/data; done >/tmp/more
                 md5sum /tmp/more >/tmp/more.sum
                 expect format torpor format /dev/vda1
-                expect hibernate hibernate --codec none
+                expect hibernate hibernate --codec none --append torpor.debug
                 expect_session /dev/vdb
                 expect more md5sum -c /tmp/more.sum
                 """)

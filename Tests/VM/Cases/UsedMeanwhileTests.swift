@@ -128,7 +128,7 @@ extension MachineTests {
         /// What was swapped out is a part of the session, wherever it lies in the swap space.
         @Test func refusesSwapSpaceThatWasUsed() throws {
             let lab = try Lab("used-swap")
-            let swap = try lab.disk("swap", 256 << 20)
+            let swap = try lab.disk("swap", 512 << 20)
             try Tool.run("/sbin/mkswap", "-q", swap.path)
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk(), swap],
