@@ -85,6 +85,8 @@ struct ChildOutcome {
     let stage: ChildState.Stage
     let counts: Superblock.Counts
     let imageUUID: UUID
+    /// The image that the work was about; nil if it did not come to one.
+    var image: UUID? { imageUUID == .zero ? nil : imageUUID }
     /// How the child gave up by itself; nil if it was ended, or did its work.
     var ending: ChildState.Ending?
     /// See `ChildState.answer`.
