@@ -267,6 +267,22 @@ import Testing
 
     // MARK: The root file system
 
+    /// A session is not given up for a device that cannot be mounted.
+    @Test func wantsARootFileSystemThatThisKernelKnows() throws {
+        let known = "nodev\tsysfs\nnodev\ttmpfs\n\text3\n\text4\n\tvfat\n"
+        func mountable(_ types: [String], hasLoader: Bool = false) throws(Failure) -> [String] {
+            try RootFileSystem.mountable(types, "/dev/a", known: known, hasLoader: hasLoader)
+        }
+        #expect(try mountable(["ext4"]) == ["ext4"])
+        #expect(try mountable(["xfs", "ext4", "btrfs"]) == ["ext4"])
+        for type in ["crypto_LUKS", "LVM2_member", "btrfs", "ext", "nodev", "", "gpt partition table"] {
+            let failure = #expect(throws: Failure.self) { try mountable([type]) }
+            #expect(failure?.description.hasPrefix("mount /dev/a: this kernel knows no file system \(type); ") == true)
+            #expect(try mountable([type], hasLoader: true) == [type])
+        }
+        #expect(try RootFileSystem.mountable(["xfs"], "/dev/a", known: nil, hasLoader: false) == ["xfs"])
+    }
+
     @Test func triesTheTypesOfTheRootFileSystemInOrder() throws {
         #expect(RootFileSystem.types("ext4,xfs") == ["ext4", "xfs"])
         #expect(RootFileSystem.types(",ext4,,xfs,") == ["ext4", "xfs"])
