@@ -123,8 +123,26 @@ public struct Superblock: Equatable, Sendable {
 
     /// Contents of images, this one's and earlier ones', may lie on the partition up to this byte; 0 if they are erased.
     public var contentsEnd: UInt64 {
-        let end = max(recordedContentsEnd, counts.storedBytes, state == .saving ? deviceByteCount : 0)
+        let end = max(
+            recordedContentsEnd, counts.storedBytes, state == .saving || mayHideContents ? deviceByteCount : 0)
         return end > Superblock.dataOffset ? min(end, deviceByteCount) : 0
+    }
+
+    /// Whether the writer of version 1 has left contents without a trace: it cleared the counts of an image that failed or was
+    /// discarded.
+    private var mayHideContents: Bool {
+        version == 1 && generation > 1 && (state == .failed || state == .empty) && recordedContentsEnd == 0
+            && counts.storedBytes == 0
+    }
+
+    /// Notes that no contents are left.
+    mutating func forgetContents() {
+        descriptionExtent = Extent()
+        indexExtent = Extent()
+        counts = Counts()
+        features = []
+        // In version 1, 0 would not tell whether they were erased: see `mayHideContents`.
+        recordedContentsEnd = version == 1 ? Superblock.dataOffset : 0
     }
 
     /// Whether a format loses nothing: no image is there, nor the contents of one.
