@@ -63,12 +63,54 @@ digits() {
     od -An -v -tx1 -j "$2" -N "$3" "$1" | tr -d ' \n'
 }
 
-# Takes the files below a directory out of the uncompressed archives at the beginning of an initrd.
+# Some bytes of a file, from an offset on.
+part() {
+    tail -c "+$(($2 + 1))" "$1" | head -c "$3"
+}
+
+# A field of an archive's header: hexadecimal digits.
+header_field() {
+    echo $((0x$(printf %s "$header" | cut -c "$1")))
+}
+
+# Takes the files in a directory out of the uncompressed archives at the beginning of an initrd. The kernel looks through all
+# of them (lib/earlycpio.c, find_cpio_data), and cpio only through the first.
 unpack_early() {
     unpacked=$(mktemp -d "$work/unpacked.XXXXXX")
-    file=$(readlink -f "$1")
-    # cpio stops behind the first archive; what follows may be compressed.
-    (cd "$unpacked" && cpio --quiet -id --no-absolute-filenames "$2/*" "./$2/*" <"$file" 2>/dev/null) || :
+    offset=0
+    size=$(stat -L -c %s "$1")
+    while [ $((offset + 110)) -le "$size" ]; do
+        bytes=$(digits "$1" "$offset" 512)
+        case $bytes in
+            00*)
+                # Zeros between archives; entries begin at multiples of 4.
+                zeros=${bytes%%[!0]*}
+                skipped=$((${#zeros} / 8))
+                [ $skipped -gt 0 ] || skipped=1
+                offset=$((offset + skipped * 4))
+                continue
+                ;;
+            303730373031* | 303730373032*) ;;
+            *) break ;;
+        esac
+        header=$(part "$1" "$offset" 110 | tr -cd 0-9A-Fa-f)
+        [ ${#header} -eq 110 ] || break
+        mode=$(header_field 15-22)
+        content_size=$(header_field 55-62)
+        name_size=$(header_field 95-102)
+        content=$(((offset + 110 + name_size + 3) / 4 * 4))
+        if [ "$name_size" -eq 0 ] || [ $((content + content_size)) -gt "$size" ]; then break; fi
+        name=$(part "$1" $((offset + 110)) $((name_size - 1)) | tr -d '\0')
+        name=${name#./}
+        base=${name##*/}
+        # Of files with one name, the kernel takes the first.
+        if [ "$name" = "$2/$base" ] && [ -n "$base" ] && [ $((mode & 0170000)) -eq $((0100000)) ] &&
+            [ ! -e "$unpacked/$name" ]; then
+            mkdir -p "$unpacked/$2"
+            part "$1" "$content" "$content_size" >"$unpacked/$name"
+        fi
+        offset=$(((content + content_size + 3) / 4 * 4))
+    done
     [ -d "$unpacked/$2" ]
 }
 
@@ -93,7 +135,7 @@ add_microcode_file() {
             ;;
         # An archive, 070701 or 070702.
         30373037)
-            unpack_early "$1" kernel/x86/microcode || fail "--microcode $1: there is no microcode in its first archive"
+            unpack_early "$1" kernel/x86/microcode || fail "--microcode $1: there is no microcode in the uncompressed archives at its beginning"
             for blob in "$unpacked"/kernel/x86/microcode/*.bin; do
                 [ -f "$blob" ] || continue
                 maker=$(basename "$blob" .bin)
@@ -144,7 +186,7 @@ add_acpi_tables() {
             add_acpi_table "$1" || fail "--acpi-tables $1: it is no compiled ACPI table and no initrd; compile it with iasl"
             return
         fi
-        unpack_early "$1" kernel/firmware/acpi || fail "--acpi-tables $1: there is no ACPI table in its first archive"
+        unpack_early "$1" kernel/firmware/acpi || fail "--acpi-tables $1: there is no ACPI table in the uncompressed archives at its beginning"
         folder=$unpacked/kernel/firmware/acpi
     fi
     found=no
@@ -213,9 +255,17 @@ mkdir -p "$(dirname "$output")"
 archive "$root" >"$work/cpio"
 : >"$work/rootfs.gz"
 [ ! -d "$early/kernel" ] || archive "$early" >"$work/rootfs.gz"
-# `torpor hibernate` knows the file by the name in this gzip header (RFC 1952: FNAME, no time), which the kernel passes over.
+# `torpor hibernate` knows the file by the name in this gzip header (RFC 1952: FNAME), and by the bytes from its beginning to the
+# end, which are in place of the time: what is behind them is not ours. The kernel passes over both.
+gzip -9n <"$work/cpio" >"$work/cpio.gz"
+size=$(($(stat -c %s "$work/cpio.gz") + 14))
 {
-    printf '\037\213\010\010\000\000\000\000\002\003torpor-rootfs\000'
-    gzip -9n <"$work/cpio" | tail -c +11
+    printf '\037\213\010\010'
+    for shift in 0 8 16 24; do
+        # shellcheck disable=SC2059 # The format is the byte.
+        printf "\\$(printf %03o $((size >> shift & 255)))"
+    done
+    printf '\002\003torpor-rootfs\000'
+    tail -c +11 "$work/cpio.gz"
 } >>"$work/rootfs.gz"
 mv "$work/rootfs.gz" "$output"

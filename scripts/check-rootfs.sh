@@ -12,11 +12,12 @@ if [ "$size" -gt "$limit" ]; then
     exit 1
 fi
 
-# gzip, only FNAME, no time; then extra flags and system, and the name.
-start=$(od -An -v -tx1 -N8 build/rootfs.gz | tr -d ' \n')
+# gzip, only FNAME, the size in place of a time; then extra flags and system, and the name.
+start=$(od -An -v -tx1 -N4 build/rootfs.gz | tr -d ' \n')
+length=$(od -An -v -tu4 --endian=little -j4 -N4 build/rootfs.gz | tr -d ' \n')
 name=$(tail -c +11 build/rootfs.gz | head -c 14 | tr '\0' '#')
-if [ "$start" != 1f8b080800000000 ] || [ "$name" != "torpor-rootfs#" ]; then
-    echo "build/rootfs.gz does not begin with a gzip header that has the name torpor-rootfs and no time" >&2
+if [ "$start" != 1f8b0808 ] || [ "$length" != "$size" ] || [ "$name" != "torpor-rootfs#" ]; then
+    echo "build/rootfs.gz does not begin with a gzip header that has the name torpor-rootfs and its size" >&2
     exit 1
 fi
 

@@ -48,10 +48,12 @@ private func escaped(_ bytes: [UInt8], _ isEscaped: (UInt32) -> Bool) -> String 
 }
 
 /// Whether a character is not seen by itself: Unicode's control characters (Cc), separators of lines and paragraphs, and the
-/// format characters that reorder or hide text.
+/// format characters that reorder text, hide it or cannot be seen. Those that join letters (U+200C, U+200D) stay: texts need
+/// them.
 private func isHidden(_ scalar: UInt32) -> Bool {
     switch scalar {
-    case 0..<0x20, 0x7f..<0xa0, 0x61c, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069, 0xfff9...0xfffb,
+    case 0..<0x20, 0x7f..<0xa0, 0xad, 0x61c, 0x180e, 0x200b, 0x200e...0x200f, 0x2028...0x202e, 0x2060...0x206f,
+        0xfeff, 0xfff9...0xfffb,
         0xe0000...0xe007f:
         true
     default: false

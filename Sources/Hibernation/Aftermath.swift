@@ -31,6 +31,22 @@ extension Hibernate {
         return try partition.eraseContents(progress)
     }
 
+    /// The paths of other partitions with the same UUID and contents of an image: what was resumed from a cloned disk is marked
+    /// on its copies, and not erased there.
+    public static func copies(of path: String) throws(Failure) -> [String] {
+        try copies(of: path, DeviceCatalog.ofHibernationPartitions())
+    }
+
+    static func copies(of path: String, _ catalog: DeviceCatalog) throws(Failure) -> [String] {
+        let device = DeviceNumber(path: path)
+        let own = catalog.hibernationPartitions.first { $0.path.utf8.elementsEqual(path.utf8) || $0.device == device }
+        guard let own, let uuid = own.verdict.superblock?.uuid else { return [] }
+        return catalog.hibernationPartitions.filter { entry in
+            guard entry.device != own.device, let superblock = entry.verdict.superblock else { return false }
+            return superblock.uuid == uuid && superblock.contentsEnd > 0
+        }.map { $0.path }
+    }
+
     /// Drops what kernel A's page cache still has of the partition, from before kernel B wrote to it.
     func dropStaleBuffers(_ path: String) {
         if let file = try? File(path) { dropBuffers(file) }

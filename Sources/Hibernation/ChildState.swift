@@ -19,6 +19,7 @@ final class ChildState: @unchecked Sendable {
     }
 
     private let memory: Mapping
+    /// Words of 8 bytes, one for each number, are in front of the texts.
     private static let textOffset = 256, textLimit = 1024
     private static let activityOffset = 1280, activityLimit = 256
 
@@ -78,7 +79,7 @@ final class ChildState: @unchecked Sendable {
     var contentsEnd: UInt64 { load(15) }
     func note(contentsEnd: UInt64) { word(15)?.pointee.max(contentsEnd, ordering: .relaxed) }
 
-    /// The image that the point of no return is about.
+    /// The image that the role is about, as soon as it is known; zero before.
     var imageUUID: UUID {
         get {
             var bytes: [UInt8] = []
@@ -99,13 +100,13 @@ final class ChildState: @unchecked Sendable {
         case failedForGood = 2
     }
     var ending: Ending? {
-        get { Ending(rawValue: load(11)) }
-        set { store(11, newValue?.rawValue ?? 0) }
+        get { Ending(rawValue: load(13)) }
+        set { store(13, newValue?.rawValue ?? 0) }
     }
     /// A number that the child's work has found out; 0 if it has not.
     var answer: UInt64 {
-        get { load(12) }
-        set { store(12, newValue) }
+        get { load(14) }
+        set { store(14, newValue) }
     }
 
     /// Why the child gave up, as a sentence.

@@ -87,6 +87,8 @@ struct ChildOutcome {
     let imageUUID: UUID
     /// See `ChildState.contentsEnd`.
     var contentsEnd: UInt64 = 0
+    /// The image that the work was about; nil if it did not come to one.
+    var image: UUID? { imageUUID == .zero ? nil : imageUUID }
     /// How the child gave up by itself; nil if it was ended, or did its work.
     var ending: ChildState.Ending?
     /// See `ChildState.answer`.

@@ -28,7 +28,14 @@ public struct Formatting: Sendable {
             try partition.discardImage()
             _ = try partition.eraseContents(progress)
         }
-        try HibernationPartition.format(path, label: label, uuid: uuid, .exclusive)
+        // What the superblocks do not tell may be anywhere, and must not become nobody's data.
+        let mayHideImage =
+            switch verdict {
+            case .ours, .foreign(_, wasOurs: false): false
+            case .unusable, .foreign(_, wasOurs: true): true
+            }
+        try HibernationPartition.format(path, label: label, uuid: uuid, mayHideImage: mayHideImage, .exclusive)
+        if mayHideImage { _ = try HibernationPartition(path, [.write, .exclusive]).eraseContents(progress) }
         return try HibernationPartition(path).superblock
     }
 

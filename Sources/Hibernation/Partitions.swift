@@ -64,8 +64,10 @@ extension DeviceCatalog {
     func waitForHibernationPartition(seconds: Int) throws(Failure) {
         let start = monotonicMilliseconds()
         while true {
+            // Before the look, which may take long: see `wait(for:)`.
+            let now = monotonicMilliseconds()
             try refresh()
-            if !hibernationPartitions.isEmpty || monotonicMilliseconds() - start >= UInt64(seconds) * 1000 { return }
+            if !hibernationPartitions.isEmpty || now - start >= UInt64(seconds) * 1000 { return }
             sleep(milliseconds: 20)
         }
     }
@@ -74,8 +76,16 @@ extension DeviceCatalog {
 /// The path of the hibernation partition that is meant: the named one or, without a name, the only one there is. Of
 /// copies with the same name, as a cloned disk has one, the one that was written last counts.
 /// - Parameter naming: how the caller is told a name, for the remedy: `--device`.
-/// - Throws: if there is none, if several are meant, and, without a name, if none can be used: why.
+/// - Throws: if there is none, if several are meant, if it did not answer, and, without a name, if none can be used: why.
 public func findHibernationPartition(
+    _ name: DeviceName?, seconds: Int, _ catalog: DeviceCatalog, naming: String
+) throws(Failure) -> String {
+    let path = try choosePartition(name, seconds: seconds, catalog, naming: naming)
+    try catalog.requireAnswer(from: path)
+    return path
+}
+
+private func choosePartition(
     _ name: DeviceName?, seconds: Int, _ catalog: DeviceCatalog, naming: String
 ) throws(Failure) -> String {
     if let name {
@@ -102,7 +112,8 @@ public func findHibernationPartition(
 /// The path of the partition whose image is to be resumed: the one that is named or, without a name, the only one with an
 /// image that waits.
 /// - Returns: nil if none is named and there is none: this machine does not hibernate.
-/// - Throws: if no image waits, but a partition cannot be used: one may be on it.
+/// - Throws: if no image waits, but a partition cannot be used, or there is none but a disk on which nobody can look: one
+///   may be there.
 func findPartitionToResume(_ settings: Settings, seconds: Int, _ catalog: DeviceCatalog) throws(Failure) -> String? {
     let naming = "torpor.device="
     if let device = settings.device {
@@ -122,7 +133,13 @@ func findPartitionToResume(_ settings: Settings, seconds: Int, _ catalog: Device
     guard waiting.count < 2 else { throw severalPartitions(waiting.map { $0.path }, naming: naming) }
     if let entry = waiting.first { return entry.path }
     if let failure = catalog.hibernationPartitions.compactMap({ $0.verdict.failure($0.path) }).first { throw failure }
-    return catalog.usablePartitions.first?.path
+    if let entry = catalog.usablePartitions.first { return entry.path }
+    guard catalog.hidden.isEmpty else {
+        throw Failure(
+            "find", "the hibernation partition", "there is none\(catalog.missingPartitionPhrase)",
+            remedy: "name it with torpor.device=, so that other devices do not matter")
+    }
+    return nil
 }
 
 /// The device whose superblock was written last, of several that have the same; the first of those that are alike.
@@ -150,6 +167,7 @@ func severalPartitions(
 public func findDeviceToFormat(_ name: DeviceName, _ catalog: DeviceCatalog) throws(Failure) -> String {
     let paths = try catalog.wait(for: name, seconds: 0, content: { $0.namedContent })
     if paths.count > 1 { throw severalPartitions(paths, naming: "its path", name.description) }
+    try catalog.requireAnswer(from: paths[0])
     return paths[0]
 }
 
@@ -160,6 +178,7 @@ extension Superblock {
         case .empty: "no image"
         case .saving: "an image that was not completed"
         case .ready: "an image that waits for its resume"
+        case .attempted where isGivenUp: "an image that was given up for the root file system"
         case .attempted: "an image whose resume was attempted"
         case .consumed: "an image that was resumed"
         case .failed: "an image that could not be completed"

@@ -40,7 +40,8 @@ extension Hibernate {
         try RootfsMarker.require(initrd, path: initrdPath)
         findEarlyLoads(
             EarlyInitrd(initrd), (try? KernelMessages.read()) ?? KernelMessages(),
-            taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0, &findings)
+            taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0,
+            maker: .ofThisMachine(), &findings)
         let isOwnKernel = kernel.release.utf8.elementsEqual(systemNames().release.utf8)
         let a = try KernelA(
             session: session,

@@ -38,10 +38,13 @@ struct Restore {
             if let failure = entry.verdict.failure(entry.path) { log.notice("not looked at: \(failure)") }
         }
         let partition = try HibernationPartition(path, .write)
+        // From here on a refusal is about this image, whatever becomes of the device.
+        if partition.superblock.state.isWaiting { state.imageUUID = partition.superblock.imageUUID }
         return try isWaiting(partition.superblock, path) ? partition : nil
     }
 
-    /// Whether there is an image to resume; an attempted one is refused, as it may be what stopped the machine.
+    /// Whether there is an image to resume.
+    /// - Throws: of an attempted one, which may be what stopped the machine: a person may want it tried again.
     func isWaiting(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
         switch superblock.state {
         case .ready: return true
@@ -52,7 +55,7 @@ struct Restore {
                 "its image was left by an earlier attempt"
                     + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
                 remedy: "try it again with torpor.retry, or give that session up with: torpor discard \(path)",
-                isFinal: true)
+                isFinal: superblock.isGivenUp)
         case .saving, .failed:
             throw Failure("resume", path, "it holds \(superblock.stateDescription)", isFinal: true)
         case .empty, .consumed, .snapshot:
@@ -80,7 +83,7 @@ struct Restore {
         state.expectPages(of: partition.superblock)
         // Before the write: PID 1 takes back what a failed write may have left.
         state.stage = .working
-        try steps.run(.attempt) { () throws(Failure) in try partition.update { $0.state = .attempted } }
+        try steps.run(.attempt) { () throws(Failure) in try partition.update { $0.beginAttempt() } }
 
         let start = monotonicMilliseconds()
         try steps.run(.pages) { () throws(Failure) in
@@ -103,7 +106,6 @@ struct Restore {
             try steps.run(.report) { () throws(Failure) in try report.deliver(description) }
         } catch { log.error(error.description) }
         // Durable before the jump: an image is resumed at most once.
-        state.imageUUID = partition.superblock.imageUUID
         state.stage = .committing
         try steps.run(.consume) { () throws(Failure) in
             for copy in copies { try copy.retireImage { $0.state = .consumed } }

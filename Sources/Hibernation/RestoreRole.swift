@@ -19,16 +19,17 @@ struct RestoreRole {
         log.error("not resuming: \(refusal.reason)")
         switch note(refusal) {
         case .none: leave(settings.fallback)
-        case .waiting where refusal.isFinal, .unknown where refusal.isFinal:
+        case .waiting where refusal.isFinal, .attempted where refusal.isFinal, .unknown where refusal.isFinal:
             leave(settings.fallback, givingUp: refusal)
-        case .waiting where settings.isResumeForbidden, .unknown where settings.isResumeForbidden:
+        case .waiting where settings.isResumeForbidden, .attempted where settings.isResumeForbidden,
+            .unknown where settings.isResumeForbidden:
             log.notice(
                 settings.fallback == .root
                     ? "noresume: the session is given up, as the root file system that boots now changes under it"
                     : "noresume: the session is kept")
             leave(settings.fallback, givingUp: refusal)
         case .waiting(let refusals): decide(refusal, refusals)
-        case .unknown: decide(refusal, nil)
+        case .attempted, .unknown: decide(refusal, nil)
         }
     }
 
@@ -43,7 +44,7 @@ struct RestoreRole {
             return outcome.reason.map {
                 ResumeRefusal(
                     reason: $0, isFinal: outcome.ending == .failedForGood, isClean: outcome.ending != nil,
-                    hasAttempted: outcome.stage != .preparing)
+                    hasAttempted: outcome.stage != .preparing, image: outcome.image)
             }
         }
         log.notice("jumping into kernel A")
@@ -51,9 +52,11 @@ struct RestoreRole {
         defer { watchdogs.continueAfterFailedJump() }
         do throws(Failure) { try jumpToLoadedImage() } catch {
             // The kernel refuses before it changes anything (kernel/kexec_core.c, `kernel_kexec`, Linux 6.12).
-            return ResumeRefusal(reason: error.description, hasAttempted: true, consumedImage: outcome.imageUUID)
+            return ResumeRefusal(
+                reason: error.description, hasAttempted: true, image: outcome.image, consumedImage: outcome.image)
         }
-        return ResumeRefusal(reason: "the jump into kernel A came back", isFinal: true, isClean: false)
+        return ResumeRefusal(
+            reason: "the jump into kernel A came back", isFinal: true, isClean: false, image: outcome.image)
     }
 
     /// Whether the image is marked `consumed` although the child that was to do that has not told so. The memory is in
@@ -83,6 +86,7 @@ struct RestoreRole {
             switch try Hibernation.note(refusal, on: path, isRetrying: settings.isRetrying) {
             case .waiting(let refusals): state.answer = UInt64(refusals) << 1 | 1
             case .none: state.answer = RestoreRole.noSession
+            case .attempted: state.answer = RestoreRole.attemptedSession
             case .unknown: return
             }
         }
@@ -90,13 +94,14 @@ struct RestoreRole {
         switch outcome.answer {
         case 0: return .unknown
         case RestoreRole.noSession: return .none
+        case RestoreRole.attemptedSession: return .attempted
         case let answer: return .waiting(refusals: UInt32(truncatingIfNeeded: answer >> 1))
         }
     }
 
     /// A device that hung while the image was read hangs again; a catalog waits half as long for one.
     private static let notePatienceSeconds = 2 * DeviceCatalog.standardSeconds
-    private static let noSession: UInt64 = 2
+    private static let noSession: UInt64 = 2, attemptedSession: UInt64 = 4
 
     /// Takes the way that the policy or a person chooses for a session that waits; never returns.
     /// - Parameter refusals: see `RefusalPolicy`.
@@ -115,6 +120,8 @@ struct RestoreRole {
                 watchdogs.continueAfterFailedJump()
                 decision = policy.ask
             case (.restart, _), (nil, .restart):
+                // One that waits is tried again anyway.
+                if answer != nil, refusals == nil { allowAttempt(refusal) }
                 log.notice("restarting to try again; the session is kept")
                 watchdogs.letGo()
                 endMachine(log, restarting: true)
@@ -158,11 +165,25 @@ struct RestoreRole {
         let outcome = runInChild("marking the image", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
             guard let path = try findPartitionToResume(settings, seconds: 0, DeviceCatalog(state)) else { return }
             let partition = try HibernationPartition(path, .write)
-            guard partition.superblock.state == .ready else { return }
+            var next = partition.superblock
+            guard next.giveUp(refusal) else { return }
             try partition.retireImage { superblock in
-                superblock.state = .attempted
-                superblock.reason = refusal.reason
+                superblock.state = next.state
+                superblock.isGivenUp = next.isGivenUp
+                superblock.reason = next.reason
             }
+        }
+        if let reason = outcome.reason { log.error("the image was not marked: \(reason)") }
+    }
+
+    /// Takes an attempt back that did not come through, as a person wants the image tried again.
+    private func allowAttempt(_ refusal: ResumeRefusal) {
+        let outcome = runInChild("marking the image", settings, log, watchdogs: watchdogs) { (state) throws(Failure) in
+            guard let path = try findPartitionToResume(settings, seconds: 0, DeviceCatalog(state)) else { return }
+            let partition = try HibernationPartition(path, .write)
+            var next = partition.superblock
+            guard refusal.image == nil || refusal.image == next.imageUUID, next.allowAttempt() else { return }
+            try partition.update { $0.state = next.state }
         }
         if let reason = outcome.reason { log.error("the image was not marked: \(reason)") }
     }

@@ -35,7 +35,35 @@ struct RootFileSystem {
             if let type = catalog.entry(at: path)?.content.type { types = [type] }
         }
         guard !types.isEmpty else { throw RootFileSystem.unknownType(path) }
-        return (path, types)
+        let known = try? readText("/proc/filesystems")
+        return (path, try RootFileSystem.mountable(types, path, known: known, hasLoader: RootFileSystem.hasLoader))
+    }
+
+    /// Whether the kernel can load the driver of a file system that it does not know yet: `kernel.modprobe` names a program
+    /// (Documentation/admin-guide/sysctl/kernel.rst), and mkinitramfs.sh --add has put it in.
+    private static var hasLoader: Bool {
+        guard let path = try? readText("/proc/sys/kernel/modprobe") else { return false }
+        return isExecutable(trimmed(path))
+    }
+
+    /// Those of the types that this kernel can mount.
+    /// - Parameter known: the text of /proc/filesystems; nil if that cannot be read.
+    /// - Throws: if it knows none: a session must not be given up for it.
+    static func mountable(
+        _ types: [String], _ path: String, known: String?, hasLoader: Bool
+    ) throws(Failure) -> [String] {
+        guard let known, !hasLoader else { return types }
+        // A line is `nodev\tTYPE` or `\tTYPE` (fs/filesystems.c, Linux 6.12).
+        let names = known.split(separator: "\n").map { line in
+            line.split(separator: "\t", omittingEmptySubsequences: false).last.map { String($0) } ?? ""
+        }
+        let result = types.filter { type in names.contains { $0.utf8.elementsEqual(type.utf8) } }
+        guard !result.isEmpty else {
+            throw Failure(
+                "mount", path, "this kernel knows no file system \(types.joined(separator: ", "))",
+                remedy: "name the root file system with root=, or build its driver into the kernel")
+        }
+        return result
     }
 
     /// Waits for the device and mounts it.

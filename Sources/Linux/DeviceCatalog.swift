@@ -19,12 +19,15 @@ public final class DeviceCatalog {
         public let hardware: String?
         /// Whether software of this kernel makes it (device mapper, RAID, loop, …), so that another kernel does not find it.
         public let isVirtual: Bool
+        /// Whether its medium can be taken out, so that an empty drive is nothing unusual.
+        public let isRemovable: Bool
         /// Why nothing is known of the device.
         public let failure: Failure?
 
         public init(
             path: String, device: DeviceNumber, byteCount: UInt64, content: BlockDeviceContent = BlockDeviceContent(),
-            blocks: [[UInt8]] = [], hardware: String? = nil, isVirtual: Bool = false, failure: Failure? = nil
+            blocks: [[UInt8]] = [], hardware: String? = nil, isVirtual: Bool = false, isRemovable: Bool = false,
+            failure: Failure? = nil
         ) {
             self.path = path
             self.device = device
@@ -33,6 +36,7 @@ public final class DeviceCatalog {
             self.blocks = blocks
             self.hardware = hardware
             self.isVirtual = isVirtual
+            self.isRemovable = isRemovable
             self.failure = failure
         }
     }
@@ -97,7 +101,7 @@ public final class DeviceCatalog {
                 Entry(
                     path: entry.path, device: entry.device, byteCount: entry.byteCount, content: answer.content,
                     blocks: answer.blocks, hardware: answer.hardware, isVirtual: entry.isVirtual,
-                    failure: answer.failure))
+                    isRemovable: entry.isRemovable, failure: answer.failure))
         }
         entries = known.sorted { $0.path < $1.path }
     }
@@ -141,11 +145,13 @@ public final class DeviceCatalog {
         }
         while true {
             whileWaiting()
+            // Before the look: it may take long, and what appears meanwhile is seen by one more.
+            let now = monotonicMilliseconds()
             // A path is there or not, whatever is on it and whatever the other devices answer.
             if case .path = name {} else { try refresh() }
             let paths = paths(named: name, content: content)
             if !paths.isEmpty { return paths }
-            if let seconds, monotonicMilliseconds() - start >= UInt64(seconds) * 1000 {
+            if let seconds, now - start >= UInt64(seconds) * 1000 {
                 let reason = seconds == 0 ? "there is no such device" : "it has not appeared within \(seconds) s"
                 if case .path = name { throw Failure("find", name.description, reason) }
                 if let failure = permissionFailure { throw failure }
@@ -170,6 +176,22 @@ public final class DeviceCatalog {
         }
     }
 
+    /// The devices that may hold anything, and nobody can see it: they did not answer, or a disk cannot be read whose medium
+    /// cannot be out.
+    public var hidden: [Entry] {
+        entries.filter { entry in
+            guard let number = entry.failure?.errno else { return false }
+            return number == ErrorNumber.timedOut
+                || !entry.isRemovable && ![ErrorNumber.noMedium, ErrorNumber.noAddress].contains(number)
+        }
+    }
+
+    /// Refuses a device that did not answer when it was probed: whoever opens it may wait for ever.
+    public func requireAnswer(from path: String) throws(Failure) {
+        let found = entries.first { $0.path.utf8.elementsEqual(path.utf8) } ?? entry(at: path)
+        if let failure = found?.failure, failure.errno == ErrorNumber.timedOut { throw failure }
+    }
+
     /// Why nobody but root learns more, if that is so.
     public var permissionFailure: Failure? {
         isRoot ? nil : entries.compactMap { $0.failure }.first { ErrorNumber.areDenials.contains($0.errno) }
@@ -186,9 +208,18 @@ private func listBlockDevices() throws(Failure) -> [DeviceCatalog.Entry] {
         else { continue }
         entries.append(
             DeviceCatalog.Entry(
-                path: path, device: device, byteCount: sectors &* 512, isVirtual: isVirtual(device)))
+                path: path, device: device, byteCount: sectors &* 512, isVirtual: isVirtual(device),
+                isRemovable: isRemovable(device)))
     }
     return entries
+}
+
+/// Whether the medium of a disk, or of a partition's disk, can be taken out (block/genhd.c, `removable`, Linux
+/// 6.12; partitions lie in the folder of their disk).
+private func isRemovable(_ device: DeviceNumber) -> Bool {
+    let folder = "/sys/dev/block/\(device)"
+    let text = (try? readText("\(folder)/removable")) ?? (try? readText("\(folder)/../removable")) ?? ""
+    return trimmed(text) == "1"
 }
 
 /// What libblkid finds on a device, and some of its blocks.

@@ -17,6 +17,7 @@ func devices(linkedFrom path: String, sysfs: String = "/sys") -> [String]? {
         var link = Array(path.utf8.dropFirst(folder.utf8.count))
         guard kinds.contains(where: { link.starts(with: $0.utf8) }) else { return nil }
         let partition = removePartition(from: &link)
+        guard folder == byID || isComputedPlace(link) else { return nil }
         let wanted = normalized(link)
         var paths: [String] = []
         for name in (try? listDirectory("\(sysfs)/class/block")) ?? [] {
@@ -28,6 +29,16 @@ func devices(linkedFrom path: String, sysfs: String = "/sys") -> [String]? {
         return paths
     }
     return nil
+}
+
+/// Whether a link in by-path, without its partition, is of a kind that `SysfsDisk.places` computes; SCSI, SAS and USB have
+/// others.
+private func isComputedPlace(_ link: [UInt8]) -> Bool {
+    let address =
+        link.starts(with: "virtio-".utf8) ? link.dropFirst("virtio-pci-".utf8.count) : link.dropFirst("pci-".utf8.count)
+    guard isPCIAddress(String(decoding: address.prefix(12), as: UTF8.self)) else { return false }
+    let rest = address.dropFirst(12)
+    return rest.isEmpty || rest.starts(with: "-nvme-".utf8) || rest.starts(with: "-ata-".utf8)
 }
 
 /// Takes `-part3` off a link.

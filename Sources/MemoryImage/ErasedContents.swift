@@ -40,13 +40,7 @@ extension HibernationPartition {
         try retireImage { $0.recordedContentsEnd = end }
         let how = try erase(Superblock.dataOffset..<end, discard, progress)
         try file.flush()
-        try retireImage { superblock in
-            superblock.descriptionExtent = Superblock.Extent()
-            superblock.indexExtent = Superblock.Extent()
-            superblock.counts = Superblock.Counts()
-            superblock.features = []
-            superblock.recordedContentsEnd = 0
-        }
+        try retireImage { $0.forgetContents() }
         return how
     }
 

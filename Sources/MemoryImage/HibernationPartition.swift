@@ -47,8 +47,20 @@ public final class HibernationPartition: @unchecked Sendable {
 
     /// Looks at the device once more, since what it holds may have changed after it was opened.
     /// - Throws: if it is not ours any more, or somebody else has written a superblock.
-    func requireOurs() throws(Failure) {
-        let verdict = try HibernationPartition.verdict(file, block)
+    func requireOurs() throws(Failure) { try requireOurs(verdict()) }
+
+    /// Whose the device is now.
+    func verdict() throws(Failure) -> PartitionVerdict { try HibernationPartition.verdict(file, block) }
+
+    /// Whether the slot that counts holds what was written there, whatever libblkid finds elsewhere.
+    func holdsOwnSuperblock() throws(Failure) -> Bool {
+        try file.read(into: block.bytes, at: Superblock.slotOffsets[slot])
+        guard let found = try? Superblock(decoding: Array(block.bytes)) else { return false }
+        return found.encoded() == superblock.encoded()
+    }
+
+    /// - Throws: if the device is not ours by this verdict, or somebody else has written a superblock.
+    func requireOurs(_ verdict: PartitionVerdict) throws(Failure) {
         guard case .ours(let found, _) = verdict, found.encoded() == superblock.encoded() else {
             throw verdict.failure(path)
                 ?? Failure("write", path, "somebody else has written its superblock", remedy: "try again")
@@ -59,7 +71,11 @@ public final class HibernationPartition: @unchecked Sendable {
     /// written.
     ///
     /// What the device held before is for the caller to look at.
-    public static func format(_ path: String, label: String, uuid: UUID, _ options: File.Options) throws(Failure) {
+    /// - Parameter mayHideImage: whether contents of an image may lie anywhere on it; the superblock says so until they are
+    ///   erased.
+    public static func format(
+        _ path: String, label: String, uuid: UUID, mayHideImage: Bool = false, _ options: File.Options
+    ) throws(Failure) {
         guard label.utf8.count < Superblock.labelLimit else {
             throw Failure(
                 "format", path, "the label has \(label.utf8.count) bytes",
@@ -78,6 +94,7 @@ public final class HibernationPartition: @unchecked Sendable {
         // libblkid reads with buffers of its own, which O_DIRECT does not take; O_EXCL is held by the other descriptor.
         try wipeSignatures(try File(path, .write))
         var superblock = Superblock(uuid: uuid, label: label, deviceByteCount: size)
+        if mayHideImage { superblock.recordedContentsEnd = size }
         let area = try Mapping(anonymous: Int(Superblock.dataOffset))
         try file.write(UnsafeRawBufferPointer(area.bytes), at: 0)
         // Up to the last sector, which may lie behind the last whole block.
@@ -131,7 +148,8 @@ public final class HibernationPartition: @unchecked Sendable {
         try retireImage { superblock in
             let end = superblock.contentsEnd
             superblock.clearImage(state: .empty, imageUUID: .zero)
-            superblock.recordedContentsEnd = end
+            // That they are erased stays known.
+            if end > 0 { superblock.recordedContentsEnd = end }
         }
     }
 

@@ -123,14 +123,15 @@ public final class ImageWriter: @unchecked Sendable {
     /// Refuses to complete an image that nobody would take for one: what libblkid knows in it makes the partition another's.
     /// A signature that came with kernel A's memory is removed with the image.
     private func requireOurs(upTo end: UInt64) throws(Failure) {
-        do throws(Failure) { try partition.requireOurs() } catch {
-            let file = try File(partition.path, .write)
-            if try wipeSignatures(file, within: partition.dataArea.lowerBound..<end) {
-                throw Failure(
-                    "write", partition.path, "the image looks like something else: \(error.reason)",
-                    remedy: "try again, or with another codec")
-            }
-            throw error
+        let verdict = try partition.verdict()
+        do throws(Failure) { try partition.requireOurs(verdict) } catch {
+            // Where our superblock is not there any more, the partition is another's, and so is what is found on it.
+            guard case .foreign(_, wasOurs: true) = verdict, try partition.holdsOwnSuperblock(),
+                try wipeSignatures(try File(partition.path, .write), within: partition.dataArea.lowerBound..<end)
+            else { throw error }
+            throw Failure(
+                "write", partition.path, "the image looks like something else: \(error.reason)",
+                remedy: "try again, or with another codec")
         }
     }
 

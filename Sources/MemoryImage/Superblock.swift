@@ -32,7 +32,8 @@ public struct Superblock: Equatable, Sendable {
         case saving = 1
         /// A complete image that waits for its resume.
         case ready = 2
-        /// Kernel C began to resume the image, or left it behind for the root filesystem; it is not resumed again.
+        /// Kernel C began to resume the image and did not come through, or left it behind for the root filesystem: see
+        /// `isGivenUp`. It is not resumed again unless a person wants it.
         case attempted = 3
         /// The image was resumed.
         case consumed = 4
@@ -113,6 +114,8 @@ public struct Superblock: Equatable, Sendable {
     public var codec = Codec.none
     /// How often in a row kernel C has refused the image and kept it; 0 with every new image and after a resume.
     public var refusals: UInt32 = 0
+    /// Whether an attempted image was left behind for the root file system, which has changed since: nobody is asked about it.
+    public var isGivenUp = false
     /// Why, where `state` says that something did not work out; at most 197 bytes of UTF-8 are kept.
     public var reason = ""
     /// As `contentsEnd`, as far as the other fields do not tell it.
@@ -120,8 +123,26 @@ public struct Superblock: Equatable, Sendable {
 
     /// Contents of images, this one's and earlier ones', may lie on the partition up to this byte; 0 if they are erased.
     public var contentsEnd: UInt64 {
-        let end = max(recordedContentsEnd, counts.storedBytes, state == .saving ? deviceByteCount : 0)
+        let end = max(
+            recordedContentsEnd, counts.storedBytes, state == .saving || mayHideContents ? deviceByteCount : 0)
         return end > Superblock.dataOffset ? min(end, deviceByteCount) : 0
+    }
+
+    /// Whether the writer of version 1 has left contents without a trace: it cleared the counts of an image that failed or was
+    /// discarded.
+    private var mayHideContents: Bool {
+        version == 1 && generation > 1 && (state == .failed || state == .empty) && recordedContentsEnd == 0
+            && counts.storedBytes == 0
+    }
+
+    /// Notes that no contents are left.
+    mutating func forgetContents() {
+        descriptionExtent = Extent()
+        indexExtent = Extent()
+        counts = Counts()
+        features = []
+        // In version 1, 0 would not tell whether they were erased: see `mayHideContents`.
+        recordedContentsEnd = version == 1 ? Superblock.dataOffset : 0
     }
 
     /// Whether a format loses nothing: no image is there, nor the contents of one.
@@ -144,6 +165,7 @@ public struct Superblock: Equatable, Sendable {
         counts = Counts()
         features = []
         refusals = 0
+        isGivenUp = false
         reason = ""
     }
 
@@ -182,6 +204,7 @@ public struct Superblock: Equatable, Sendable {
         block.put(codec.level, at: 236)
         block.put(features.rawValue, at: 240)
         block.put(refusals, at: 248)
+        block.put(UInt32(isGivenUp ? 1 : 0), at: 252)
         block.put(text: reason, at: 256, limit: Superblock.usedReasonLimit)
         block.put(counts.freePages, at: 512)
         block.put(recordedContentsEnd, at: 520)
@@ -247,6 +270,7 @@ public struct Superblock: Equatable, Sendable {
         counts.milliseconds = try fields.integer(at: 224)
         self.codec = codec
         refusals = try fields.integer(at: 248)
+        isGivenUp = try fields.integer(at: 252, as: UInt32.self) & 1 != 0
         reason = try fields.text(at: 256, count: Superblock.reasonLimit)
         recordedContentsEnd = try fields.integer(at: 520)
         guard version > 1 else { return }

@@ -22,7 +22,9 @@ struct DiscardCommand: ParsableCommand {
         let erased: String?
     }
 
-    func run() throws {
+    func run() throws { try reporting(output, discard) }
+
+    private func discard() throws {
         let path = try findHibernationPartition(
             device, seconds: 0, DeviceCatalog.ofHibernationPartitions(), naming: "torpor discard DEVICE")
         try refuseIfInUse(path, "discard the image on")

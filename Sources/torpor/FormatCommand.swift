@@ -21,15 +21,32 @@ struct FormatCommand: ParsableCommand {
     @Argument(help: "The partition: a path, UUID=, LABEL=, PARTUUID= or PARTLABEL=.")
     var device: DeviceName
 
-    func run() throws {
+    @OptionGroup var output: OutputOptions
+
+    private struct Answer: Encodable {
+        let device: String
+        let byteCount: UInt64
+        let uuid, label: String
+    }
+
+    func run() throws { try reporting(output, format) }
+
+    private func format() throws {
         let path = try findDeviceToFormat(device, DeviceCatalog.ofHibernationPartitions())
         guard try isBlockDevice(path) else {
             throw Failure("format", path, "it is not a block device", remedy: "name a partition under /dev")
         }
         try refuseIfInUse(path, "format")
-        let progress = EraseProgress(OutputOptions())
+        let progress = EraseProgress(output)
         let superblock = try Formatting(path, label: label, isForced: force).perform(progress.tell)
-        let size = describe(bytes: superblock.deviceByteCount)
+        if output.json {
+            try print(
+                json: Answer(
+                    device: path, byteCount: superblock.deviceByteCount, uuid: superblock.uuid.description,
+                    label: superblock.label))
+            return
+        }
+        let size = output.size(superblock.deviceByteCount)
         show("\(path): \(size), UUID=\(superblock.uuid)\(label.isEmpty ? "" : ", LABEL=\(label)")")
     }
 }

@@ -77,7 +77,7 @@ struct HibernateCommand: ParsableCommand {
 
     func run() throws {
         var findings = Findings { [output] finding in
-            if !output.json { print(error: "torpor: \(finding.severity.rawValue): \(finding)") }
+            if !output.json { print(error: "torpor: \(printable("\(finding.severity.rawValue): \(finding)"))") }
         }
         let report: Report
         do throws(Failure) {
@@ -102,9 +102,15 @@ struct HibernateCommand: ParsableCommand {
             }
         } catch {
             answer.eraseFailure = sentence(error)
-            print(
-                error: "torpor: warning: contents of the image are still on \(report.device): \(sentence(error)); "
-                    + "erase them with: torpor discard \(report.device)")
+            warn(
+                "contents of the image are still on \(report.device): \(sentence(error)); erase them with: "
+                    + "torpor discard \(report.device)")
+        }
+        if report.outcome == .resumed {
+            answer.copies = (try? Hibernate.copies(of: report.device)) ?? []
+            for copy in answer.copies ?? [] {
+                warn("a copy of the image is still on \(copy); erase its contents with: torpor discard \(copy)")
+            }
         }
         answer.keep()
         if output.json {
@@ -124,4 +130,7 @@ struct HibernateCommand: ParsableCommand {
                 remedy: "look at the console, and at: torpor status")
         }
     }
+
+    /// Prints a warning on standard error, in one line.
+    private func warn(_ text: String) { print(error: "torpor: warning: \(printable(text))") }
 }

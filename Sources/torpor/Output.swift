@@ -28,6 +28,18 @@ func sentence(_ failure: Failure) -> String {
     return failure.description
 }
 
+/// Does a command's work; if it fails, what `--json` asks for is printed all the same: an object with the reason.
+func reporting(_ output: OutputOptions, _ work: () throws -> Void) throws {
+    do { try work() } catch let failure as Failure {
+        if output.json { try print(json: FailureOutput(reason: sentence(failure))) }
+        throw failure
+    }
+}
+
+private struct FailureOutput: Encodable {
+    let reason: String
+}
+
 /// Ends the program, which has failed if what it printed did not arrive.
 func endProgram(status: Int32) -> Never {
     do throws(Failure) { try StandardOutput.shared.finish() } catch {

@@ -17,6 +17,8 @@ struct ReportOutput: Codable {
     var erased: String?
     /// Why they could not be erased.
     var eraseFailure: String?
+    /// Copies of the partition, as a cloned disk has one, with contents of an image; nil if nobody has looked.
+    var copies: [String]?
 
     /// Where it is kept for `torpor status`, until the system ends.
     private static let folder = URL(filePath: "/run/torpor")

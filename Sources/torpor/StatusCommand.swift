@@ -25,7 +25,9 @@ struct StatusCommand: ParsableCommand {
         let device, reason: String
     }
 
-    func run() throws {
+    func run() throws { try reporting(output, report) }
+
+    private func report() throws {
         let catalog = try DeviceCatalog.ofHibernationPartitions()
         let partitions = try devices.isEmpty ? all(catalog) : devices.map { try named($0, catalog) }
         let silent = catalog.entries.filter { catalog.unanswered.contains($0.path) }

@@ -11,7 +11,17 @@ struct VerifyCommand: ParsableCommand {
     @Argument(help: "The hibernation partition. (default: the only one)")
     var device: DeviceName?
 
-    func run() throws {
+    @OptionGroup var output: OutputOptions
+
+    private struct Answer: Encodable {
+        let device: String
+        /// How many chunks were verified.
+        let chunks: UInt64
+    }
+
+    func run() throws { try reporting(output, verify) }
+
+    private func verify() throws {
         let path = try findHibernationPartition(
             device, seconds: 0, DeviceCatalog.ofHibernationPartitions(), naming: "torpor verify DEVICE")
         let partition = try HibernationPartition(path)
@@ -20,6 +30,11 @@ struct VerifyCommand: ParsableCommand {
         }
         let reader = try ImageReader(partition)
         try reader.verify()
-        show("\(path): \(partition.superblock.counts.chunks) chunks verified")
+        let chunks = partition.superblock.counts.chunks
+        if output.json {
+            try print(json: Answer(device: path, chunks: chunks))
+        } else {
+            show("\(path): \(chunks) chunks verified")
+        }
     }
 }

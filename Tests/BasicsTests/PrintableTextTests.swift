@@ -9,6 +9,9 @@ import Testing
             ("\u{1b}[2J\u{7}", "\\x1b[2J\\x07"), ("a\nb\rc\td\u{0}", "a\\x0ab\\x0dc\\x09d\\x00"), ("\u{7f}", "\\x7f"),
             ("\u{9b}31m\u{80}\u{9f}\u{a0}", "\\u009b31m\\u0080\\u009f\u{a0}"),
             ("\u{202e}txt.exe\u{2066}\u{200f}\u{61c}", "\\u202etxt.exe\\u2066\\u200f\\u061c"),
+            ("a\u{200b}b\u{ad}\u{180e}\u{feff}", "a\\u200bb\\u00ad\\u180e\\ufeff"),
+            ("\u{2060}\u{2064}\u{206a}\u{206f}", "\\u2060\\u2064\\u206a\\u206f"),
+            ("\u{200d}\u{200c}\u{2010}\u{205f}\u{2070}", "\u{200d}\u{200c}\u{2010}\u{205f}\u{2070}"),
             ("\u{2028}\u{2029}\u{e0041}", "\\u2028\\u2029\\ue0041"),
         ])
     func escapesWhatSteersATerminal(text: String, expected: String) {

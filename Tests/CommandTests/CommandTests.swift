@@ -21,6 +21,10 @@ import Testing
 
     /// - Parameter shell: what is put behind the command, such as a redirection.
     private func torpor(_ arguments: String..., shell: String = "", asNobody: Bool = false) throws -> Result {
+        try torpor(words: arguments, shell: shell, asNobody: asNobody)
+    }
+
+    private func torpor(words arguments: [String], shell: String = "", asNobody: Bool = false) throws -> Result {
         let folder = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -189,6 +193,24 @@ import Testing
         #expect(check.status == 1)
         #expect(try check.json["canHibernate"] as? Bool == false)
         #expect(try check.errors == "torpor: \(check.json["reason"] as? String ?? "")\n")
+    }
+
+    /// Whoever reads JSON gets the reason from it, too.
+    @Test func everyJSONCommandPrintsJSONWhenItFails() throws {
+        for (command, words) in [("status", []), ("verify", []), ("discard", []), ("format", ["--force"])] {
+            let result = try torpor(words: [command, "--json"] + words + ["/nowhere/a\u{1b}b"])
+            #expect(result.status == 1)
+            let reason = try #require(try result.json["reason"] as? String, "\(command): \(result.output)")
+            #expect(reason.hasPrefix("find /nowhere/a\u{1b}b: there is no such device"))
+            #expect(result.errors == "torpor: find /nowhere/a\\x1bb: there is no such device\n")
+        }
+    }
+
+    @Test func verifyPrintsJSON() throws {
+        let disk = try Disk()
+        try disk.writeImage(.ready)
+        let answer = try torpor("verify", "--json", disk.path).json
+        #expect(answer["device"] as? String == disk.path && answer["chunks"] as? Int == 1)
     }
 
     // MARK: What a partition is

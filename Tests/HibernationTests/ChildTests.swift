@@ -38,6 +38,38 @@ import Testing
         #expect(state.counts.milliseconds == 5 && state.counts.chunks == 1 && state.counts.storedBytes == 4)
     }
 
+    /// PID 1 reads each of them after the child has written all.
+    @Test func noTwoFieldsShareAWord() throws {
+        let state = try ChildState()
+        state.stage = .working
+        state.totalPages = 101
+        state.totalDataPages = 102
+        state.add(pages: 103)
+        state.add(zeroPages: 104)
+        state.beat()
+        var counts = Superblock.Counts()
+        counts.chunks = 105
+        counts.dataPages = 106
+        counts.zeroPages = 107
+        counts.storedBytes = 108
+        counts.milliseconds = 109
+        state.counts = counts
+        let image = try #require(UUID("aaaaaaaa-89ab-4cde-8f01-23456789abcd"))
+        state.imageUUID = image
+        state.ending = .failedForGood
+        state.answer = 110
+        state.note(contentsEnd: 112)
+        state.note(contentsEnd: 111)
+        state.text = String(repeating: "t", count: 2000)
+        state.activity = String(repeating: "a", count: 2000)
+        #expect(state.stage == .working && state.totalPages == 101 && state.totalDataPages == 102)
+        #expect(state.pages == 103 && state.zeroPages == 104 && state.heartbeat == 103 + 104 + 1)
+        #expect(state.counts == counts && state.imageUUID == image)
+        #expect(state.ending == .failedForGood && state.answer == 110 && state.contentsEnd == 112)
+        #expect(state.text.allSatisfy { $0 == "t" } && state.text.count > 1000)
+        #expect(state.activity.allSatisfy { $0 == "a" } && state.activity.count > 200)
+    }
+
     @Test func tellsWhyTheChildGaveUp() throws {
         let thrown = try run { (_) throws(Failure) in throw Failure("write", "/dev/x", "the disk is gone") }
         #expect(thrown.reason == "write /dev/x: the disk is gone")

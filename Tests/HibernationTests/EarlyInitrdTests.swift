@@ -5,48 +5,50 @@ import Testing
 
 @testable import Hibernation
 
-@Suite struct EarlyInitrdTests {
-    /// An entry of an archive of the format newc.
-    private func entry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magic: String = "070701") -> [UInt8] {
-        var fields = [Int](repeating: 0, count: 13)
-        (fields[1], fields[6], fields[11]) = (mode, content.count, name.utf8.count + 1)
-        var bytes = Array((magic + fields.map { String(format: "%08X", $0) }.joined() + name + "\0").utf8)
-        func pad() { while bytes.count % 4 != 0 { bytes.append(0) } }
-        pad()
-        bytes += content
-        pad()
-        return bytes
-    }
+/// An entry of an archive of the format newc.
+func archiveEntry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magic: String = "070701") -> [UInt8] {
+    var fields = [Int](repeating: 0, count: 13)
+    (fields[1], fields[6], fields[11]) = (mode, content.count, name.utf8.count + 1)
+    var bytes = Array((magic + fields.map { String(format: "%08X", $0) }.joined() + name + "\0").utf8)
+    func pad() { while bytes.count % 4 != 0 { bytes.append(0) } }
+    pad()
+    bytes += content
+    pad()
+    return bytes
+}
 
+@Suite struct EarlyInitrdTests {
     private static let intel = "kernel/x86/microcode/GenuineIntel.bin"
-    private var trailer: [UInt8] { entry("TRAILER!!!", []) + [UInt8](repeating: 0, count: 512) }
+    private var trailer: [UInt8] { archiveEntry("TRAILER!!!", []) + [UInt8](repeating: 0, count: 512) }
     private let compressed: [UInt8] = [0x1f, 0x8b, 8, 0]
 
     @Test func findsWhatTheKernelFinds() {
         let nothing = EarlyInitrd()
         #expect(EarlyInitrd([]) == nothing && EarlyInitrd(compressed) == nothing)
-        let microcode = entry("kernel", [], mode: 0o040755) + entry(Self.intel, [1, 2, 3])
-        #expect(EarlyInitrd(microcode + trailer + compressed) == EarlyInitrd(hasMicrocode: true))
-        #expect(EarlyInitrd(entry("kernel/x86/microcode/AuthenticAMD.bin", [1])).hasMicrocode)
+        let microcode = archiveEntry("kernel", [], mode: 0o040755) + archiveEntry(Self.intel, [1, 2, 3])
+        #expect(EarlyInitrd(microcode + trailer + compressed) == EarlyInitrd(microcode: [.intel]))
+        #expect(EarlyInitrd(archiveEntry("kernel/x86/microcode/AuthenticAMD.bin", [1])).microcode == [.amd])
         // Archives one behind the other, with zeros between them, as boot loaders put them together.
-        let tables = entry("kernel/firmware/acpi/dsdt.aml", [9, 9], magic: "070702") + trailer
+        let tables = archiveEntry("kernel/firmware/acpi/dsdt.aml", [9, 9], magic: "070702") + trailer
         #expect(
             EarlyInitrd(microcode + trailer + tables + compressed)
-                == EarlyInitrd(hasMicrocode: true, hasACPITables: true))
+                == EarlyInitrd(microcode: [.intel], hasACPITables: true))
         #expect(EarlyInitrd(tables) == EarlyInitrd(hasACPITables: true))
     }
 
     @Test func passesOverWhatTheKernelDoesNotTake() {
         for bytes in [
             // Behind the compressed part, in a directory of the name, under another name, empty.
-            compressed + entry(Self.intel, [1]), entry(Self.intel, [], mode: 0o040755), entry("./" + Self.intel, [1]),
-            entry(Self.intel + "2", [1]), entry(Self.intel, []), entry(Self.intel, [1], magic: "070707"),
+            compressed + archiveEntry(Self.intel, [1]), archiveEntry(Self.intel, [], mode: 0o040755),
+            archiveEntry("./" + Self.intel, [1]),
+            archiveEntry(Self.intel + "2", [1]), archiveEntry(Self.intel, []),
+            archiveEntry(Self.intel, [1], magic: "070707"),
         ] { #expect(EarlyInitrd(bytes) == EarlyInitrd()) }
     }
 
     /// Sizes that lead beyond the end, and every cut.
     @Test func survivesWhatIsMalformed() {
-        let whole = entry(Self.intel, [UInt8](repeating: 7, count: 100))
+        let whole = archiveEntry(Self.intel, [UInt8](repeating: 7, count: 100))
         for count in 0..<whole.count { #expect(EarlyInitrd(Array(whole.prefix(count))) == EarlyInitrd()) }
         for i in 6..<110 {
             var bytes = whole
@@ -57,11 +59,13 @@ import Testing
         }
     }
 
-    private func findings(_ lines: [String], taint: UInt64 = 0, _ initrd: EarlyInitrd = EarlyInitrd()) -> Findings {
+    private func findings(
+        _ lines: [String], taint: UInt64 = 0, _ initrd: EarlyInitrd = EarlyInitrd(), maker: ProcessorMaker? = .intel
+    ) -> Findings {
         var messages = KernelMessages()
         for (number, line) in lines.enumerated() { messages.add(record: "6,\(number),123,-;\(line)") }
         var findings = Findings()
-        findEarlyLoads(initrd, messages, taint: taint, &findings)
+        findEarlyLoads(initrd, messages, taint: taint, maker: maker, &findings)
         return findings
     }
 
@@ -74,8 +78,35 @@ import Testing
         let found = findings(["Linux version 6.12", line])
         #expect(found.warnings.count == 1 && found.notes.isEmpty)
         #expect(found.warnings.first?.remedy?.contains("--microcode") == true)
-        #expect(findings([line], EarlyInitrd(hasMicrocode: true)).all.isEmpty)
+        #expect(findings([line], EarlyInitrd(microcode: [.intel])).all.isEmpty)
         #expect(findings([line], EarlyInitrd(hasACPITables: true)).warnings.count == 1)
+    }
+
+    /// One initrd is made for all processors, another for one maker's.
+    @Test func microcodeOfTheOtherMakerIsNone() {
+        let line = "microcode: Updated early from: 0x00000f0"
+        let amd = EarlyInitrd(microcode: [.amd]), both = EarlyInitrd(microcode: [.amd, .intel])
+        let found = findings([line], amd)
+        #expect(found.warnings.first?.description.contains("the rootfs.gz has none for GenuineIntel") == true)
+        #expect(findings([line], amd, maker: .amd).all.isEmpty && findings([line], both).all.isEmpty)
+        #expect(findings([line], EarlyInitrd(microcode: [.intel]), maker: .amd).warnings.count == 1)
+        #expect(findings([line], amd, maker: nil).all.isEmpty && findings([line], maker: nil).warnings.count == 1)
+        for maker in ProcessorMaker.allCases {
+            let text = "processor\t: 0\nvendor_id\t: \(maker.rawValue)\ncpu family\t: 6\n"
+            #expect(ProcessorMaker(cpuInfo: text) == maker)
+        }
+        for text in ["", "vendor_id\t: CentaurHauls\nvendor_id\t: GenuineIntel\n", "vendor_id", "vendor_id\t:"] {
+            #expect(ProcessorMaker(cpuInfo: text) == nil)
+        }
+    }
+
+    /// Kernel C does not write to /sys/devices/system/cpu/microcode/reload.
+    @Test func warnsOfMicrocodeThatWasLoadedLate() {
+        let line = "microcode: load: updated on 4 primary CPUs with 4 siblings"
+        for initrd in [EarlyInitrd(), EarlyInitrd(microcode: [.intel])] {
+            let found = findings([line, "microcode: revision: 0xf0 -> 0xf4"], initrd)
+            #expect(found.warnings.count == 1 && found.warnings.first?.description.contains("late") == true)
+        }
     }
 
     @Test(
@@ -105,10 +136,11 @@ import Testing
         for record in ["", ";", "6;x", "x,1,2,-;y"] { messages.add(record: record) }
         #expect(messages.texts == ["late"] && !messages.isComplete)
         var findings = Findings()
-        findEarlyLoads(EarlyInitrd(), messages, taint: 0, &findings)
+        findEarlyLoads(EarlyInitrd(), messages, taint: 0, maker: .intel, &findings)
         #expect(findings.warnings.isEmpty && findings.notes.count == 1)
         findings = Findings()
-        findEarlyLoads(EarlyInitrd(hasMicrocode: true, hasACPITables: true), messages, taint: 0, &findings)
+        findEarlyLoads(
+            EarlyInitrd(microcode: [.intel], hasACPITables: true), messages, taint: 0, maker: .intel, &findings)
         #expect(findings.all.isEmpty)
     }
 

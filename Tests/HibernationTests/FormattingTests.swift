@@ -134,6 +134,53 @@ import Testing
         try expectRefusal("it is a hibernation partition: \(reason)", "\(how)")
     }
 
+    /// Nothing but --force takes it, and nothing else would find the image again.
+    @Test(arguments: ["damaged", "later", "shrunk", "encrypted", "mbr"]) func erasesWhatAnUnusablePartitionHeld(
+        how: String
+    ) throws {
+        _ = try format()
+        let page = [UInt8](repeating: 0x55, count: 4096)
+        for place in [1 << 20, 6 << 20, 11 << 20 - 4096] { try put(page, at: place) }
+        var superblock = try HibernationPartition(path).superblock
+        superblock.state = .ready
+        var block = superblock.encoded()
+        switch how {
+        case "damaged": block[700] ^= 1
+        case "later":
+            block.put(UInt32(77), at: 8)
+            block.put(xxh64(block, count: 4088), at: 4088)
+        case "shrunk":
+            let file = try #require(FileHandle(forUpdatingAtPath: path))
+            try file.truncate(atOffset: 12 << 20)
+        case "encrypted":
+            superblock.cipher = 3
+            block = superblock.encoded()
+        default:
+            // A partition table, which leaves the magic where it is.
+            block[446 + 4] = 0x83
+            block.put(UInt32(2048), at: 446 + 8)
+            block.put(UInt32(4096), at: 446 + 12)
+            block.put(UInt16(0xaa55), at: 510)
+        }
+        try put(block, at: 0)
+        if how == "mbr" { try #require(try probeContent(path).type == "dos partition table", "the fixture") }
+        let formatted = try format(isForced: true)
+        #expect(formatted.state == .empty && formatted.isUnused)
+        #expect(try content[(1 << 20)...].allSatisfy { $0 == 0 }, "\(how)")
+        #expect(try format().isUnused)
+    }
+
+    /// If it is cut short, the partition says that something is left.
+    @Test func saysWhatMayBeLeftUntilItIsErased() throws {
+        let uuid = Basics.UUID("01234567-89ab-4cde-8f01-23456789abcd") ?? .zero
+        try HibernationPartition.format(path, label: "", uuid: uuid, mayHideImage: true, [])
+        try put([0x55], at: 5 << 20)
+        let partition = try HibernationPartition(path, .write)
+        #expect(partition.superblock.contentsEnd == UInt64(Self.size) && !partition.superblock.isUnused)
+        #expect(try partition.eraseContents() != nil)
+        #expect(try content[5 << 20] == 0 && HibernationPartition(path).superblock.isUnused)
+    }
+
     // MARK: After the jump
 
     /// What kernel A erases when it goes on, by what became of the image.

@@ -74,7 +74,7 @@ import Testing
         let result = try run(words)
         try #require(result.status == 0, "\(result.error)")
         let image = try bytes("rootfs.gz")
-        #expect(EarlyInitrd(image) == EarlyInitrd(hasMicrocode: true))
+        #expect(EarlyInitrd(image) == EarlyInitrd(microcode: [.intel, .amd]))
         let start = try #require(compressedStart(image))
         #expect(start > 0 && start % 4 == 0)
         // Both of Intel's, one behind the other, as the kernel looks through them.
@@ -109,6 +109,55 @@ import Testing
             ["--acpi-tables", folder.path("rootfs.gz"), "--microcode", folder.path("rootfs.gz")], output: "second.gz")
         try #require(second.status == 0, "\(second.error)")
         #expect(try bytes("second.gz") == bytes("rootfs.gz"))
+    }
+
+    /// As initramfs-tools of Debian builds it: one archive for each maker, and one for ACPI tables, each with zeros behind it.
+    @Test func takesMicrocodeOutOfEveryEarlyArchive() throws {
+        let trailer = archiveEntry("TRAILER!!!", []), path = "kernel/x86/microcode/"
+        func archive(_ name: String, _ content: [UInt8], zeros: Int) -> [UInt8] {
+            archiveEntry("kernel", [], mode: 0o040755) + archiveEntry(name, content) + trailer
+                + [UInt8](repeating: 0, count: zeros)
+        }
+        let late = archive(path + "GenuineIntel.bin", Self.intel(1), zeros: 0)
+        try write(
+            archive(path + "AuthenticAMD.bin", Self.amd, zeros: 4)
+                + archive("kernel/firmware/acpi/ssdt.aml", Self.table("SSDT"), zeros: 1024)
+                // Another file of the same name is not looked at, nor one below a folder, nor what is behind.
+                + archive(path + "GenuineIntel.bin", Self.intel(7), zeros: 0)
+                + archive(path + "GenuineIntel.bin", Self.intel(3), zeros: 8)
+                + archive(path + "x/GenuineIntel.bin", Self.intel(5), zeros: 0) + [0x1f, 0x8b, 8, 0] + late, "initrd")
+        let words = ["--microcode", folder.path("initrd"), "--acpi-tables", folder.path("initrd")]
+        let result = try run(words)
+        try #require(result.status == 0, "\(result.error)")
+        let image = try bytes("rootfs.gz")
+        #expect(EarlyInitrd(image) == EarlyInitrd(microcode: [.intel, .amd], hasACPITables: true))
+        for part in [Self.amd, Self.intel(7), Self.table("SSDT")] { #expect(Data(image).range(of: Data(part)) != nil) }
+        for fill in [1, 3, 5] as [UInt8] { #expect(Data(image).range(of: Data(Self.intel(fill))) == nil) }
+    }
+
+    /// `torpor hibernate` knows what the script makes, with all that it can put in, and nothing more.
+    @Test func writesWhatTorporTakesForItsOwn() throws {
+        try write(Self.intel(7), "intel.bin")
+        try write(Array("module".utf8), "modules/a.ko")
+        for words in [
+            [], ["--microcode", folder.path("intel.bin")], ["--add", folder.path("modules") + ":/lib/modules"],
+        ] {
+            let result = try run(words)
+            try #require(result.status == 0, "\(result.error)")
+            let image = try bytes("rootfs.gz")
+            #expect(RootfsMarker.member(in: image)?.upperBound == image.count)
+            try RootfsMarker.require(image, path: "rootfs.gz")
+            #expect(throws: Failure.self) { try RootfsMarker.require(image + image, path: "rootfs.gz") }
+            // Others unpack it as before.
+            let start = try #require(compressedStart(image))
+            try write(Array(image[start...]), "packed.gz")
+            let gzip = Process()
+            gzip.executableURL = URL(filePath: "/bin/gzip")
+            gzip.arguments = ["-t", folder.path("packed.gz")]
+            try gzip.run()
+            gzip.waitUntilExit()
+            #expect(gzip.terminationStatus == 0)
+        }
     }
 
     @Test func refusesWhatTheKernelWouldNotTake() throws {

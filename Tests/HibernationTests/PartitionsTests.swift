@@ -21,6 +21,7 @@ import Testing
         var content: String?
         var label: String?
         var errno: CInt = 0
+        var isRemovable = false
 
         var answer: DeviceAnswer {
             var answer = DeviceAnswer()
@@ -52,7 +53,8 @@ import Testing
             list: {
                 devices.enumerated().map {
                     DeviceCatalog.Entry(
-                        path: $1.path, device: DeviceNumber(major: 8, minor: UInt32($0)), byteCount: $1.byteCount)
+                        path: $1.path, device: DeviceNumber(major: 8, minor: UInt32($0)), byteCount: $1.byteCount,
+                        isRemovable: $1.isRemovable)
                 }
             }
         ) { (path) throws(Failure) in devices.first { $0.path == path }?.answer ?? DeviceAnswer() }
@@ -161,6 +163,94 @@ import Testing
                 == "find the hibernation partition: there are several: /dev/b, /dev/d; name one with torpor.device=")
     }
 
+    /// Kernel C: none was found, and a disk is there on which nobody can look. Drives without a medium are nothing unusual.
+    @Test func noPartitionIsNotTakenForGrantedIfADiskCannotBeRead() throws {
+        let settings = Settings(KernelCommandLine(""))
+        for (device, text) in [
+            (Device(path: "/dev/a", errno: EIO), ", and /dev/a cannot be read: Input/output error"),
+            (Device(path: "/dev/a", errno: ETIMEDOUT), ", and no answer came from /dev/a"),
+            (Device(path: "/dev/a", errno: ETIMEDOUT, isRemovable: true), ", and no answer came from /dev/a"),
+        ] {
+            let failure = #expect(throws: Failure.self) {
+                try findPartitionToResume(settings, seconds: 0, catalog([device]))
+            }
+            #expect(failure?.reason == "there is none" + text)
+            #expect(failure?.isFinal == false && failure?.remedy?.contains("torpor.device=") == true)
+            // One that is there needs no other.
+            let empty = Device(path: "/dev/c", superblock: superblock(3))
+            #expect(try findPartitionToResume(settings, seconds: 0, catalog([device, empty])) == "/dev/c")
+        }
+        let drives = [EIO, ENOMEDIUM, ENXIO].map { Device(path: "/dev/\($0)", errno: $0, isRemovable: true) }
+        let empty = [ENOMEDIUM, ENXIO].map { Device(path: "/dev/x\($0)", errno: $0) }
+        #expect(try findPartitionToResume(settings, seconds: 0, catalog(drives + empty)) == nil)
+    }
+
+    /// Its open(2) might never return.
+    @Test func doesNotOpenWhatDoesNotAnswer() throws {
+        let path = "/dev/null", number = DeviceNumber(major: 8, minor: 0)
+        let catalog = DeviceCatalog(
+            seconds: 10, willProbe: { _ in },
+            list: { [DeviceCatalog.Entry(path: path, device: number, byteCount: 16 << 20)] }
+        ) { (path) throws(Failure) in
+            throw Failure("probe", path, "it has not answered within 30 s", errno: ErrorNumber.timedOut)
+        }
+        try catalog.refresh()
+        let text = "probe /dev/null: it has not answered within 30 s"
+        let found = #expect(throws: Failure.self) {
+            try findHibernationPartition(.path(path), seconds: 0, catalog, naming: "")
+        }
+        #expect(found?.description == text)
+        let formatted = #expect(throws: Failure.self) { try findDeviceToFormat(.path(path), catalog) }
+        #expect(formatted?.description == text)
+    }
+
+    /// A device that does not answer takes up the whole time of the search; what has appeared meanwhile is found all the same.
+    @Test func looksOnceMoreAfterADeviceThatDoesNotAnswer() throws {
+        let fifo = folder.path("fifo")
+        try #require(mkfifo(fifo, 0o600) == 0)
+        let hung = DeviceCatalog.Entry(
+            path: "/dev/a", device: DeviceNumber(major: 8, minor: 0), byteCount: 16 << 20)
+        let late = DeviceCatalog.Entry(
+            path: "/dev/b", device: DeviceNumber(major: 8, minor: 1), byteCount: 16 << 20)
+        let answer = Device(path: "/dev/b", superblock: superblock(2, .ready, image: 5)).answer
+        for settings in [Settings(KernelCommandLine("")), Settings(KernelCommandLine("torpor.device=LABEL=x"))] {
+            var looks = 0
+            let catalog = DeviceCatalog(seconds: 2, willProbe: { _ in }) { () throws(Failure) in
+                looks += 1
+                return looks == 1 ? [hung] : [hung, late]
+            } ask: { (path) throws(Failure) in
+                if path == "/dev/a" { _ = try File(fifo) }
+                return answer
+            }
+            if settings.device == nil {
+                #expect(try findPartitionToResume(settings, seconds: 1, catalog) == "/dev/b")
+            } else {
+                let failure = #expect(throws: Failure.self) {
+                    try findPartitionToResume(settings, seconds: 1, catalog)
+                }
+                #expect(failure?.reason == "it has not appeared within 1 s, and no answer came from /dev/a")
+            }
+            #expect(looks == 2)
+        }
+    }
+
+    /// What was resumed from one disk is still readable on its clone.
+    @Test func findsTheCopiesWithContents() throws {
+        func device(_ path: String, _ uuid: UInt8, pages: UInt64) -> Device {
+            var superblock = superblock(uuid, .consumed, image: 5)
+            superblock.counts.storedBytes = pages == 0 ? 0 : 2 << 20
+            return Device(path: path, superblock: superblock)
+        }
+        let devices = catalog([
+            device("/dev/a", 1, pages: 0), device("/dev/b", 1, pages: 1), device("/dev/c", 1, pages: 0),
+            device("/dev/d", 2, pages: 1), Device(path: "/dev/e", content: "ext4"),
+        ])
+        try devices.refresh()
+        #expect(try Hibernate.copies(of: "/dev/a", devices) == ["/dev/b"])
+        #expect(try Hibernate.copies(of: "/dev/d", devices) == [])
+        #expect(try Hibernate.copies(of: "/nowhere/disk", devices) == [])
+    }
+
     /// Format looks for ours and for others' by the same names, and never chooses.
     @Test func findsTheDeviceToFormat() throws {
         let ours = Device(path: "/dev/a", superblock: superblock(1, label: "nap"))
@@ -176,6 +266,22 @@ import Testing
     }
 
     // MARK: The root file system
+
+    /// A session is not given up for a device that cannot be mounted.
+    @Test func wantsARootFileSystemThatThisKernelKnows() throws {
+        let known = "nodev\tsysfs\nnodev\ttmpfs\n\text3\n\text4\n\tvfat\n"
+        func mountable(_ types: [String], hasLoader: Bool = false) throws(Failure) -> [String] {
+            try RootFileSystem.mountable(types, "/dev/a", known: known, hasLoader: hasLoader)
+        }
+        #expect(try mountable(["ext4"]) == ["ext4"])
+        #expect(try mountable(["xfs", "ext4", "btrfs"]) == ["ext4"])
+        for type in ["crypto_LUKS", "LVM2_member", "btrfs", "ext", "nodev", "", "gpt partition table"] {
+            let failure = #expect(throws: Failure.self) { try mountable([type]) }
+            #expect(failure?.description.hasPrefix("mount /dev/a: this kernel knows no file system \(type); ") == true)
+            #expect(try mountable([type], hasLoader: true) == [type])
+        }
+        #expect(try RootFileSystem.mountable(["xfs"], "/dev/a", known: nil, hasLoader: false) == ["xfs"])
+    }
 
     @Test func triesTheTypesOfTheRootFileSystemInOrder() throws {
         #expect(RootFileSystem.types("ext4,xfs") == ["ext4", "xfs"])

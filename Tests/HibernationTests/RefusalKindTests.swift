@@ -170,15 +170,21 @@ import Testing
 
     @Test func whatWasAttemptedOrNeverCompletedIsNotResumed() throws {
         let state = try ChildState()
-        func isWaiting(_ image: Superblock.State, _ words: String = "") throws(Failure) -> Bool {
+        func isWaiting(
+            _ image: Superblock.State, _ words: String = "", isGivenUp: Bool = false
+        ) throws(Failure) -> Bool {
             let settings = Settings(KernelCommandLine(words))
             var superblock = Superblock(uuid: .zero, label: "", deviceByteCount: 1)
             superblock.state = image
             superblock.reason = "the power went"
+            superblock.isGivenUp = isGivenUp
             let steps = Steps(state: state, log: KernelLog(), fault: nil)
             return try Restore(settings: settings, log: KernelLog(), steps: steps).isWaiting(superblock, "/dev/x")
         }
-        expect("earlier attempt (the power went)", isFinal: true) { () throws(Failure) in _ = try isWaiting(.attempted)
+        for isGivenUp in [false, true] {
+            expect("earlier attempt (the power went)", isFinal: isGivenUp) { () throws(Failure) in
+                _ = try isWaiting(.attempted, isGivenUp: isGivenUp)
+            }
         }
         for image in [Superblock.State.saving, .failed] {
             expect("it holds an image that", isFinal: true) { () throws(Failure) in _ = try isWaiting(image) }

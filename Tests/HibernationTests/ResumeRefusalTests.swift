@@ -22,6 +22,7 @@ import Testing
             superblock.state = state
             superblock.imageUUID = Self.image
             superblock.refusals = refusals
+            superblock.isGivenUp = false
             superblock.reason = "before"
         }
     }
@@ -83,11 +84,76 @@ import Testing
         let session = try note(refusal, on: partition.path, isRetrying: isRetrying)
         let superblock = try found
         #expect(superblock.state == after && superblock.refusals == refusals)
-        #expect(session == (after == .ready ? .waiting(refusals: refusals) : .none))
+        #expect(session == (after == .ready ? .waiting(refusals: refusals) : after == .attempted ? .attempted : .none))
         // What is not about this boot is not written.
         let isNoted = after == .ready || before == .attempted && refusal.hasAttempted
         #expect(superblock.reason == (isNoted ? refusal.reason : "before"))
         #expect((superblock.generation == generation) == !isNoted)
+    }
+
+    /// The power went, or the device: `attempted` is on disk, and nothing says whether the next attempt stops the machine
+    /// again. It waits for a person, who can have it tried again or give it up.
+    @Test func anAttemptThatCouldNotBeNotedWaitsForAPerson() throws {
+        try set(.attempted, refusals: 1)
+        var refusal = Self.mendable
+        refusal.image = Self.image
+        for _ in 1...3 {
+            #expect(try note(refusal, on: partition.path, isRetrying: false) == .attempted)
+            #expect(try found.state == .attempted && found.reason == "before" && found.refusals == 1)
+        }
+        // Nothing restarts by itself, whatever the parameters say.
+        for choice in [nil, .ask, .powerOff, .reboot, .root] as [RefusalChoice?] {
+            let policy = RefusalPolicy(choice: choice, canBootRoot: true)
+            #expect(policy.decision(refusals: nil).otherwise != .restart)
+        }
+        var superblock = try found
+        let isAllowed = superblock.allowAttempt()
+        #expect(isAllowed && superblock.state == .ready && superblock.refusals == 1)
+        superblock = try found
+        let isMarked = superblock.giveUp(refusal)
+        #expect(isMarked && superblock.state == .attempted && superblock.isGivenUp && superblock.reason == "before")
+        try partition.retireImage { $0 = superblock }
+        #expect(try found.isGivenUp)
+        // What was given up is asked about no more, and not tried again by a key.
+        #expect(try note(refusal, on: partition.path, isRetrying: false) == .none)
+        let isAllowedAgain = superblock.allowAttempt(), isMarkedAgain = superblock.giveUp(refusal)
+        #expect(!isAllowedAgain && !isMarkedAgain)
+        // torpor.retry tries it again, and what becomes of that attempt is open again.
+        superblock.beginAttempt()
+        #expect(superblock.state == .attempted && !superblock.isGivenUp)
+        try partition.discardImage()
+        #expect(try !found.isGivenUp)
+    }
+
+    @Test func aSessionThatIsGivenUpIsMarkedSo() throws {
+        try set(.ready)
+        var superblock = try found
+        var refusal = Self.final
+        refusal.image = .zero
+        var isMarked = superblock.giveUp(refusal)
+        #expect(!isMarked && superblock.state == .ready, "another image")
+        refusal.image = Self.image
+        isMarked = superblock.giveUp(refusal)
+        #expect(isMarked && superblock.isGivenUp && superblock.reason == "it was used since")
+        for state in [Superblock.State.empty, .saving, .consumed, .failed, .snapshot] {
+            superblock.state = state
+            superblock.isGivenUp = false
+            isMarked = superblock.giveUp(refusal)
+            #expect(!isMarked && superblock.state == state)
+        }
+    }
+
+    /// The image was found, and its device went while it was read.
+    @Test func aPartitionThatIsGoneMayStillHoldASession() throws {
+        var refusal = Self.late(Self.mendable)
+        refusal.image = Self.image
+        #expect(try note(refusal, on: nil, isRetrying: false) == .unknown)
+        // Another partition, which nobody has refused, has its place or its name now.
+        try set(.ready)
+        refusal.image = .zero
+        let generation = try found.generation
+        #expect(try note(refusal, on: partition.path, isRetrying: false) == .unknown)
+        #expect(try found.generation == generation)
     }
 
     /// The kernel refused the jump after the image was marked: nothing was resumed, so it waits again.

@@ -54,6 +54,23 @@ import Testing
         #expect(asked.count == 4)
     }
 
+    /// The look takes longer than the search may: what has appeared meanwhile is found by one more.
+    @Test func looksOnceMoreAfterADeviceThatDoesNotAnswer() throws {
+        let fifo = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
+        try #require(mkfifo(fifo, 0o600) == 0)
+        defer { unlink(fifo) }
+        var looks = 0
+        let catalog = DeviceCatalog(seconds: 2, willProbe: { _ in }) { () throws(Failure) in
+            looks += 1
+            return [Self.entry("sda", 0)] + (looks > 1 ? [Self.entry("sdb", 16)] : [])
+        } ask: { (path) throws(Failure) in
+            if path == "/dev/sda" { _ = try File(fifo) }
+            return Self.answer(path)
+        }
+        #expect(try catalog.wait(for: .label("label of /dev/sdb"), seconds: 1) == ["/dev/sdb"])
+        #expect(looks == 2)
+    }
+
     @Test func goesOnBehindADeviceThatEndsTheProbe() throws {
         let catalog = DeviceCatalog(seconds: 20, willProbe: { _ in }) { () throws(Failure) in
             ["sda", "sdb", "sdc"].enumerated().map { Self.entry($1, UInt32($0)) }

@@ -124,6 +124,11 @@ import Testing
             ("by-path/pci-0000:01:00.0-nvme-1-part2", ["nvme0n1p2"]), ("by-path/pci-0000:00:1f.2-ata-3", ["sda"]),
             ("by-path/pci-0000:00:1f.2-ata-3.0-part1", ["sda1"]), ("by-path/pci-0000:00:1f.2-ata-2", []),
             ("by-id/usb-Vendor_Stick_0001-0:0", nil), ("by-id/dm-name-vg-lv", nil), ("by-path/platform-x", nil),
+            ("by-path/pci-0000:00:04.0-scsi-0:0:0:0", nil), ("by-path/pci-0000:00:04.0-scsi-0:0:0:0-part1", nil),
+            ("by-path/pci-0000:00:14.0-usb-0:2:1.0-scsi-0:0:0:0", nil),
+            ("by-path/pci-0000:03:00.0-sas-phy0-lun-0-part2", nil), ("by-path/pci-10000:01:00.0-nvme-1", nil),
+            ("by-path/pci-0000:00:1d.0-pci-10000:01:00.0-nvme-1", nil), ("by-path/pci-", nil),
+            ("by-path/virtio-pci-0000:00:09.0", []), ("by-path/pci-0000:00:05.0-part9", []),
             ("by-diskseq/1", nil),
         ] as [(String, [String]?)])
     func findsTheDeviceOfALink(link: String, expected: [String]?) throws {

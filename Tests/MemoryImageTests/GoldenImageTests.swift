@@ -112,6 +112,30 @@ import Testing
         #expect(try HibernationPartition(unpacked.path).superblock.state == .empty)
     }
 
+    /// Version 1 cleared the counts of an image that failed or was discarded, and left its contents.
+    @Test(arguments: ["v1-discarded", "v1-failed", "v1-empty"]) func whatVersionOneLeftIsErased(file: String) throws {
+        let unpacked = try unpack(file)
+        let partition = try HibernationPartition(unpacked.path, .write)
+        // Nothing was ever written to the third.
+        guard file != "v1-empty" else {
+            #expect(partition.superblock.contentsEnd == 0 && partition.superblock.isUnused)
+            return
+        }
+        try unpacked.put([0x55], at: Int(GoldenImage.byteCount) - 1)
+        #expect(partition.superblock.contentsEnd == GoldenImage.byteCount && !partition.superblock.isUnused)
+        let state = partition.superblock.state
+        #expect(try partition.eraseContents() != nil)
+        #expect(try unpacked.bytes[(1 << 20)...].allSatisfy { $0 == 0 }, "something is left")
+        for _ in 0..<2 {
+            let superblock = try HibernationPartition(unpacked.path).superblock
+            #expect(superblock.isUnused && superblock.state == state && superblock.version == 1)
+            #expect(try HibernationPartition(unpacked.path, .write).eraseContents() == nil)
+            try HibernationPartition(unpacked.path, .write).update { $0.label = "other" }
+        }
+        try HibernationPartition(unpacked.path, .write).discardImage()
+        #expect(try HibernationPartition(unpacked.path).superblock.isUnused, "it is still known as erased")
+    }
+
     /// A partition is formatted once: later versions write their images onto it.
     @Test(arguments: files) func isWrittenOverByTheNextImage(file: String) throws {
         let unpacked = try unpack(file)

@@ -149,6 +149,38 @@ import Testing
         #expect(found.contentsEnd > 3 << 20)
     }
 
+    /// What is found on a partition that is another's by now is not removed, and not taken for a part of the image.
+    @Test func wipesNothingOfSomebodyElses() throws {
+        let file = try PartitionFile(8 << 20)
+        let writer = try ImageWriter(file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none)
+        try ForeignContent.zeros.write(to: file)
+        try file.put([0x5e, 0xf1, 0xab, 0x2f], at: 2 << 20)
+        try #require(try probeContent(file.path).type == "VMFS", "the fixture")
+        let failure = #expect(throws: Failure.self) { try writer.finish(ImageDescription(), state: .ready) { 1 } }
+        #expect(failure?.reason == "it is not a hibernation partition: it holds VMFS")
+        #expect(try probeContent(file.path).type == "VMFS", "its signature was removed")
+    }
+
+    /// Somebody formatted it for Torpor meanwhile.
+    @Test func wipesNothingBehindAnotherSuperblock() throws {
+        let file = try PartitionFile(8 << 20)
+        let writer = try ImageWriter(file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none)
+        try HibernationPartition.format(file.path, label: "other", uuid: PartitionFile.uuid, [])
+        try file.put([0x5e, 0xf1, 0xab, 0x2f], at: 2 << 20)
+        #expect(throws: Failure.self) { try writer.finish(ImageDescription(), state: .ready) { 1 } }
+        #expect(try probeContent(file.path).type == "VMFS", "its signature was removed")
+    }
+
+    /// The reason why it cannot be read is the reason, not what might be on it.
+    @Test func saysWhyAnImageCannotBeCompleted() throws {
+        let file = try PartitionFile(8 << 20)
+        let writer = try ImageWriter(file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none)
+        let handle = try #require(FileHandle(forUpdatingAtPath: file.path))
+        try handle.truncate(atOffset: 1 << 20)
+        let failure = #expect(throws: Failure.self) { try writer.finish(ImageDescription(), state: .ready) { 1 } }
+        #expect(failure?.description.contains("looks like something else") == false)
+    }
+
     // MARK: Texts
 
     /// Where a label lies in one of the slots, other systems have their magic.

@@ -20,6 +20,7 @@ import Testing
         superblock.counts.freePages = 6
         superblock.features = .indexBlocks
         superblock.refusals = 9
+        superblock.isGivenUp = true
         superblock.codec = .zstd(level: -7)
         superblock.reason = "because"
         return superblock

@@ -1,3 +1,4 @@
+import Foundation
 import Machines
 import MemoryImage
 import Testing
@@ -48,6 +49,43 @@ extension MachineTests {
                     "c", like: without, Self.root + " torpor.ask=3 torpor.unattended=root", refused: "ask"))
             #expect(c.verdict == ["root", "done"])
             #expect(try lab.superblock(a).state == .attempted)
+        }
+
+        /// `attempted` stays on disk, since nobody could note how the attempt ended. It may have stopped the machine, so
+        /// only a person has it tried again.
+        @Test func keepsTheSessionWhenThePowerFailsDuringTheRestore() throws {
+            let lab = try Lab("refusal-power")
+            let (a, _) = try saved(lab)
+            try lab.updateSuperblock(of: a.disks[0].image) { $0.state = .attempted }
+            let alone = try lab.run(lab.kernelC("alone", like: a, Self.root + " torpor.ask=3", refused: nil))
+            alone.expectConsole("its image was left by an earlier attempt")
+            alone.expectConsole("reboot: Power down")
+            #expect(alone.verdict.isEmpty, "the root file system was used")
+            #expect(try lab.superblock(a).state == .attempted)
+            var c = lab.kernelC("asked", like: a, Self.root, refused: nil)
+            c.answers = [("torpor: without an answer", "r")]
+            try lab.run(c).expectConsole("reboot: Restarting system")
+            #expect(try lab.superblock(a).state == .ready)
+            try lab.run(lab.kernelC("again", like: a, Self.root, refused: nil)).expectSession()
+        }
+
+        /// Kernel C looks for the root file system before it gives a session up for it, and knows what it cannot mount.
+        @Test func keepsTheSessionIfTheRootCannotBeMounted() throws {
+            let lab = try Lab("refusal-root")
+            let (a, without) = try saved(lab)
+            // A header of LUKS version 1 (LUKS On-Disk Format Specification 1.2.3, section 2): magic, version, UUID.
+            var header = Data("LUKS".utf8) + Data([0xba, 0xbe, 0, 1]) + Data(count: 592 - 8)
+            header.replaceSubrange(168..<204, with: Data("aaaaaaaa-89ab-4cde-8f01-23456789abcd".utf8))
+            var c = without
+            c.disks[1].image = try lab.disk("luks", 16 << 20)
+            let file = try FileHandle(forUpdating: URL(filePath: c.disks[1].image.path))
+            try file.write(contentsOf: header)
+            try file.close()
+            c = lab.kernelC("c", like: c, Self.root, refused: "root")
+            let result = try lab.run(c)
+            result.expectConsole("not going on with the root file system")
+            result.expectConsole("crypto_LUKS")
+            #expect(try lab.superblock(a).state == .ready)
         }
 
         @Test func doesWhatThePersonAnswers() throws {
