@@ -128,20 +128,20 @@ extension MachineTests {
         /// In-kernel hibernation cannot: the image would have to fit beside what is in use.
         @Test func resumesWithMoreThanHalfOfMemoryInUse() throws {
             let lab = try Lab("more-than-half")
-            let image = try lab.partitionedDisk("hibernation", 4 << 30)
+            let image = try lab.partitionedDisk("hibernation", 2 << 30)
             var a = try lab.kernelA(
                 "a", disks: [image],
                 """
                 dd if=/dev/urandom of=/tmp/seed bs=1M count=8 2>/dev/null
-                for i in $(seq 290); do echo $i; cat /tmp/seed; done >/tmp/data
+                for i in $(seq 145); do echo $i; cat /tmp/seed; done >/tmp/data
                 md5sum /tmp/data >/tmp/sum
                 used=$(free -m | awk '/^Mem:/ { print $3 + $5 }')
-                [ $used -gt 2100 ] || fail "only $used MiB are in use"
+                [ $used -gt 1050 ] || fail "only $used MiB are in use"
                 expect format torpor format /dev/vda1
                 expect hibernate hibernate
                 expect data md5sum -c /tmp/sum
                 """)
-            a.memory = "4G"
+            a.memory = "2G"
             a.timeout = 900
             try lab.run(a).expectConsole("torpor: powering off")
             try lab.run(lab.kernelC("c", like: a)).expectDone()

@@ -9,8 +9,9 @@ extension MachineTests {
         @Test func doesNotWriteOverWhatCameAfterFormatting() throws {
             let lab = try Lab("foreign")
             let disks = [
-                try lab.formattedDisk(), try lab.formattedDisk("table", isPartitioned: false),
-                try lab.formattedDisk("volume", isPartitioned: false),
+                try lab.formattedDisk(byteCount: 64 << 20),
+                try lab.formattedDisk("table", byteCount: 64 << 20, isPartitioned: false),
+                try lab.formattedDisk("volume", byteCount: 64 << 20, isPartitioned: false),
             ]
             let table = try lab.disk("gpt", [.empty(8 << 20)])
             // As pvcreate does: behind the first sector, so that our magic survives.

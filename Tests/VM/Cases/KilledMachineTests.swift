@@ -14,7 +14,7 @@ extension MachineTests {
             let duration = whole.seconds - (try time("trigger", whole))
             var random = SeededGenerator(seed: 1)
             var outcomes: [String: Int] = [:]
-            let count = isTorture ? 100 : 4
+            let count = isTorture ? 100 : 3
             for number in 0..<count {
                 a.name = "killed-\(number)"
                 a.disks[0].image = try lab.copy(formatted, "disk")
@@ -43,7 +43,7 @@ extension MachineTests {
             let duration = try time("running", whole)
             var random = SeededGenerator(seed: 2)
             var outcomes: [String: Int] = [:]
-            let count = isTorture ? 50 : 4
+            let count = isTorture ? 50 : 3
             for number in 0..<count {
                 c.name = "killed-\(number)"
                 c.disks[0].image = try lab.copy(image, "disk")

@@ -54,13 +54,13 @@ public enum Guest {
         # What is in kernel A before, and whether it is there afterwards.
         start_session() {
             dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
-            sha256sum /tmp/data >/tmp/sum
+            md5sum /tmp/data >/tmp/sum
             start_counting
             sleep 0.3
             count=$(cat /tmp/count)
         }
         expect_session() {
-            expect "64 MiB of random data are unchanged" sha256sum -c /tmp/sum
+            expect "64 MiB of random data are unchanged" md5sum -c /tmp/sum
             expect "the counting process went on from $count" counts_on $count
             expect "all $(nproc) CPUs work" cpus_work $(nproc)
             expect "the disk works" disk_works $1
