@@ -138,7 +138,7 @@ extension MachineTests {
                 dd if=/dev/urandom of=/tmp/data bs=1M count=440 2>/dev/null
                 md5sum /tmp/data >/tmp/sum
                 swapped=$(awk 'NR == 2 { print $4 }' /proc/swaps)
-                [ $swapped -gt 16384 ] || fail "only $swapped KiB are swapped out"
+                [ $swapped -gt 4096 ] || fail "only $swapped KiB are swapped out"
                 expect hibernate hibernate
                 say running
                 expect "the data are unchanged" md5sum -c /tmp/sum
