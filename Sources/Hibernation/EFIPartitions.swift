@@ -121,10 +121,7 @@ struct EFIPartitions {
             let number =
                 "\(hexadecimal(UInt64(mount.device.major), digits: 2)):\(hexadecimal(UInt64(mount.device.minor), digits: 2))"
             if links.contains(where: { fileSystemDevice($0) == mount.device })
-                || ((try? readText("\(folder)/maps")) ?? "").split(separator: "\n").contains(where: {
-                    let fields = $0.split(separator: " ")
-                    return fields.count > 3 && fields[3].utf8.elementsEqual(number.utf8)
-                })
+                || table.hasMapping(process, { $0.count > 3 && $0[3].utf8.elementsEqual(number.utf8) })
             {
                 return table.describe(process)
             }

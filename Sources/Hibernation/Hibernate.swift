@@ -30,16 +30,29 @@ public struct Hibernate: Sendable {
     private static let loadAttempts = 4
 
     /// Whether this system can hibernate, as far as that can be told without loading anything.
-    /// - Parameter findings: takes what does not keep it from hibernating, also if this throws.
+    /// - Parameters:
+    ///   - findings: takes what does not keep it from hibernating, also if this throws.
+    ///   - tell: is called with what takes time.
     /// - Returns: the partition's path, and what the command line of kernel C needs for this system.
-    public func check(_ findings: inout Findings) throws(Failure) -> (path: String, parametersForC: [String]) {
+    public func check(
+        _ findings: inout Findings, _ tell: (String) -> Void = { _ in }
+    ) throws(Failure) -> (path: String, parametersForC: [String]) {
         try checkKernel(&findings)
-        try checkJump(&findings)
+        try checkJump(&findings, SystemFolders(), tell)
         let preparation = try prepare(&findings)
-        _ = try plan(preparation, reportAddress: 0, reportKey: [])
+        let plan = try plan(preparation, reportAddress: 0, reportKey: [])
+        noteMemoryMap(plan, &findings)
+        let own = KernelCommandLine(try readText("/proc/cmdline"))
+        let words = HardwareParameters.worthKnowing(own)
+        if !words.isEmpty {
+            findings.note(
+                "kernel B gets these words of this kernel's command line, and kernel C may need them too: "
+                    + words.joined(separator: " ").utf8.printable)
+        }
         return (
             preparation.path,
-            preparation.backupEnd.parametersForC(needsFourLevels: preparation.needsFourLevels)
+            preparation.backupEnd.parametersForC(
+                needsFourLevels: preparation.needsFourLevels, MemoryTakers(isOwnKernel: preparation.isOwnKernel), own)
         )
     }
 
@@ -51,7 +64,7 @@ public struct Hibernate: Sendable {
         try checkKernel(&findings)
         let lock = try HibernationLock()
         defer { withExtendedLifetime(lock) {} }
-        try checkJump(&findings)
+        try checkJump(&findings, SystemFolders(), tell)
         // Free pages that the kernel keeps for single CPUs look used to kernel B. CPUs that go offline for the jump give theirs
         // back; the first one does not, so nothing is given back there.
         let affinity = ProcessorAffinity()
@@ -59,10 +72,11 @@ public struct Hibernate: Sendable {
         // A process that ended or stopped here would leave kernel B loaded, and an init restarts into a kernel that is loaded.
         let signals = HeldSignals()
         defer { withExtendedLifetime(signals) {} }
-        var (path, page, disks) = try loadKernelB(&findings)
-        defer { unload() }
+        // First, as a driver moves what it has on its device into the memory that loading counts on.
         let hooks = try SleepHooks(&findings)
         defer { withExtendedLifetime(hooks) {} }
+        var (path, page, disks) = try loadKernelB(&findings)
+        defer { unload(&findings) }
         tell("loaded kernel B; saving to \(path)")
         var isUnmounted = false
         defer { if isUnmounted { disks.mountEFIPartitions(tell) } }
@@ -82,6 +96,7 @@ public struct Hibernate: Sendable {
             // Kernel and initrd may be on one of them.
             if isUnmounted { disks.mountEFIPartitions(tell) }
             isUnmounted = false
+            try KexecPermission.requireReload()
             (path, page, disks) = try loadKernelB(&findings)
         }
         if signals.areWaiting { throw Failure("hibernate", "", "it was interrupted") }

@@ -27,14 +27,18 @@ struct HibernationLock: ~Copyable {
 /// gone. A kernel for crashes has a place of its own.
 /// - Parameter sys: where sysfs is mounted.
 func requireNoLoadedKernel(_ sys: String = "/sys") throws(Failure) {
+    guard isKernelLoaded(sys) == true else { return }
+    throw Failure(
+        "hibernate", "", "a kernel is loaded for kexec already, and would be replaced",
+        remedy: "if nothing needs it, unload it with: kexec -u")
+}
+
+/// Whether a kernel is loaded for kexec; nil if the kernel does not tell.
+/// - Parameter sys: where sysfs is mounted.
+func isKernelLoaded(_ sys: String = "/sys") -> Bool? {
     // Linux 6.19 gave it a folder and kept the old name as a link.
     for path in ["kernel/kexec_loaded", "kernel/kexec/loaded"] {
-        guard let text = try? readText("\(sys)/\(path)") else { continue }
-        guard trimmed(text) == "0" else {
-            throw Failure(
-                "hibernate", "", "a kernel is loaded for kexec already, and would be replaced",
-                remedy: "if nothing needs it, unload it with: kexec -u")
-        }
-        return
+        if let text = try? readText("\(sys)/\(path)") { return trimmed(text) != "0" }
     }
+    return nil
 }

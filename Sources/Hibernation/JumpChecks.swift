@@ -4,11 +4,14 @@ import Linux
 extension Hibernate {
     /// Looks for what the kernel, a driver or a process would refuse during the jump, so that it is refused before it. A jump
     /// that is refused costs 20 s at best; a kernel without the fix below does not resume its devices then.
-    func checkJump(_ findings: inout Findings, _ system: SystemFolders = SystemFolders()) throws(Failure) {
+    /// - Parameter tell: is called with what takes time.
+    func checkJump(
+        _ findings: inout Findings, _ system: SystemFolders = SystemFolders(), _ tell: (String) -> Void = { _ in }
+    ) throws(Failure) {
         try requireNoLoadedKernel(system.sys)
         try SleepHooks.check(&findings, system)
         try requireFreezableGraphics(system)
-        try requireNoStuckProcess(ProcessTable(system.proc))
+        try requireNoStuckProcess(ProcessTable(system.proc), milliseconds: freezeMilliseconds(system), tell)
         warnOfLostDevices(systemNames().release, &findings)
     }
 }
@@ -53,22 +56,41 @@ func requireFreezableGraphics(_ system: SystemFolders = SystemFolders()) throws(
     }
 }
 
-/// Milliseconds for which a process may wait without a break before it counts as stuck.
-private let stuckMilliseconds: UInt64 = 2000
+/// Milliseconds for which the kernel tries to freeze processes (/sys/power/pm_freeze_timeout): what waits shorter than that is
+/// none of its reasons to refuse a jump. Never more than ten minutes.
+func freezeMilliseconds(_ system: SystemFolders) -> UInt64 {
+    let text = (try? readText("\(system.sys)/power/pm_freeze_timeout")) ?? ""
+    return min(parseNumber(trimmed(text)) ?? 20_000, 600_000)
+}
+
+/// Milliseconds after which somebody is told what this waits for.
+private let quietMilliseconds: UInt64 = 2000
 
 /// Refuses if a process waits uninterruptibly and goes on doing so: it could not be frozen.
-/// - Parameter milliseconds: how long to wait for it at most; nobody waits if there is none.
-func requireNoStuckProcess(_ table: ProcessTable, milliseconds: UInt64 = stuckMilliseconds) throws(Failure) {
+/// - Parameters:
+///   - milliseconds: how long to wait for it at most; nobody waits if there is none.
+///   - quiet: milliseconds after which `tell` is called.
+func requireNoStuckProcess(
+    _ table: ProcessTable, milliseconds: UInt64, quiet: UInt64 = quietMilliseconds,
+    _ tell: (String) -> Void = { _ in }
+) throws(Failure) {
     let start = monotonicMilliseconds()
     var stuck = table.waiting.filter { thread in
         // The kernel freezes these as they wait.
         guard let channel = table.waitChannel(thread) else { return true }
         return !freezableWaits.contains { channel.containsBytes($0) }
     }
+    var isTold = false
     while !stuck.isEmpty, monotonicMilliseconds() - start < milliseconds {
         sleep(milliseconds: 50)
         let now = table.waiting
         stuck = stuck.filter { now.contains($0) }
+        if !isTold, let thread = stuck.first, monotonicMilliseconds() - start >= quiet {
+            isTold = true
+            tell(
+                "waiting for the process \(thread.name) (\(thread.process)), which cannot be interrupted, for "
+                    + "\(milliseconds / 1000) s at most")
+        }
     }
     guard let thread = stuck.first else { return }
     let others = Set(stuck.map { $0.process }).count - 1

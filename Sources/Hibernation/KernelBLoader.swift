@@ -16,7 +16,9 @@ extension Hibernate {
             sparing: Hibernate.loadByteCount(preparation.kernel.bytes.count, preparation.initrd.count))
         defer { withExtendedLifetime(lowMemory) {} }
         let page = try ReportPage()
-        try plan(preparation, reportAddress: page.address, reportKey: page.key).load(preservesContext: true)
+        let plan = try plan(preparation, reportAddress: page.address, reportKey: page.key)
+        noteMemoryMap(plan, &findings)
+        try plan.load(preservesContext: true)
         return (preparation.path, page, preparation.a.disks)
     }
 
@@ -46,11 +48,26 @@ extension Hibernate {
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.
-    func unload() {
+    /// - Parameter findings: gets a warning if the kernel refuses: a restart would lead to that entry.
+    func unload(_ findings: inout Findings) {
         // The next session leaves out what is given back here, too.
         let affinity = ProcessorAffinity()
         affinity.moveToOthers()
-        try? loadKexecImage(entry: 0, [], preservesContext: false)
+        do throws(Failure) { try loadKexecImage(entry: 0, [], preservesContext: false) } catch {
+            findings.warn(
+                "kernel B is still loaded, and an init would restart into it (\(error))",
+                remedy: "switch the machine off instead of restarting it")
+        }
         affinity.restore()
+    }
+
+    /// Warns of a memory map that a kernel without NUMA does not take as a whole (6.12, arch/x86/include/asm/e820/types.h,
+    /// E820_MAX_ENTRIES). Memory and ACPI's ranges come first in it.
+    func noteMemoryMap(_ plan: LoadPlan, _ findings: inout Findings) {
+        guard plan.memoryMapCount > LoadPlan.plainMemoryMapCount else { return }
+        findings.warn(
+            "the memory map has \(plan.memoryMapCount) ranges, and a kernel without CONFIG_NUMA takes the first "
+                + "\(LoadPlan.plainMemoryMapCount): it may put devices where the firmware has something",
+            remedy: "use a kernel with CONFIG_NUMA")
     }
 }

@@ -20,7 +20,10 @@ extension Hibernate {
             kernel: kernel, initrd: initrd, descriptionByteCount: a.description.encoded().count,
             savedBytes: memory.byteCount, codec: codec,
             possible: try processorCount(inFile: "/sys/devices/system/cpu/possible"),
-            present: try processorCount(inFile: "/sys/devices/system/cpu/present"))
+            present: try processorCount(inFile: "/sys/devices/system/cpu/present"),
+            inFirmware: try PresentProcessors.inFirmware()?.count ?? 0,
+            bounceBuffers: SecondKernelMemory.bounceBuffers(
+                affinityTable: try? readFile("/sys/firmware/acpi/tables/SRAT", limit: 16 << 20)))
         // The digits of the report's page and of nr_cpus= have their room whatever they are.
         let key = [UInt8](repeating: 0, count: Report.keyByteCount)
         func tryLoading(_ end: UInt64) throws(Failure) {
@@ -33,7 +36,7 @@ extension Hibernate {
             } else {
                 try BackupEnd.choose(memory, need, tryLoading: tryLoading)
             }
-        if a.unreadable.pages > 0 {
+        if a.unreadable.isPossible {
             try requireReadablePages(
                 memory.intersection([0..<choice.end]), "/proc/kpageflags", unreadableBits: unreadablePageFlags())
         }

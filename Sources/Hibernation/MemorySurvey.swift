@@ -37,6 +37,7 @@ struct MemorySurvey: Equatable, Sendable {
                     + "give it back (\(describe(bytes: foreign.map { $0.addresses }.normalized().byteCount)) in all)",
                 remedy: remedy)
         }
+        try MemorySurvey.requireNoMemoryDisk(entries, firmwareMap)
         memory = systemMemory(entries)
         let inMap = firmwareMap.filter { $0.type == "System RAM" }.map { $0.addresses }
         let boot = bootMemory.isEmpty ? inMap : bootMemory.intersection(inMap)
@@ -55,6 +56,54 @@ struct MemorySurvey: Equatable, Sendable {
         }
     }
 
+    /// Refuses memory that a parameter has made a disk: the power-off empties it, and nobody saves it. Persistent memory of the
+    /// firmware's keeps what it has.
+    private static func requireNoMemoryDisk(
+        _ entries: [IOMemoryEntry], _ firmwareMap: [FirmwareMemoryRange]
+    ) throws(Failure) {
+        let map = firmwareMap.filter { $0.type == "System RAM" }.map { $0.addresses }.normalized()
+        for entry in entries {
+            let kind = E820Entry.kind(named: entry.name)
+            guard kind == .persistentMemory || kind == .legacyPersistentMemory,
+                let range = [entry.addresses].intersection(map).first
+            else { continue }
+            throw Failure(
+                "hibernate", "",
+                "the memory at \(hexadecimal(range)) is a disk (\(entry.name)) that memmap= has made of RAM, and would not be "
+                    + "saved",
+                remedy: "boot without memmap=SIZE!ADDRESS")
+        }
+    }
+
+    /// Refuses if a process uses memory that the firmware has set apart ("Soft Reserved") through /dev/dax: it is RAM all the
+    /// same, and nobody saves it.
+    /// - Throws: naming the process.
+    static func requireNoDirectAccess(_ entries: [IOMemoryEntry], _ system: SystemFolders = SystemFolders())
+        throws(Failure)
+    {
+        let apart = entries.filter { E820Entry.kind(named: $0.name) == .softReserved }.map { $0.addresses }.normalized()
+        guard !apart.isEmpty else { return }
+        let table = ProcessTable(system.proc)
+        var device = ""
+        let process = table.holder(isMapped: true) { path in
+            guard path.utf8.starts(with: "/dev/dax".utf8) else { return false }
+            // One on persistent memory keeps what it has.
+            let name = lastComponent(path)
+            if let text = try? readText("\(system.sys)/bus/dax/devices/\(name)/resource"),
+                let address = parseNumber(trimmed(text)), !apart.contains(where: { $0.contains(address) })
+            {
+                return false
+            }
+            device = path
+            return true
+        }
+        guard let process else { return }
+        throw Failure(
+            "hibernate", "",
+            "\(table.describe(process)) uses memory through \(device.utf8.printable) (Soft Reserved), which would not be saved",
+            remedy: "end that program")
+    }
+
     /// The running kernel's memory.
     /// - Parameter bootParameters: /sys/kernel/boot_params/data.
     static func now(bootParameters: [UInt8]) throws(Failure) -> MemorySurvey {
@@ -62,8 +111,10 @@ struct MemorySurvey: Equatable, Sendable {
             throw Failure(
                 "read", "/sys/firmware/memmap", "it is not there", remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
         }
+        let entries = try readIOMemory()
+        try requireNoDirectAccess(entries)
         return try MemorySurvey(
-            readIOMemory(), firmwareMap: map,
+            entries, firmwareMap: map,
             bootMemory: bootMemory(bootParameters, more: readSetupData("/sys/kernel/boot_params/setup_data"))
         ) { (ranges) throws(Failure) in try memoryDescribedByACPI(ranges, "/sys/devices/system/memory") }
     }

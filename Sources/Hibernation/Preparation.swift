@@ -19,6 +19,9 @@ extension Hibernate {
         let backupEnd: BackupEnd
         /// Whether kernels B and C need no5lvl to run with the page tables that kernel A has.
         let needsFourLevels: Bool
+
+        /// Whether kernel B is the kernel that runs now.
+        var isOwnKernel: Bool { kernel.release.utf8.elementsEqual(systemNames().release.utf8) }
     }
 
     /// Looks whether this process may load a kernel, and whether the running kernel comes back from a jump.
@@ -43,12 +46,22 @@ extension Hibernate {
             taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0,
             maker: .ofThisMachine(), &findings)
         let isOwnKernel = kernel.release.utf8.elementsEqual(systemNames().release.utf8)
+        if let configuration = KernelConfiguration(release: kernel.release, kernelPath: kernelPath) {
+            try configuration.require(kernelPath: kernelPath)
+        } else if !isOwnKernel {
+            findings.warn(
+                "it cannot be seen whether \(kernelPath.utf8.printable) can jump back: its configuration is neither beside it "
+                    + "nor in /boot nor in /lib/modules",
+                remedy:
+                    "make sure that it has CONFIG_KEXEC_JUMP, CONFIG_CRASH_DUMP, CONFIG_PROC_VMCORE and CONFIG_DEVMEM")
+        }
         let a = try KernelA(
             session: session,
             DisksInUse(
                 catalog, partition: path, kernelPath: isOwnKernel ? nil : kernelPath,
                 isUnwatchedAllowed: isUnwatchedAllowed, &findings))
         try kernel.requirePageTables(hasFiveLevels: a.description.hasFiveLevelPaging, path: kernelPath)
+        try requireWayBack(KernelCommandLine(extraWords), hasFiveLevels: a.description.hasFiveLevelPaging)
         try WatchdogSurvey().check(isOwnKernel: isOwnKernel, &findings)
         return try choosingBackupEnd(path, partition, kernel, initrd, a)
     }

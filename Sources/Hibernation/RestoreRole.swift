@@ -190,6 +190,8 @@ struct RestoreRole {
 
     /// An init or a person takes a loaded kernel for the one to restart into, and this one is kernel A.
     private func unloadJump() {
+        // Under lockdown even unloading is refused, and there nothing could be loaded.
+        if isKernelLoaded() == false { return }
         do throws(Failure) { try loadKexecImage(entry: 0, [], preservesContext: false) } catch {
             if error.errno != ErrorNumber.notImplemented {
                 log.error(error.description)

@@ -107,10 +107,15 @@ struct SaveRole {
         guard !overflow else {
             throw Failure("prepare", "the jump to 0x\(hexadecimal(entry))", "there is no such address")
         }
-        try JumpBack(
+        let jump = try JumpBack(
             entry: entry, mapEnd: max(mapEnd, own.last?.upperBound ?? 0), room: own,
-            hasGibibytePages: hasGibibytePages()
-        ).load(preservesContext: true)
+            hasGibibytePages: hasGibibytePages())
+        do throws(Failure) { try jump.load(preservesContext: true) } catch {
+            guard error.errno == ErrorNumber.invalid else { throw error }
+            // A kernel without CONFIG_KEXEC_JUMP knows no such flag (6.12, include/linux/kexec.h, `KEXEC_FLAGS`). The jump
+            // of a plain kexec leads to the same entry, as kernel C's does; only nobody could come back here.
+            try jump.load(preservesContext: false)
+        }
     }
 
     private func deliverReport(

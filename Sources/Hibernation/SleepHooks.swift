@@ -55,11 +55,7 @@ struct SleepHooks: ~Copyable {
             Failure("hibernate", "", reason, remedy: remedy, errno: ErrorNumber.notPermitted)
         }
         let words = KernelCommandLine((try? readText("\(system.proc)/cmdline")) ?? "").words
-        if let word = words.first(where: {
-            $0.utf8.starts(with: "nohibernate".utf8) || $0.utf8.starts(with: "hibernate=no".utf8)
-        }),
-            !word.utf8.starts(with: "hibernate=noresume".utf8), !word.utf8.starts(with: "hibernate=nocompress".utf8)
-        {
+        if let word = words.first(where: { forbidsHibernation($0) }) {
             return failure("\(word.utf8.printable) on the kernel's command line forbids it", "boot without it")
         }
         if let lockdown = try? readText("\(system.sys)/kernel/security/lockdown"),
@@ -83,6 +79,13 @@ struct SleepHooks: ~Copyable {
         return failure(
             "the kernel does not permit it: for nohibernate, lockdown, secret memory (memfd_secret) or CXL memory",
             "look at dmesg, and for programs that use memfd_secret")
+    }
+
+    /// Whether a parameter keeps the kernel from hibernating (6.12, kernel/power/hibernate.c, `hibernate_setup`).
+    private static func forbidsHibernation(_ word: String) -> Bool {
+        if word.utf8.starts(with: "nohibernate".utf8) { return true }
+        return word.utf8.starts(with: "hibernate=no".utf8) && !word.utf8.starts(with: "hibernate=noresume".utf8)
+            && !word.utf8.starts(with: "hibernate=nocompress".utf8)
     }
 
     /// Whether a path in /proc is that of secret memory (mm/secretmem.c, `secretmem_file_create`).

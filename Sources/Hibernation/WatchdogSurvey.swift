@@ -10,6 +10,8 @@ struct WatchdogSurvey {
 
     init(_ system: SystemFolders = SystemFolders()) {
         var devices = WatchdogDevice.all(system.sys)
+        let other = WatchdogDevice.miscellaneous(system.sys, besides: devices)
+        if let other { devices.append(other) }
         // Without CONFIG_WATCHDOG_SYSFS only a process that has it open shows that one is armed. Number 0 has a second name.
         if devices.contains(where: { $0.isArmed == nil }) {
             let table = ProcessTable(system.proc)
@@ -17,8 +19,10 @@ struct WatchdogSurvey {
                 table.processes.flatMap { table.files(of: $0) }.filter { $0.utf8.starts(with: "/dev/watchdog".utf8) })
             for number in devices.indices where devices[number].isArmed == nil {
                 let device = devices[number].number
+                let hasSecondName = device == 0 && (other == nil || devices[number].isMiscellaneous)
                 devices[number].isArmed =
-                    paths.contains("/dev/watchdog\(device)") || device == 0 && paths.contains("/dev/watchdog")
+                    !devices[number].isMiscellaneous && paths.contains("/dev/watchdog\(device)")
+                    || hasSecondName && paths.contains("/dev/watchdog")
             }
         }
         armed = devices.filter {
@@ -29,7 +33,13 @@ struct WatchdogSurvey {
     /// Kernel B's parameter; nil if no watchdog is armed.
     var parameter: String? {
         guard !armed.isEmpty else { return nil }
-        let list = armed.map { WatchdogHandover(number: $0.number, seconds: $0.seconds, parent: $0.parent).description }
+        let list = armed.map { device in
+            WatchdogHandover(
+                number: device.number, seconds: device.seconds,
+                parent: device.isMiscellaneous ? WatchdogHandover.miscellaneous : device.parent,
+                identity: device.identity
+            ).description
+        }
         return "torpor.watchdog=" + list.joined(separator: ",")
     }
 
@@ -42,7 +52,7 @@ struct WatchdogSurvey {
     func check(isOwnKernel: Bool, _ findings: inout Findings) throws(Failure) {
         for device in armed {
             let name =
-                "/dev/watchdog\(device.number)"
+                (device.isMiscellaneous ? "/dev/watchdog" : "/dev/watchdog\(device.number)")
                 + (device.identity.isEmpty ? "" : " (\(device.identity.utf8.printable))")
             let disarming = "disarm it (with systemd: RuntimeWatchdogSec=off, then systemctl daemon-reexec)"
             if let module = device.module {
@@ -57,7 +67,7 @@ struct WatchdogSurvey {
                     "\(name) is armed, and if kernel B does not have its driver \(module) built in, the machine restarts while the memory "
                         + "is being saved",
                     remedy: disarming)
-            } else if device.parent.isEmpty {
+            } else if device.parent.isEmpty || device.isMiscellaneous {
                 findings.warn(
                     "\(name) is armed, and it cannot be seen whether kernel B has its driver: without it the machine restarts while the "
                         + "memory is being saved", remedy: disarming)

@@ -61,15 +61,22 @@ final class Watchdogs {
     private func takeOver(_ handedOver: [WatchdogHandover]) {
         let devices = handedOver.isEmpty ? [] : WatchdogDevice.all(system.sys)
         for watchdog in handedOver {
-            var number: Int? = watchdog.number
-            if !watchdog.parent.isEmpty, !devices.isEmpty {
-                number = devices.first { $0.parent.utf8.elementsEqual(watchdog.parent.utf8) }?.number
+            let seconds = watchdog.seconds > 0 ? watchdog.seconds : Watchdogs.seconds
+            if watchdog.parent.utf8.elementsEqual(WatchdogHandover.miscellaneous.utf8) {
+                if WatchdogDevice.miscellaneous(system.sys, besides: devices) != nil {
+                    open("\(dev)/watchdog", handedOverSeconds: seconds)
+                } else {
+                    log.error("kernel A's watchdog \(watchdog.identity) is not here, and may restart the machine")
+                }
+                continue
             }
+            var number: Int? = watchdog.number
+            if !watchdog.parent.isEmpty, !devices.isEmpty { number = watchdog.find(in: devices)?.number }
             guard let number else {
                 log.error("kernel A's watchdog on \(watchdog.parent) is not here, and may restart the machine")
                 continue
             }
-            open(number, handedOverSeconds: watchdog.seconds > 0 ? watchdog.seconds : Watchdogs.seconds)
+            open(number, handedOverSeconds: seconds)
         }
         // The kernel refuses a jump only after it has tried for this long to freeze processes, and the watchdog counts meanwhile.
         if let least = fed.compactMap({ $0.handedOverSeconds }).min() {
@@ -96,7 +103,10 @@ final class Watchdogs {
 
     private func open(_ number: Int, handedOverSeconds: Int?) {
         let numbered = "\(dev)/watchdog\(number)"
-        let path = number == 0 && !exists(numbered) ? "\(dev)/watchdog" : numbered
+        open(number == 0 && !exists(numbered) ? "\(dev)/watchdog" : numbered, handedOverSeconds: handedOverSeconds)
+    }
+
+    private func open(_ path: String, handedOverSeconds: Int?) {
         do throws(Failure) {
             let watchdog = try Watchdog(path, seconds: max(Watchdogs.seconds, handedOverSeconds ?? 0))
             fed.append(Fed(watchdog: watchdog, handedOverSeconds: handedOverSeconds))

@@ -38,15 +38,20 @@ public struct E820Entry: Equatable, Sendable {
         }
     }
 
-    /// The same map with neighbours of one kind as one entry, ascending. Entries of different kinds may overlap; the
-    /// kernel resolves that itself (`e820__update_table`).
+    /// The same map with neighbours of one kind as one entry: memory first, then ACPI's ranges, then the others, the largest
+    /// first, since some kernels take only so many. Entries of different kinds may overlap; the kernel resolves that itself,
+    /// and sorts them (`e820__update_table`).
     public static func merged(_ entries: [E820Entry]) -> [E820Entry] {
-        var result: [E820Entry] = []
-        for kind in Kind.allCases {
-            result += entries.filter { $0.kind == kind }.map { $0.addresses }.normalized()
+        func merged(_ kind: Kind) -> [E820Entry] {
+            entries.filter { $0.kind == kind }.map { $0.addresses }.normalized()
                 .map { E820Entry(addresses: $0, kind: kind) }
         }
-        return result.sorted { $0.addresses.lowerBound < $1.addresses.lowerBound }
+        let first: [Kind] = [.memory, .acpiTables, .acpiNonVolatile]
+        let others = Kind.allCases.filter { !first.contains($0) }.flatMap { merged($0) }
+            .sorted {
+                ($1.addresses.byteCount, $0.addresses.lowerBound) < ($0.addresses.byteCount, $1.addresses.lowerBound)
+            }
+        return first.flatMap { merged($0) } + others
     }
 
     /// As boot_params and setup_data have it: address, size, type.

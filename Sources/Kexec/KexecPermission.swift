@@ -3,7 +3,7 @@ import Linux
 
 /// Whether the running kernel lets this process load a kernel and jump into it, found out without kexec_load(2): that call
 /// counts against kernel.kexec_load_limit_reboot (6.12, kernel/kexec_core.c, `kexec_load_permitted`).
-struct KexecPermission {
+public struct KexecPermission {
     /// The texts of the files that tell; nil for one that is not there.
     var loadLimit: String?
     var loadDisabled: String?
@@ -18,7 +18,7 @@ struct KexecPermission {
 
     /// - Parameter release: the running kernel's.
     init(release: String) {
-        loadLimit = try? readText("/proc/sys/kernel/kexec_load_limit_reboot")
+        loadLimit = try? readText(KexecPermission.limitPath)
         loadDisabled = try? readText("/proc/sys/kernel/kexec_load_disabled")
         lockdown = try? readText("/sys/kernel/security/lockdown")
         status = try? readText("/proc/self/status")
@@ -34,6 +34,24 @@ struct KexecPermission {
         guard let loadLimit else { return nil }
         return parseNumber(trimmed(loadLimit))
     }
+
+    /// Refuses to load kernel B once more if no call would be left to unload it: it would stay loaded, and an init restarts into
+    /// what is loaded.
+    public static func requireReload() throws(Failure) {
+        var permission = KexecPermission()
+        permission.loadLimit = try? readText(limitPath)
+        try permission.requireReload()
+    }
+
+    func requireReload() throws(Failure) {
+        guard let left = callsLeft, left < KexecPermission.neededCalls else { return }
+        throw Failure(
+            "load", "kernel B",
+            "the kernel has moved the page that the report goes to, and kernel.kexec_load_limit_reboot allows \(left) more "
+                + "calls, too few to load it again", remedy: "try again, or boot again with a higher limit")
+    }
+
+    private static let limitPath = "/proc/sys/kernel/kexec_load_limit_reboot"
 
     /// Refuses what is known to fail.
     /// - Returns: what could not be known, as a sentence; nil if all is known.

@@ -54,6 +54,10 @@ public struct LoadPlan: Sendable {
     let segments: [AddressRange]
     /// Physical address of the first instruction.
     let entry: UInt64
+    /// Ranges in kernel B's memory map.
+    public let memoryMapCount: Int
+    /// Ranges that every kernel takes.
+    public static let plainMemoryMapCount = 131
 
     public init(_ b: KernelB) throws(Failure) {
         var free = b.backupRanges
@@ -92,6 +96,7 @@ public struct LoadPlan: Sendable {
         let e820 = E820Entry.merged(
             b.backupRanges.subtracting([coreHeaderPages]).map { E820Entry(addresses: $0, kind: .memory) }
                 + [E820Entry(addresses: coreHeaderPages, kind: .reserved)] + b.reservedEntries)
+        memoryMapCount = e820.count
         let setupData = try BootParameters.setupData(e820: e820)
         // Kernel B itself keeps these pages from everybody else.
         let setupDataAddress =

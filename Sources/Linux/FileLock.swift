@@ -12,10 +12,16 @@ public struct FileLock: ~Copyable {
         let file = try File(path)
         do throws(Failure) { try retrying("lock", path) { torpor_lock(file.descriptor) } } catch {
             guard error.errno == ErrorNumber.wouldBlock else { throw error }
-            var status = stat()
-            let holder =
-                fstat(file.descriptor, &status) == 0
-                ? lockHolder(of: UInt64(status.st_ino), in: (try? readText("/proc/locks")) ?? "") : nil
+            var status = stat(), holder: Int32?
+            if fstat(file.descriptor, &status) == 0 {
+                let device = DeviceNumber(major: torpor_major(status.st_dev), minor: torpor_minor(status.st_dev))
+                let inode = UInt64(status.st_ino)
+                // A server for files has a line for each lock of its clients.
+                try? readLines("/proc/locks") { (line) throws(Failure) in
+                    holder = lockHolder(of: inode, on: device, in: line)
+                    return holder == nil
+                }
+            }
             throw Failure(
                 "lock", path, holder.map { ProcessTable().describe($0) + " has it" } ?? "another process has it",
                 errno: error.errno)
@@ -25,15 +31,17 @@ public struct FileLock: ~Copyable {
 }
 
 /// The process that has a lock of flock(2) on a file, from /proc/locks (proc_locks(5)):
-/// `1: FLOCK  ADVISORY  WRITE 1234 00:16:4026532 0 EOF`.
+/// `1: FLOCK  ADVISORY  WRITE 1234 00:16:4026532 0 EOF`. The device's numbers are hexadecimal.
 /// - Returns: nil if there is none, or if it is not to be seen from here.
-func lockHolder(of inode: UInt64, in table: String) -> Int32? {
+func lockHolder(of inode: UInt64, on device: DeviceNumber, in table: String) -> Int32? {
     for line in table.split(separator: "\n") {
         let fields = line.split(separator: " ")
         // What waits for a lock has an arrow behind its number.
         guard fields.count >= 6, fields[1].utf8.elementsEqual("FLOCK".utf8),
-            let number = fields[5].split(separator: ":").last.flatMap({ parseNumber($0) }), number == inode,
-            let process = parseNumber(fields[4]).flatMap({ Int32(exactly: $0) }), process > 0
+            case let file = fields[5].split(separator: ":"), file.count == 3,
+            parseHexadecimal(file[0]) == UInt64(device.major), parseHexadecimal(file[1]) == UInt64(device.minor),
+            parseNumber(file[2]) == inode, let process = parseNumber(fields[4]).flatMap({ Int32(exactly: $0) }),
+            process > 0
         else { continue }
         return process
     }

@@ -45,11 +45,18 @@ public func controlGroupLimit(groups: String, mounts: String, root: String = "")
     return limits.min { $0.bytes < $1.bytes }
 }
 
-public func controlGroupLimit() -> MemoryLimit? {
-    guard let groups = try? readText("/proc/self/cgroup"), let mounts = try? readText("/proc/self/mountinfo") else {
-        return nil
+/// - Parameters:
+///   - proc: where proc is mounted.
+///   - root: what all paths in its table of mounts are below.
+public func controlGroupLimit(proc: String = "/proc", root: String = "") -> MemoryLimit? {
+    guard let groups = try? readText("\(proc)/self/cgroup") else { return nil }
+    // The table has any length; control groups are few lines of it.
+    var mounts = ""
+    try? readLines("\(proc)/self/mountinfo") { (line) throws(Failure) in
+        if line.containsBytes(" - cgroup") { mounts += line + "\n" }
+        return true
     }
-    return controlGroupLimit(groups: groups, mounts: mounts)
+    return controlGroupLimit(groups: groups, mounts: mounts, root: root)
 }
 
 /// Where control groups are mounted.

@@ -45,13 +45,23 @@ public struct ProcessTable: Sendable {
     public func holder(isMapped: Bool = false, _ isWanted: (String) -> Bool) -> Int32? {
         processes.first { process in
             if files(of: process).contains(where: isWanted) { return true }
-            guard isMapped, let maps = try? readText("\(proc)/\(process)/maps") else { return false }
-            return maps.split(separator: "\n").contains { line in
-                // Five fields, then the path, which may have spaces.
-                let fields = line.split(separator: " ", maxSplits: 5)
-                return fields.count == 6 && isWanted(trimmed(String(fields[5])))
-            }
+            return isMapped
+                && hasMapping(process) { fields in
+                    // Five fields, then the path, which may have spaces.
+                    fields.count == 6 && isWanted(trimmed(String(fields[5])))
+                }
         }
+    }
+
+    /// Whether a line of a process's table of mappings fulfils a condition; the table has any length.
+    /// - Parameter isWanted: takes the five fields, and the path if there is one.
+    public func hasMapping(_ process: Int32, _ isWanted: ([Substring]) -> Bool) -> Bool {
+        var result = false
+        try? readLines("\(proc)/\(process)/maps") { (line) throws(Failure) in
+            result = isWanted(line.split(separator: " ", maxSplits: 5))
+            return !result
+        }
+        return result
     }
 
     /// The paths of the files that a process has open.

@@ -71,6 +71,9 @@ public final class Watchdog {
 
 /// A watchdog device as sysfs shows it (Documentation/ABI/testing/sysfs-class-watchdog).
 public struct WatchdogDevice: Equatable, Sendable {
+    /// Whether this is /dev/watchdog of a driver with the old interface, a miscellaneous device (6.12, drivers/watchdog/pcwd.c,
+    /// drivers/char/ipmi/ipmi_watchdog.c): it has no number, and nothing of it is to be seen but the device.
+    public var isMiscellaneous = false
     /// N of /dev/watchdogN.
     public var number: Int
     /// The name of its parent device, which is the same in every kernel of this machine: `0000:00:1f.0`. Empty for one that has
@@ -109,4 +112,30 @@ public struct WatchdogDevice: Equatable, Sendable {
                 module: module.flatMap { exists("\(sys)/module/\($0)/initstate") ? $0 : nil })
         }.sorted { $0.number < $1.number }
     }
+
+    /// The watchdog of a driver with the old interface; nil if there is none.
+    ///
+    /// The first device of the class has a miscellaneous device too, with the same parent (6.12, drivers/watchdog/watchdog_dev.c,
+    /// `watchdog_cdev_register`). Without a parent the two cannot be told apart, and it is taken for that one's.
+    /// - Parameter devices: those of the class.
+    public static func miscellaneous(_ sys: String = "/sys", besides devices: [WatchdogDevice]) -> WatchdogDevice? {
+        let folder = "\(sys)/class/misc/watchdog"
+        guard exists(folder) else { return nil }
+        let parent = readLink("\(folder)/device").map { lastComponent($0) } ?? ""
+        if devices.contains(where: { $0.number == 0 && $0.parent.utf8.elementsEqual(parent.utf8) }) { return nil }
+        let module = miscellaneousModules.first { exists("\(sys)/module/\($0)/initstate") }
+        return WatchdogDevice(
+            isMiscellaneous: true, number: 0, parent: parent, identity: module ?? "", isArmed: nil, seconds: 0,
+            hasNoWayOut: nil, module: module)
+    }
+
+    /// Drivers with the old interface that a PC may have (6.12, drivers/watchdog, those with WATCHDOG_MINOR).
+    private static let miscellaneousModules = [
+        "ipmi_watchdog", "acquirewdt", "advantechwdt", "alim1535_wdt", "alim7101_wdt", "cpu5wdt", "eurotechwdt",
+        "geodewdt",
+        "ib700wdt", "ibmasr", "it8712f_wdt", "machzwd", "mixcomwd", "nv_tco", "pc87413_wdt", "pcwd", "pcwd_pci",
+        "pcwd_usb",
+        "rdc321x_wdt", "sbc60xxwdt", "sbc7240_wdt", "sbc8360", "sbc_epx_c3", "sbc_fitpc2_wdt", "sc1200wdt", "sc520_wdt",
+        "sch311x_wdt", "scx200_wdt", "smsc37b787_wdt", "w83877f_wdt", "w83977f_wdt", "wafer5823wdt", "wdt", "wdt_pci",
+    ]
 }

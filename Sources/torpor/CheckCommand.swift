@@ -32,7 +32,7 @@ struct CheckCommand: ParsableCommand {
         var findings = Findings()
         let path: String
         let parameters: [String]
-        do throws(Failure) { (path, parameters) = try kernelB.plan().check(&findings) } catch {
+        do throws(Failure) { (path, parameters) = try kernelB.plan().check(&findings, tell) } catch {
             if output.json {
                 try print(json: Answer(device: nil, reason: sentence(error), kernelCParameters: nil, findings))
             } else {
@@ -48,6 +48,8 @@ struct CheckCommand: ParsableCommand {
             show(findings)
         }
     }
+
+    private func tell(_ line: String) { if !output.json { torpor.show(line) } }
 
     private func show(_ findings: Findings) {
         for finding in findings.all { torpor.show("\(finding.severity.rawValue): \(finding)") }

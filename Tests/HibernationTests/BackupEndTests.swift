@@ -1,5 +1,6 @@
 import Basics
 import Fixtures
+import Linux
 import MemoryImage
 import Testing
 
@@ -30,11 +31,12 @@ import Testing
     }
 
     private static func need(
-        kernel: UInt64 = 52 << 20, possible: Int = 4, present: Int = 4, codec: Codec = .lz4
+        kernel: UInt64 = 52 << 20, possible: Int = 4, present: Int = 4, codec: Codec = .lz4, inFirmware: Int = 0,
+        bounceBuffers: UInt64 = 0
     ) -> SecondKernelMemory {
         SecondKernelMemory(
             kernel: kernel, initrd: 4 << 20, session: 1 << 20, worker: codec.workerByteCount, possible: possible,
-            present: present)
+            present: present, inFirmware: inFirmware, bounceBuffers: bounceBuffers)
     }
 
     private static let flat: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x8000_0000, 1 << 32..<16 << 30]
@@ -109,6 +111,52 @@ import Testing
     func keepsTo128MiBWithFewCPUs(present: Int, possible: Int, limit: Int?) throws {
         #expect(
             try choose(Self.need(possible: possible, present: present)) == BackupEnd(end: 128 << 20, processors: limit))
+    }
+
+    /// A kernel A that was told to have 4 of 64 CPUs: kernels B and C would start all of them.
+    @Test func limitsKernelBToWhatKernelAHas() throws {
+        let choice = try choose(Self.need(possible: 4, present: 4, inFirmware: 64))
+        #expect(choice == BackupEnd(end: 128 << 20, processors: 4))
+        #expect(choice.parametersForC(needsFourLevels: false) == ["mem=128M", "nr_cpus=4"])
+        // Those in the firmware's table are those that kernel A has.
+        #expect(try choose(Self.need(possible: 4, present: 4, inFirmware: 4)).processors == nil)
+        #expect(try choose(Self.need(possible: 4, present: 4, inFirmware: 2)).processors == nil)
+    }
+
+    /// The firmware's table of nodes turns bounce buffers on, whatever `mem=` says.
+    @Test func countsBounceBuffers() throws {
+        func table(_ entries: [(start: UInt64, size: UInt64, flags: UInt32)]) -> [UInt8] {
+            var bytes = [UInt8](repeating: 0, count: 48)
+            // An entry for a CPU.
+            bytes += [0, 16] + [UInt8](repeating: 0xff, count: 14)
+            for entry in entries {
+                var memory = [UInt8](repeating: 0, count: 40)
+                (memory[0], memory[1]) = (1, 40)
+                memory.put(entry.start, at: 8)
+                memory.put(entry.size, at: 16)
+                memory.put(entry.flags, at: 28)
+                bytes += memory
+            }
+            return bytes
+        }
+        func count(_ table: [UInt8]?) -> UInt64 { SecondKernelMemory.bounceBuffers(affinityTable: table) }
+        #expect(count(nil) == 0 && count(table([])) == 0 && count([]) == 0)
+        #expect(count(table([(0, 0xc000_0000, 1), (0xc000_0000, 0x4000_0000, 1)])) == 0, "it ends at 4 GiB")
+        #expect(count(table([(1 << 32, 1 << 30, 0)])) == 0, "it is not enabled")
+        #expect(count(table([(0, 0xa000_0000, 1), (1 << 32, 1 << 30, 1)])) == 66 << 20)
+        #expect(count(table([(1 << 32, 1 << 30, 3)])) == 66 << 20, "a place for modules counts as well")
+        #expect(count(table([(.max, 2, 1)])) == 66 << 20)
+        // What cannot be read may name anything.
+        #expect(count(Array(table([(0, 1 << 30, 1)]).dropLast(1))) == 66 << 20)
+        #expect(try choose(Self.need(bounceBuffers: 66 << 20)).end == 192 << 20)
+    }
+
+    /// CPUID tells kernel C of the features that kernel A has only with the same word.
+    @Test func tellsOfTransactions() {
+        let choice = BackupEnd(end: 128 << 20, processors: nil)
+        #expect(
+            choice.parametersForC(needsFourLevels: false, MemoryTakers(), KernelCommandLine("ro tsx=auto tsx=on"))
+                == ["mem=128M", "tsx=on"])
     }
 
     @Test func givesManyCPUsMoreMemory() throws {

@@ -20,7 +20,7 @@ import Testing
         "earlyprintk=xen console=hvc0",
         "console=ttyS0 nvme_core.io_timeout=4294967295 nvme_core.admin_timeout=4294967295 8250.nr_uarts=4",
         "console=ttyS0,115200n8 no_timer_check nvme_core.io_timeout=4294967295 nvme_core.max_retries=10 irqpoll mce=off "
-            + "numa=off",
+            + "numa=off hest_disable",
         "nomodeset console=ttyS0,115200n8 irqpoll mce=off numa=off",
     ]
 
@@ -37,14 +37,19 @@ import Testing
         "sdhci.debug_quirks2=4",
         "dm_mod.use_blk_mq=y", "dm-crypt.same_cpu_crypt=1", "acpi=off", "acpi_osi=Linux", "acpi_irq_nobalance",
         "pnp.x=1",
-        "pnpacpi=off", "iommu=soft", "iommu.passthrough=1", "intel_iommu=on,sm_off", "amd_iommu=off", "intremap=off",
+        "pnpacpi=off", "iommu=pt", "iommu.passthrough=1", "intel_iommu=on,sm_off", "amd_iommu=off", "intremap=off",
         "noapic",
         "nolapic", "irqpoll", "no_timer_check", "tsc=unstable", "clocksource=hpet", "hpet=disable", "i8042.nopnp",
         "8250.nr_uarts=4",
         "processor.max_cstate=1", "idle=nomwait", "reboot=efi", "earlyprintk=ttyS0", "console=tty0", "loglevel=4",
         "clearcpuid=monitor", "raid=noautodetect", "tsx=on", "intel_idle.max_cstate=0", "virtio_blk.queue_depth=8",
         "no-kvmclock",
-        "xhci-hcd.quirks=1",
+        "xhci-hcd.quirks=1", "cpuidle.off=1", "initcall_blacklist=acpi_cpufreq_init", "hest_disable", "erst_disable",
+        "bert_disable", "ghes.disable=1", "ivrs_ioapic=10@0001:00:14.0", "ivrs_ioapic[10]=00:14.0",
+        "ivrs_hpet[0]=00:14.0", "ivrs_acpihid=AMD0020:0@0001:00:14.5", "ivrs_acpihid[00:14.5]=AMD0020:0",
+        "iomem=relaxed", "reserve=0x300,64", "mpi3mr.prot_mask=1", "pm80xx.logging_level=1", "aic7xxx.aic7xxx=verbose",
+        "3w_9xxx.use_msi=1", "3w-9xxx.use_msi=1", "vmw_pvscsi.use_msi=0", "be2iscsi.be_iopoll_budget=1", "numa=off",
+        "numa=noacpi", "usbcore.authorized=1",
     ])
     func passesOn(word: String) {
         // A word with `debug` in its name is the one exception.
@@ -63,9 +68,22 @@ import Testing
         "thinkpad_acpi.fan_control=1",
         "net.ifnames=0", "reset_devices", "possible_cpus=4", "no5lvl", "isolcpus=1", "x", "=", ".", "pcix",
         "dm-mod.create=vroot", "raid=autodetect",
-        "cgroup_disable=memory",
+        "cgroup_disable=memory", "swiotlb=65536", "swiotlb=force", "iommu=soft", "numa=fake=8", "numa=fake=64M",
+        "usbcore.authorized_default=0",
     ])
     func keepsBack(word: String) { #expect(passedOn(word) == "") }
+
+    @Test func leavesOutSingleValues() {
+        #expect(passedOn("iommu=soft,pt") == "iommu=pt")
+        #expect(passedOn("iommu=pt,soft,merge") == "iommu=pt,merge")
+    }
+
+    /// What kernel C may need is told without what is for consoles, and without what is told anyway.
+    @Test func tellsWhatKernelCMayNeed() {
+        let words = HardwareParameters.worthKnowing(
+            KernelCommandLine("console=ttyS0 pci=nomsi ro loglevel=3 tsx=on nomodeset nvme_core.max_retries=10 quiet"))
+        #expect(words == ["pci=nomsi", "nvme_core.max_retries=10"])
+    }
 
     /// The kernel takes quotes around the value; whatever stands behind `--` is for init.
     @Test func keepsQuotedValues() {
@@ -93,6 +111,62 @@ import Testing
         #expect(words.last == "extra=1")
         let limited = KernelCommandLine(parameters("", processors: 3, needsFourLevels: true)).words
         #expect(limited.contains("nr_cpus=3") && limited.contains("no5lvl"))
+    }
+
+    /// A balloon's driver would give kernel B's memory to the host.
+    @Test func startsNoBalloon() throws {
+        let balloons = "initcall_blacklist=virtio_balloon_driver_init,init_balloon_drv,vmballoon_init"
+        let words = KernelCommandLine(parameters("initcall_blacklist=x")).words
+        #expect(words.contains(balloons) && words.contains("initcall_blacklist=x"), "the kernel takes both")
+
+        // Kernel C is told of those that this machine has.
+        let system = try FakeSystem()
+        func told(isOwnKernel: Bool = true) -> [String] {
+            MemoryTakers(isOwnKernel: isOwnKernel, system.folders).parametersForC
+        }
+        try system.write("sys/bus/virtio/devices/virtio0/device", "0x0002\n")
+        #expect(told() == [])
+        try system.write("sys/bus/virtio/devices/virtio1/device", "0x0005\n")
+        #expect(told() == ["initcall_blacklist=virtio_balloon_driver_init"])
+        // A module is not there in kernel C, if that is this kernel.
+        try system.write("sys/module/virtio_balloon/initstate", "live\n")
+        #expect(told() == [])
+        #expect(told(isOwnKernel: false) == ["initcall_blacklist=virtio_balloon_driver_init"])
+        try system.write("sys/bus/vmbus/devices/x/class_id", "{525074dc-8985-46e2-8057-a307dc18a502}\n")
+        try system.write("sys/class/dmi/id/sys_vendor", "VMware, Inc.\n")
+        #expect(told() == ["initcall_blacklist=init_balloon_drv,vmballoon_init"])
+    }
+
+    /// NVMe disks ask for up to 128 MiB each.
+    @Test func givesNoMemoryToDisks() throws {
+        let word = "nvme.max_host_mem_size_mb=0"
+        let words = KernelCommandLine(parameters("nvme.max_host_mem_size_mb=64"))
+        #expect(words.value("nvme.max_host_mem_size_mb") == "0", "the last one counts")
+        let system = try FakeSystem()
+        try system.write("sys/class/nvme/nvme0/model", "x\n")
+        #expect(MemoryTakers(isOwnKernel: true, system.folders).parametersForC == [])
+        try system.write("sys/class/nvme/nvme1/hmb", "0\n")
+        #expect(MemoryTakers(isOwnKernel: true, system.folders).parametersForC == [word])
+    }
+
+    /// Words with which kernel B would not come back.
+    @Test(arguments: [
+        "kexec_jump_back_entry=0x1", "torpor.session=x", "rdinit=/bin/sh", "noinitrd", "lockdown=integrity",
+        "sysctl.kernel.kexec_load_disabled=1", "sysctl.kernel.kexec-load-disabled=1", "no5lvl",
+    ])
+    func refusesWordsWithoutAWayBack(word: String) throws {
+        let words = KernelCommandLine("pci=nomsi \(word) quiet")
+        let failure = #expect(throws: Failure.self) { try requireWayBack(words, hasFiveLevels: true) }
+        #expect(failure?.operand.hasPrefix(word) == true && failure?.remedy != nil)
+        if word == "no5lvl" { try requireWayBack(words, hasFiveLevels: false) }
+    }
+
+    /// What makes kernel B fail so that it comes back, or restart.
+    @Test func takesOtherWords() throws {
+        try requireWayBack(
+            KernelCommandLine("mem=32M memmap=1M$16M nr_cpus=1 elfcorehdr=0x1000 torpor.fault=x init=/x torpor.debug"),
+            hasFiveLevels: true)
+        try requireWayBack(KernelCommandLine(""), hasFiveLevels: true)
     }
 
     @Test func namesTheWordsThatAreTooMany() throws {

@@ -76,6 +76,35 @@ import Testing
         #expect(refusal?.reason.contains("usb_start_wait_urb") == true && refusal?.reason.contains("1 more") == true)
     }
 
+    /// The kernel itself waits so long, and somebody is told meanwhile.
+    @Test func waitsAsLongAsTheKernelDoes() throws {
+        let system = try FakeSystem()
+        #expect(freezeMilliseconds(system.folders) == 20_000)
+        for (text, expected) in [("300\n", 300), ("x", 20_000), ("18446744073709551615", 600_000)] as [(String, UInt64)]
+        {
+            try system.write("sys/power/pm_freeze_timeout", text)
+            #expect(freezeMilliseconds(system.folders) == expected)
+        }
+        let table = ProcessTable(system.folders.proc)
+        var told: [String] = []
+        try requireNoStuckProcess(table, milliseconds: 20_000, quiet: 0) { told.append($0) }
+        #expect(told == [], "nobody waits")
+        try system.addProcess(22, "dd", state: "D", waitsIn: "io_schedule")
+        #expect(throws: Failure.self) {
+            try requireNoStuckProcess(table, milliseconds: 400, quiet: 100) { told.append($0) }
+        }
+        #expect(told.count == 1 && told[0].contains("dd (22)"))
+    }
+
+    @Test func knowsWhetherAKernelIsLoaded() throws {
+        let system = try FakeSystem()
+        #expect(isKernelLoaded(system.folders.sys) == nil)
+        try system.write("sys/kernel/kexec/loaded", "0\n")
+        #expect(isKernelLoaded(system.folders.sys) == false)
+        try system.write("sys/kernel/kexec_loaded", "1\n")
+        #expect(isKernelLoaded(system.folders.sys) == true)
+    }
+
     /// What waits for a disk now goes on soon.
     @Test(.timeLimit(.minutes(5))) func waitsForAProcessThatGoesOn() throws {
         let system = try FakeSystem()

@@ -86,6 +86,62 @@ import Testing
         }
     }
 
+    private static let memoryDisk = """
+        00100000-3fffffff : System RAM
+        100000000-1ffffffff : Persistent Memory (legacy)
+          100000000-1ffffffff : namespace0.0
+        200000000-2ffffffff : System RAM
+
+        """
+
+    /// `memmap=4G!4G` makes a disk of RAM, which is empty after the power-off.
+    @Test func refusesMemoryThatIsADisk() {
+        let map: [AddressRange] = [0x10_0000..<0x4000_0000, 0x1_0000_0000..<0x3_0000_0000]
+        let text = refusal { try survey(Self.memoryDisk, map: map) }
+        #expect(text?.contains("the memory at 0x100000000-0x200000000 is a disk (Persistent Memory (legacy))") == true)
+        #expect(text?.contains("boot without memmap=SIZE!ADDRESS") == true)
+        #expect(
+            refusal { try survey(Self.memoryDisk.replacing(" (legacy)", with: ""), map: map) }?.contains("is a disk")
+                == true)
+    }
+
+    @Test func takesPersistentMemoryOfTheFirmware() throws {
+        let map: [AddressRange] = [0x10_0000..<0x4000_0000, 0x2_0000_0000..<0x3_0000_0000]
+        let survey = try survey(Self.memoryDisk, map: map)
+        #expect(survey.memory == map)
+        #expect(
+            survey.reserved == [
+                E820Entry(addresses: 0x1_0000_0000..<0x2_0000_0000, kind: .legacyPersistentMemory)
+            ])
+    }
+
+    /// Memory that the firmware has set apart is RAM all the same.
+    @Test func refusesDirectAccessToMemorySetApart() throws {
+        let system = try FakeSystem()
+        try system.addProcess(40, "database")
+        try system.link("proc/40/fd/3", "/dev/dax0.0")
+        func refusal(_ table: String) throws -> Failure? {
+            let entries = try parseIOMemory(table)
+            do throws(Failure) { try MemorySurvey.requireNoDirectAccess(entries, system.folders) } catch {
+                return error
+            }
+            return nil
+        }
+        let apart = "00100000-3fffffff : System RAM\n100000000-1ffffffff : Soft Reserved\n"
+        #expect(try refusal("00100000-3fffffff : System RAM\n") == nil)
+        #expect(try refusal(apart)?.reason.hasPrefix("database (40) uses memory through /dev/dax0.0") == true)
+        // One on persistent memory.
+        try system.write("sys/bus/dax/devices/dax0.0/resource", "0x200000000\n")
+        #expect(try refusal(apart) == nil)
+        try system.write("sys/bus/dax/devices/dax0.0/resource", "0x180000000\n")
+        #expect(try refusal(apart) != nil)
+        // Mapped, and no longer open.
+        try system.remove("proc/40/fd/3")
+        #expect(try refusal(apart) == nil)
+        try system.write("proc/40/maps", "7f0000000000-7f0000200000 rw-s 00000000 00:05 2 /dev/dax0.0\n")
+        #expect(try refusal(apart) != nil)
+    }
+
     /// Memory that the firmware's map has is saved however deep it lies; what lies there without that is refused.
     @Test func takesNestedMemory() throws {
         let table = """

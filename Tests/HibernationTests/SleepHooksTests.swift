@@ -66,7 +66,8 @@ import Testing
     @Test(
         arguments: [
             ("ro nohibernate quiet", "nohibernate"), ("hibernate=no", "hibernate=no"), ("hibernate=noresume", nil),
-            ("hibernate=nocompress quiet", nil), ("quiet -- nohibernate", nil), ("", nil),
+            ("hibernate=nocompress quiet", nil), ("hibernate=noresume nohibernate", "nohibernate"),
+            ("quiet -- nohibernate", nil), ("", nil),
         ] as [(String, String?)])
     func namesTheParameterThatForbidsIt(commandLine: String, word: String?) throws {
         let system = try FakeSystem()

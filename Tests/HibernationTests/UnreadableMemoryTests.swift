@@ -50,6 +50,28 @@ import Testing
         #expect(failure?.reason.contains(mark) == true && failure?.reason.contains(line) == true)
     }
 
+    /// A kernel before 6.16 has no line for balloons, and drivers that do not empty theirs for the jump.
+    @Test func expectsABalloonThatNoLineTellsOf() throws {
+        let mark = "NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)"
+        let silent = UnreadableMemory(memoryInformation: "MemTotal: 100 kB\n", hasBalloonDriver: true)
+        #expect(silent.isPossible)
+        try silent.requireMarks(Self.info)
+        let failure = #expect(throws: Failure.self) { try silent.requireMarks(without(mark)) }
+        #expect(failure?.reason.contains(mark) == true && failure?.reason.contains("balloon") == true)
+        let empty = UnreadableMemory(memoryInformation: "Balloon:  0 kB\n", hasBalloonDriver: true)
+        #expect(!empty.isPossible)
+        try empty.requireMarks(without(mark))
+
+        let system = try FakeSystem()
+        try system.write("sys/bus/virtio/devices/virtio1/device", "0x0005\n")
+        try system.make("sys/module/virtio_balloon")
+        #expect(!MemoryTakers.hasSilentBalloon(system.folders), "it gives back all before the jump")
+        try system.write("sys/bus/vmbus/devices/x/class_id", "{525074dc-8985-46e2-8057-a307dc18a502}\n")
+        #expect(!MemoryTakers.hasSilentBalloon(system.folders), "no driver")
+        try system.make("sys/module/hv_balloon")
+        #expect(MemoryTakers.hasSilentBalloon(system.folders))
+    }
+
     /// AMD's mask is 0 if nothing is encrypted.
     @Test(
         arguments: [

@@ -7,13 +7,15 @@ import Testing
 
 @Suite struct WatchdogHandoverTests {
     @Test func readsWhatItWrites() throws {
-        for text in ["0:60", "1:30:0000:00:1f.0", "0:0:iTCO_wdt.1.auto"] {
+        for text in ["0:60", "1:30:0000:00:1f.0", "0:0:iTCO_wdt.1.auto", "0:9:0000:00:1f.0/iTCO_wdt", "0:0:misc/pcwd"] {
             #expect(WatchdogHandover(text)?.description == text)
         }
         let list = try #require(WatchdogHandover.list("0:60:0000:00:05.0,3:10"))
         #expect(list.map { $0.number } == [0, 3] && list.map { $0.seconds } == [60, 10])
         #expect(list.map { $0.parent } == ["0000:00:05.0", ""])
         #expect(WatchdogHandover(number: 1, seconds: 2, parent: "a b,c").description == "1:2")
+        #expect(
+            WatchdogHandover(number: 1, seconds: 2, parent: "a", identity: "b c,d/e").description == "1:2:a/b_c_d_e")
         for text in ["", "0", "0:", ":60", "x:60", "0:60,", "0:-1", "1024:60", "0:9999999999"] {
             #expect(WatchdogHandover.list(text) == nil, "\(text)")
         }
@@ -43,7 +45,30 @@ import Testing
         try system.addWatchdog(1, state: "active", seconds: 120, nowayout: 1, parent: "iTCO_wdt.1.auto")
         try system.addWatchdog(10, state: "active", seconds: 60, identity: "Software Watchdog", parent: nil)
         try system.addWatchdog(2, state: "active", seconds: 45, identity: "W83627HF Watchdog", parent: nil)
-        #expect(WatchdogSurvey(system.folders).parameter == "torpor.watchdog=1:120:iTCO_wdt.1.auto,2:45")
+        #expect(WatchdogSurvey(system.folders).parameter == "torpor.watchdog=1:120:iTCO_wdt.1.auto/i6300ESB_timer,2:45")
+    }
+
+    /// Drivers with the old interface are no part of the class.
+    @Test func findsWatchdogsOfTheOldInterface() throws {
+        let system = try FakeSystem()
+        try system.make("sys/class/misc/watchdog")
+        try system.addProcess(1, "watchdog")
+        #expect(WatchdogSurvey(system.folders).parameter == nil, "nobody has it open")
+        try system.link("proc/1/fd/3", "/dev/watchdog")
+        #expect(WatchdogSurvey(system.folders).parameter == "torpor.watchdog=0:0:misc")
+        let (unknown, findings) = refusal(system)
+        #expect(unknown == nil && findings.warnings.count == 1)
+        #expect(findings.warnings.first?.text.hasPrefix("/dev/watchdog is armed") == true)
+        // Another one of the class is not the one that is open.
+        try system.addWatchdog(0, state: nil)
+        #expect(WatchdogSurvey(system.folders).armed.map { $0.isMiscellaneous } == [true])
+        try system.write("sys/module/ipmi_watchdog/initstate", "live\n")
+        let failure = refusal(system).0
+        #expect(failure?.reason.contains("/dev/watchdog (ipmi_watchdog) is armed") == true)
+        #expect(failure?.reason.contains("ipmi_watchdog is a module") == true)
+        // The class's first device has that name as well.
+        try system.link("sys/class/misc/watchdog/device", "\(system.root)/sys/devices/0000:00:05.0")
+        #expect(WatchdogSurvey(system.folders).armed.map { $0.isMiscellaneous } == [false])
     }
 
     /// A kernel without CONFIG_WATCHDOG_SYSFS shows no state, but who has it open.
@@ -124,6 +149,44 @@ import Testing
         #expect(said == "....", "never the letter that lets it stop")
         let timeout = try readText("\(system.root)/sys/power/pm_freeze_timeout")
         #expect(timeout.hasPrefix("3000"), "a jump that is refused must not take longer than the watchdog waits")
+    }
+
+    /// A platform device has the next free number, and kernel B may find others first.
+    @Test(
+        arguments: [
+            ("0:60:iTCO_wdt.1.auto", "iTCO_wdt.0.auto", "x", true),
+            ("0:60:iTCO_wdt.1.auto", "other.0.auto", "x", false),
+            ("0:60:iTCO_wdt.1.auto", "iTCO_wdt", "x", false), ("0:60:a.1/The_dog", "b.1", "The dog", true),
+            ("0:60:a.1/The_dog", "b.1", "Another", false), ("1:60:a.1/The_dog", "b.1", "The dog", false),
+            ("0:60:a.1", "b.1", "", false),
+        ])
+    func kernelAsIsFoundUnderAnotherName(text: String, parent: String, identity: String, isFound: Bool) throws {
+        let system = try FakeSystem()
+        try system.addWatchdog(0, identity: identity, parent: parent)
+        let handover = try #require(WatchdogHandover(text))
+        let devices = WatchdogDevice.all(system.folders.sys)
+        #expect((handover.find(in: devices)?.number == 0) == isFound)
+    }
+
+    @Test func twoOfAKindAreNotTakenForEachOther() throws {
+        let system = try FakeSystem()
+        for number in 0...1 { try system.addWatchdog(number, parent: "dog.\(number).auto") }
+        let devices = WatchdogDevice.all(system.folders.sys)
+        #expect(WatchdogHandover("0:60:dog.1.auto")?.find(in: devices)?.number == 1)
+        #expect(WatchdogHandover("0:60:dog.2.auto")?.find(in: devices) == nil)
+    }
+
+    @Test func oneOfTheOldInterfaceIsFed() throws {
+        let system = try FakeSystem()
+        try system.addWatchdog(0)
+        try system.make("sys/class/misc/watchdog")
+        _ = mkfifo("\(system.dev)/watchdog", 0o600)
+        let handedOver = try #require(WatchdogHandover.list("0:0:misc/pcwd"))
+        let said = try system.said(to: "watchdog") {
+            Watchdogs.inKernelB(handedOver, log, system.folders, dev: system.dev).keepAlive()
+            #expect(!system.isOpen("dev/watchdog0"))
+        }
+        #expect(said == ".")
     }
 
     @Test func armsItsOwnIfKernelAsIsNotThere() throws {

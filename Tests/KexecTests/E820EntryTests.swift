@@ -36,8 +36,27 @@ import Testing
         ])
         #expect(
             merged == [
-                entry(0x1000..<0x3000, .reserved), entry(0x3000..<0x4000, .acpiTables),
+                entry(0x3000..<0x4000, .acpiTables), entry(0x1000..<0x3000, .reserved),
                 entry(0x4000..<0x6000, .reserved),
             ])
+    }
+
+    /// A kernel without NUMA takes the first 131: what it cannot do without comes first.
+    @Test func putsFirstWhatMattersMost() {
+        func entry(_ range: AddressRange, _ kind: E820Entry.Kind) -> E820Entry {
+            E820Entry(addresses: range, kind: kind)
+        }
+        let merged = E820Entry.merged([
+            entry(0x1000..<0x2000, .reserved), entry(0x3000..<0x6000, .unusable),
+            entry(0x7000..<0x8000, .acpiNonVolatile),
+            entry(0x9000..<0xa000, .acpiTables), entry(0xf000..<0xf800, .softReserved),
+            entry(0x10000..<0x11000, .memory),
+            entry(0xb000..<0xd000, .reserved),
+        ])
+        #expect(
+            merged.map { $0.kind } == [
+                .memory, .acpiTables, .acpiNonVolatile, .unusable, .reserved, .reserved, .softReserved,
+            ])
+        #expect(merged[4].addresses == 0xb000..<0xd000)
     }
 }

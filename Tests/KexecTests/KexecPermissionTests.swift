@@ -51,6 +51,17 @@ import Testing
         #expect(throws: Never.self) { try permission { $0.loadLimit = "2" }.check() }
     }
 
+    /// The last call is for unloading: what stays loaded is what an init restarts into.
+    @Test func keepsOneCallForTheUnload() {
+        for limit in ["2\n", "-1\n", nil] {
+            #expect(throws: Never.self) { try permission { $0.loadLimit = limit }.requireReload() }
+        }
+        for limit in ["0\n", "1\n"] {
+            let failure = #expect(throws: Failure.self) { try permission { $0.loadLimit = limit }.requireReload() }
+            #expect(failure?.remedy?.contains("try again") == true)
+        }
+    }
+
     @Test func saysWhatItDoesNotKnow() throws {
         #expect(try permission { $0.configuration = nil }.check()?.contains("CONFIG_KEXEC_JUMP is not known") == true)
     }

@@ -73,6 +73,37 @@ import Testing
         #expect(controlGroupLimit(groups: "0::/\n", mounts: "garbage\n- -\n", root: root) == nil)
     }
 
+    /// With thousands of containers the table of mounts has megabytes.
+    @Test func readsALongMountTable() throws {
+        defer { remove() }
+        try write("memory.max", "1000\n")
+        try write("memory.current", "100\n")
+        let proc = "\(root)/proc"
+        try FileManager.default.createDirectory(atPath: "\(proc)/self", withIntermediateDirectories: true)
+        try "0::/\n".write(toFile: "\(proc)/self/cgroup", atomically: false, encoding: .utf8)
+        let other = "90 20 0:40 / /var/lib/containers/storage/overlay/0123456789abcdef/merged rw - overlay overlay rw\n"
+        let table = String(repeating: other, count: 20_000) + unified
+        #expect(table.utf8.count > 1 << 20)
+        try table.write(toFile: "\(proc)/self/mountinfo", atomically: false, encoding: .utf8)
+        #expect(controlGroupLimit(proc: proc, root: root)?.bytes == 900)
+        #expect(controlGroupLimit(proc: "\(root)/nowhere", root: root) == nil)
+    }
+
+    /// So has the table of mappings of a large process.
+    @Test func readsALongTableOfMappings() throws {
+        defer { remove() }
+        let folder = "\(root)/proc/7"
+        try FileManager.default.createDirectory(atPath: "\(folder)/fd", withIntermediateDirectories: true)
+        let other = "7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \n"
+        try (String(repeating: other, count: 30_000) + "7f0000000000-7f0000001000 rw-s 00000000 00:0e 2 /a file\n")
+            .write(toFile: "\(folder)/maps", atomically: false, encoding: .utf8)
+        let table = ProcessTable("\(root)/proc")
+        #expect(table.holder(isMapped: true) { $0 == "/a file" } == 7)
+        #expect(table.holder { $0 == "/a file" } == nil)
+        #expect(table.hasMapping(7) { $0.count > 3 && $0[3] == "00:0e" })
+        #expect(!table.hasMapping(8) { _ in true })
+    }
+
     /// At the limit of a control group the kernel would end this process.
     @Test func takesNoMoreThanTheControlGroupHas() throws {
         let size: UInt64 = 1 << 20

@@ -1,3 +1,4 @@
+import Foundation
 import Machines
 import Testing
 
@@ -97,6 +98,70 @@ extension MachineTests {
             result.expectConsole(
                 "torpor: hibernate through a second kernel: the running kernel cannot come back from a jump; use one with "
                     + "CONFIG_KEXEC_JUMP")
+        }
+
+        /// Nor can it as kernel B, which its configuration tells; neither can one that words of the administrator's keep from it.
+        @Test func refusesAKernelBWithoutKexecJump() throws {
+            let lab = try Lab("kernel-b-without-kexec-jump")
+            // The setup header's field kernel_version.
+            let image = try Data(contentsOf: Products.stockKernel)
+            let text = image[(0x200 + Int(image[0x20e]) + Int(image[0x20f]) << 8)...].prefix { $0 > 0x20 }
+            let release = String(decoding: text, as: UTF8.self)
+            let configuration = lab.folder.appending(path: "config")
+            try Data(
+                """
+                CONFIG_KEXEC=y
+                # CONFIG_KEXEC_JUMP is not set
+                CONFIG_CRASH_DUMP=y
+                CONFIG_PROC_VMCORE=y
+                CONFIG_DEVMEM=y
+
+                """.utf8
+            ).write(to: configuration)
+            let a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk()],
+                files: ["boot/stock": Products.stockKernel, "boot/config-\(release)": configuration],
+                """
+                [ -n "\(release)" ] || fail "the kernel tells no release"
+                refuses jump "use kernel /boot/stock: it has no CONFIG_KEXEC_JUMP (/boot/config-\(release))" \\
+                    torpor hibernate --kernel /boot/stock --initrd /boot/rootfs.gz
+                for word in rdinit=/bin/sh lockdown=integrity kexec_jump_back_entry=0x1000 no5lvl; do
+                    refuses $word "kernel B could not jump back into this system with it" hibernate --append "quiet $word"
+                done
+                [ $(cat /sys/kernel/kexec_loaded) = 0 ] || fail "an image is loaded"
+                """)
+            try lab.run(a).expectDone()
+        }
+
+        /// Without its configuration nobody knows. It has no drivers built in either, and jumps back as kernel C does.
+        @Test func comesBackFromAKernelBWithoutKexecJump() throws {
+            let lab = try Lab("back-without-kexec-jump")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
+                files: ["boot/stock": Products.stockKernel],
+                """
+                start_session
+                refuses saving "it has not appeared within 2 s" \\
+                    torpor hibernate --kernel /boot/stock --initrd /boot/rootfs.gz --append torpor.wait=2
+                echo "$output" | grep -q "it cannot be seen whether /boot/stock can jump back" || fail "no warning: $output"
+                expect_session /dev/vdb
+                """)
+            // A kernel with JUMP_LABEL, which several CPUs of this emulator do not take.
+            a.cpus = 1
+            try lab.run(a).expectDone()
+        }
+
+        /// With nothing to resume, a kernel under lockdown goes on: there is nothing that it would have to unload.
+        @Test func bootsTheRootFileSystemUnderLockdown() throws {
+            let lab = try Lab("root-under-lockdown")
+            let root = try lab.disk("root", 64 << 20)
+            try Guest.makeRootFileSystem(on: root, "say running\n")
+            var machine = Machine(name: "c", disks: [.init(image: root)], initrd: Products.rootfs)
+            machine.commandLine = "quiet mem=128M lockdown=integrity torpor.fallback=root root=/dev/vda"
+            let result = try lab.run(machine)
+            result.expectConsole("torpor: nothing to resume")
+            result.expectDone()
+            #expect(result.verdict.contains("running"))
         }
 
         /// Kernel B without the device, and one that finds it full: kernel A goes on and says why.

@@ -75,6 +75,37 @@ extension MachineTests {
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }
 
+        /// The host wants half of the memory back: kernels B and C would give away all that they have.
+        @Test func resumesUnderABalloon() throws {
+            let lab = try Lab("balloon")
+            let word = "initcall_blacklist=virtio_balloon_driver_init"
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
+                """
+                start_session
+                for i in $(seq 100); do
+                    total=$(awk '/MemTotal/ { print $2 }' /proc/meminfo)
+                    [ $total -lt 600000 ] && break
+                    sleep 0.1
+                done
+                [ $total -lt 600000 ] || fail "the balloon is empty: $total KiB"
+                torpor check $torpor_b >/tmp/check || fail "check: $(cat /tmp/check)"
+                expect "it is told" grep -q "needs: mem=.* \(word)" /tmp/check
+                expect hibernate hibernate
+                expect_session /dev/vdb
+                for i in $(seq 100); do
+                    total=$(awk '/MemTotal/ { print $2 }' /proc/meminfo)
+                    [ $total -lt 600000 ] && break
+                    sleep 0.1
+                done
+                [ $total -lt 600000 ] && say "ok balloon" || fail "the host does not get its memory: $total KiB"
+                """)
+            a.devices = ["virtio-balloon-pci,id=balloon"]
+            a.monitorCommands = ["balloon 512"]
+            try lab.run(a).expectConsole("torpor: powering off")
+            try lab.run(lab.kernelC("c", like: a, word)).expectDone()
+        }
+
         /// Much memory, little of it in use: the progress counts what has to be moved.
         @Test func resumesSixtyFourGibibytes() throws {
             let lab = try Lab("large")

@@ -5,7 +5,7 @@ extension MachineTests {
     /// Many CPUs: kernels B and C live in little memory, and start as many as fit.
     @Suite(.serialized) struct Processors {
         private func expectCycle(
-            _ name: String, _ smp: String, online: Int, commandLine: String = "", _ check: String = ""
+            _ name: String, _ smp: String, online: Int, own: String = "", commandLine: String = "", _ check: String = ""
         ) throws {
             let lab = try Lab(name)
             var a = try lab.kernelA(
@@ -18,6 +18,7 @@ extension MachineTests {
                 expect_session /dev/vdb
                 """)
             a.smp = smp
+            a.commandLine = own
             a.timeout = 900
             try lab.run(a).expectConsole("torpor: powering off")
             try lab.run(lab.kernelC("c", like: a, commandLine)).expectDone()
@@ -25,6 +26,16 @@ extension MachineTests {
 
         @Test func resumesTwoOfManyPossibleProcessors() throws {
             try expectCycle("possible-cpus", "2,maxcpus=240", online: 2)
+        }
+
+        /// Kernel A was told to have two: kernels B and C do not start the others either.
+        @Test func resumesAKernelWithFewerProcessors() throws {
+            try expectCycle(
+                "nr-cpus", "16", online: 2, own: "nr_cpus=2", commandLine: "nr_cpus=2",
+                """
+                torpor check $torpor_b >/tmp/check || fail "check: $(cat /tmp/check)"
+                expect "it is told" grep -q "needs: mem=.* nr_cpus=2" /tmp/check
+                """)
         }
 
         /// Kernel C starts fewer than kernel A had: they have to be there, not to be started.

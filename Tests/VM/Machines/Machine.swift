@@ -57,6 +57,8 @@ public struct Machine {
     public var dump: URL?
     /// Is told where the CPUs are, some hundred times a second, while the console says one thing and not yet the other.
     public var sampling: Sampling?
+    /// Commands for QEMU's monitor, given when the machine starts.
+    public var monitorCommands: [String] = []
     /// What a person types on the console, each when the console says a text.
     public var answers: [(question: String, text: String)] = []
     /// When the power is cut: so many seconds after the guest has said a line or, without one, after power-on.
@@ -129,6 +131,9 @@ public struct Machine {
         let start = Date()
         let keyboard = try self.answers.isEmpty ? nil : Keyboard(self.answers, folder.appending(path: name))
         try qemu.run()
+        for command in monitorCommands {
+            try monitor.fileHandleForWriting.write(contentsOf: Data("\(command)\n".utf8))
+        }
         var times: [Double] = []
         var isCut = false
         while qemu.isRunning, Date().timeIntervalSince(start) < timeout {
@@ -192,7 +197,7 @@ public struct Machine {
         return showsConsole ? "stdio,signal=off" : "null"
     }
 
-    private var hasMonitor: Bool { dump != nil || sampling != nil }
+    private var hasMonitor: Bool { dump != nil || sampling != nil || !monitorCommands.isEmpty }
 
     /// Asks QEMU's monitor for the registers of all CPUs.
     /// - Returns: none where QEMU ended, or did not answer in time.

@@ -1,0 +1,51 @@
+import Basics
+import Linux
+
+/// The configuration of a kernel, from the file that distributions install with it.
+public struct KernelConfiguration: Sendable {
+    /// The file's path.
+    public let path: String
+    private let lines: Set<String>
+
+    /// What kernels B and C need, and A's own kernel to be one of them.
+    private static let needed = [
+        "CONFIG_KEXEC", "CONFIG_KEXEC_JUMP", "CONFIG_CRASH_DUMP", "CONFIG_PROC_VMCORE", "CONFIG_DEVMEM",
+    ]
+
+    /// nil if there is no file.
+    /// - Parameters:
+    ///   - release: the kernel's, as uname(2) would tell it.
+    ///   - kernelPath: its file, beside which a configuration may be.
+    ///   - root: what /boot and /lib are below.
+    public init?(release: String, kernelPath: String, root: String = "") {
+        guard !release.isEmpty, !release.utf8.contains(UInt8(ascii: "/")) else { return nil }
+        let bytes = Array(kernelPath.utf8)
+        let folder = bytes.lastIndex(of: UInt8(ascii: "/")).map { String(decoding: bytes[..<$0], as: UTF8.self) } ?? "."
+        let paths = [
+            "\(folder)/config-\(release)", "\(root)/boot/config-\(release)", "\(root)/lib/modules/\(release)/config",
+        ]
+        guard let path = paths.first(where: { exists($0) }), let content = try? readFile(path, limit: 4 << 20) else {
+            return nil
+        }
+        self.init(String(decoding: content, as: UTF8.self), path: path)
+    }
+
+    /// - Parameter text: as kconfig writes it.
+    init(_ text: String, path: String) {
+        self.path = path
+        lines = Set(text.split(separator: "\n").map { String($0) })
+    }
+
+    /// Whether an option is built in.
+    func isSet(_ option: String) -> Bool { lines.contains("\(option)=y") }
+
+    /// Refuses a kernel that lacks what kernels B and C need: without CONFIG_KEXEC_JUMP there is no way back into kernel A.
+    /// - Parameter kernelPath: its file, for the message.
+    public func require(kernelPath: String) throws(Failure) {
+        let missing = KernelConfiguration.needed.filter { !isSet($0) }
+        guard !missing.isEmpty else { return }
+        throw Failure(
+            "use kernel", kernelPath, "it has no \(missing.joined(separator: ", ")) (\(path))",
+            remedy: "name one that has it with --kernel")
+    }
+}
