@@ -53,6 +53,12 @@ public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
     switch blkid_do_safeprobe(probe.pointer) {
     case 0, 1: break
     case -2:
+        // What the partition table says of it is as sure as before.
+        let table = try Probe(path)
+        blkid_probe_enable_superblocks(table.pointer, 0)
+        blkid_probe_enable_partitions(table.pointer, 1)
+        blkid_probe_set_partitions_flags(table.pointer, CInt(BLKID_PARTS_ENTRY_DETAILS))
+        if blkid_do_safeprobe(table.pointer) >= 0 { takePartition(table, &content) }
         content.type = "several overlapping signatures"
         return content
     default: throw Failure("probe", path, errno: EIO)
@@ -62,12 +68,17 @@ public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
     content.uuid = probe.value("UUID")
     content.subUUID = probe.value("UUID_SUB")
     content.label = probe.value("LABEL")
-    content.partitionUUID = probe.value("PART_ENTRY_UUID")
-    content.partitionLabel = probe.value("PART_ENTRY_NAME")
-    content.partitionType = probe.value("PART_ENTRY_TYPE")
+    takePartition(probe, &content)
     content.tableType = probe.value("PTTYPE")
     if content.type == nil, let table = content.tableType { content.type = "\(table) partition table" }
     return content
+}
+
+/// Takes what the partition table on its disk says of a device.
+private func takePartition(_ probe: borrowing Probe, _ content: inout BlockDeviceContent) {
+    content.partitionUUID = probe.value("PART_ENTRY_UUID")
+    content.partitionLabel = probe.value("PART_ENTRY_NAME")
+    content.partitionType = probe.value("PART_ENTRY_TYPE")
 }
 
 /// Reads what an open block device holds, wherever its path leads by now.

@@ -20,6 +20,9 @@ public final class BlockTopology {
 
     public init() {}
 
+    /// A topology of devices that are known already, for tests.
+    init(_ layers: [DeviceNumber: Layer]) { self.layers = layers }
+
     /// What lies below a device.
     enum Layer {
         /// A disk, or a partition of one, with its size in bytes: nothing is below.
@@ -54,6 +57,28 @@ public final class BlockTopology {
             pending = next
         }
         throw Failure("follow", "the block device \(device)", "too many devices lie under it")
+    }
+
+    /// Whether anything of a device may be on a disk or partition: nothing is if all of it is in memory or in a file.
+    /// - Throws: if a layer between cannot be followed.
+    public func isOnDisk(_ device: DeviceNumber) throws(Failure) -> Bool {
+        var pending: [DeviceNumber] = [device]
+        var seen: Set<DeviceNumber> = []
+        while let next = pending.popLast() {
+            guard seen.insert(next).inserted else { continue }
+            switch try layer(next) {
+            case .disk: return true
+            case .parts(let parts):
+                for part in parts {
+                    switch part.layout {
+                    case .copies(let places), .rows(_, _, _, let places): pending += places.map { $0.device }
+                    case .hidden: if !part.bytes.isEmpty { return true }
+                    }
+                }
+            case .none: break
+            }
+        }
+        return false
     }
 
     private func layer(_ device: DeviceNumber) throws(Failure) -> Layer {
@@ -126,4 +151,19 @@ public func isVirtual(_ device: DeviceNumber, sysfs: String = "/sys") -> Bool {
         i + 2 < parts.count && parts[i].utf8.elementsEqual("devices".utf8)
             && parts[i + 1].utf8.elementsEqual("virtual".utf8) && parts[i + 2].utf8.elementsEqual("block".utf8)
     }
+}
+
+/// Whether nobody can write to a block device, as the kernel knows it.
+/// - Parameter sysfs: where sysfs is mounted.
+public func isReadOnly(_ device: DeviceNumber, sysfs: String = "/sys") -> Bool {
+    (try? readText("\(sysfs)/dev/block/\(device)/ro")).map { trimmed($0).utf8.elementsEqual("1".utf8) } ?? false
+}
+
+/// Whether a block device, or the disk that a partition is on, has zones that are written from their beginnings on only.
+/// - Parameter sysfs: where sysfs is mounted.
+public func isZoned(_ device: DeviceNumber, sysfs: String = "/sys") -> Bool {
+    let folder = "\(sysfs)/dev/block/\(device)"
+    let disk = exists("\(folder)/partition") ? "\(folder)/.." : folder
+    guard let model = try? readText("\(disk)/queue/zoned") else { return false }
+    return !trimmed(model).utf8.elementsEqual("none".utf8)
 }

@@ -15,7 +15,8 @@ public final class DeviceCatalog {
         public let content: BlockDeviceContent
         /// The blocks of 4 KiB that the catalog was made to read, in order; fewer if the device ends before.
         public let blocks: [[UInt8]]
-        /// What a whole disk says of itself, such as its serial number, by which it is told from all others.
+        /// What a disk says of itself, such as its serial number, by which it is told from all others; of a partition, that of
+        /// its disk with its own number.
         public let hardware: String?
         /// Whether software of this kernel makes it (device mapper, RAID, loop, …), so that another kernel does not find it.
         public let isVirtual: Bool
@@ -23,6 +24,10 @@ public final class DeviceCatalog {
         public let isRemovable: Bool
         /// Why nothing is known of the device.
         public let failure: Failure?
+        /// Whether it is a drive that holds no medium, so that nothing on it can be in use.
+        public var hasNoMedium: Bool {
+            failure.map { [ErrorNumber.noMedium, ErrorNumber.noAddress].contains($0.errno) } ?? false
+        }
 
         public init(
             path: String, device: DeviceNumber, byteCount: UInt64, content: BlockDeviceContent = BlockDeviceContent(),
@@ -172,7 +177,7 @@ public final class DeviceCatalog {
     public var unreadable: [Entry] {
         entries.filter { entry in
             guard let number = entry.failure?.errno else { return false }
-            return ![ErrorNumber.timedOut, ErrorNumber.noMedium, ErrorNumber.noAddress].contains(number)
+            return number != ErrorNumber.timedOut && !entry.hasNoMedium
         }
     }
 

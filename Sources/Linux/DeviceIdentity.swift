@@ -2,11 +2,15 @@ import Basics
 
 /// A name of a disk or partition that means the same one in kernels A, B and C, whatever they call it.
 ///
-/// As text: `PARTUUID=…`, `UUID=…`, `UUID=… UUID_SUB=…`, `ID=…` for what the disk says of itself, or a path.
+/// As text: `PARTUUID=…`, `UUID=…`, `UUID=… UUID_SUB=…`, `ID=…` for what the disk says of itself, with
+/// `PART=…` for a partition of it, or a path.
 public struct DeviceIdentity: Hashable, Sendable, CustomStringConvertible {
     public let description: String
 
     public init(_ description: String) { self.description = description }
+
+    /// Whether it is a path, which means another device if disks are found in another order.
+    public var isPath: Bool { description.utf8.first == UInt8(ascii: "/") }
 }
 
 extension DeviceCatalog.Entry {
@@ -41,7 +45,7 @@ extension DeviceCatalog {
 
     /// The devices that an identity means.
     public func entries(_ identity: DeviceIdentity) -> [Entry] {
-        if identity.description.utf8.first == UInt8(ascii: "/") {
+        if identity.isPath {
             return entries.filter { $0.path == identity.description }
         }
         let wanted = folded(identity)
@@ -60,12 +64,16 @@ private func lowercased(_ text: String) -> String {
     return String(decoding: letters, as: UTF8.self)
 }
 
-/// What a whole disk says of itself, by which it is told from all others: `wwid:…`, `serial:…`; nil for partitions, and if
-/// it says nothing. A device may be asked for it, so it may not answer.
+/// What a disk says of itself, by which it is told from all others: `wwid:…`, `serial:…`, and the number of the partition on
+/// it: `wwid:… PART=2`; nil if it says nothing. A device may be asked for it, so it may not answer.
 /// - Parameter sysfs: where sysfs is mounted.
 func hardwareIdentity(_ device: DeviceNumber, sysfs: String = "/sys") -> String? {
     let folder = "\(sysfs)/dev/block/\(device)"
-    if exists("\(folder)/partition") { return nil }
+    guard let partition = try? readText("\(folder)/partition") else { return diskIdentity(folder) }
+    return diskIdentity("\(folder)/..").map { "\($0) PART=\(trimmed(partition))" }
+}
+
+private func diskIdentity(_ folder: String) -> String? {
     for (file, name) in [
         ("wwid", "wwid"), ("device/wwid", "wwid"), ("serial", "serial"), ("device/serial", "serial"),
         ("device/cid", "cid"),

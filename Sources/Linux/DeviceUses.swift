@@ -118,7 +118,13 @@ private struct UseFinder {
                 continue
             }
             let baseType = String(mount.type.split(separator: ".").first ?? "")
-            if usage.typesWithoutDevice.contains(baseType) { continue }
+            if baseType == "ubifs" {
+                fail(mount.user, "it lies on flash memory, \(mount.source), which is no block device")
+                continue
+            }
+            if usage.typesWithoutDevice.contains(baseType) || !UseFinder.mayHaveDevice(baseType, mount.source) {
+                continue
+            }
             // A number of its own with the major number 0; the devices are known by another way.
             let sources = mount.source.split(separator: ":").map { String($0) }
             let named = sources.compactMap { lookUp($0) }
@@ -149,6 +155,20 @@ private struct UseFinder {
         // `left` can only be theirs; with none left, one that was found before may be.
         if left.isEmpty, usage.btrfs.isEmpty {
             for mount in unknown { fail(mount.user, "its block device \(mount.source) is not known") }
+        }
+    }
+
+    /// Whether a file system with the major number 0, of a type that is not marked `nodev`, lies on a block device (6.12).
+    ///
+    /// Btrfs always does (fs/btrfs/super.c, `set_anon_super_fc`), and bcachefs may. EROFS has such a number if it is mounted from
+    /// a file, and counts as the file system with that file (fs/erofs/super.c, `erofs_fc_get_tree`). What the kernel mounts for
+    /// itself is not in /proc/filesystems at all: nsfs and pidfs, of which folders of `ip netns` and of snapd show some
+    /// (fs/nsfs.c, `nsfs_init`). ZFS is marked `nodev`, and holds its devices.
+    private static func mayHaveDevice(_ type: String, _ source: String) -> Bool {
+        switch type {
+        case "btrfs", "bcachefs": true
+        case "erofs", "nsfs", "pidfs": false
+        default: source.utf8.first == UInt8(ascii: "/")
         }
     }
 

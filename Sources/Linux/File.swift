@@ -164,3 +164,7 @@ public func listDirectory(_ path: String) throws(Failure) -> [String] {
     }
     return names.sorted()
 }
+
+/// Forgets what the page cache holds of a file and that is on its disk already. The corresponding C function is
+/// `posix_fadvise`.
+public func dropContents(_ file: borrowing File) { _ = posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED) }

@@ -8,6 +8,8 @@ import CLinux
 struct IsolatedProbe {
     /// Seconds that a device may take to answer.
     var seconds: Int
+    /// Seconds for each device behind one that was late: several that are late have mostly lost their path together.
+    var secondsBehindLate = 5
     /// Runs in the child.
     var ask: (String) throws(Failure) -> DeviceAnswer
 
@@ -43,6 +45,8 @@ struct IsolatedProbe {
             let path = paths[answers.count]
             willAsk(path)
             var answer = DeviceAnswer()
+            let isAnyLate = answers.contains { $0.failure?.errno == ErrorNumber.timedOut }
+            let seconds = isAnyLate ? min(self.seconds, secondsBehindLate) : self.seconds
             switch pipe.receive(limit: DeviceAnswer.limit, seconds: seconds) {
             case .message(let bytes):
                 do throws(Failure) {

@@ -82,10 +82,7 @@ extension MountEntry {
             }
         }
         let isFileSystemReadOnly = flags & Mount.readOnly != 0
-        for option in options {
-            if let flag = MountEntry.mountFlags.first(where: { $0.name == option }) { flags |= flag.value }
-        }
-        if !options.contains("relatime"), !options.contains("noatime") { flags |= MountEntry.strictAccessTime }
+        flags |= ownFlags & ~Mount.readOnly
         try retrying("mount \(source) on", target) {
             torpor_mount(source, target, type, flags, data.joined(separator: ","))
         }
@@ -94,6 +91,31 @@ extension MountEntry {
                 torpor_mount("", target, "", flags | Mount.readOnly | MountEntry.remount | MountEntry.bind, "")
             }
         }
+        try share()
+    }
+
+    /// Mounts once more a folder of a file system that is mounted elsewhere, with this mount's own options.
+    /// - Parameter folder: where that folder is seen.
+    public func performBinding(_ folder: String) throws(Failure) {
+        try retrying("mount \(folder) on", target) { torpor_mount(folder, target, "", MountEntry.bind, "") }
+        // Options of the mount itself are taken by a second call only (mount(2)).
+        try retrying("mount \(folder) on", target) {
+            torpor_mount("", target, "", ownFlags | MountEntry.remount | MountEntry.bind, "")
+        }
+        try share()
+    }
+
+    /// The flags of this mount, as far as it has its own.
+    private var ownFlags: UInt {
+        var flags: UInt = options.contains("ro") ? Mount.readOnly : 0
+        for option in options {
+            if let flag = MountEntry.mountFlags.first(where: { $0.name == option }) { flags |= flag.value }
+        }
+        if !options.contains("relatime"), !options.contains("noatime") { flags |= MountEntry.strictAccessTime }
+        return flags
+    }
+
+    private func share() throws(Failure) {
         let isShared = propagation.contains { $0.utf8.starts(with: "shared:".utf8) }
         try retrying("mount \(source) on", target) {
             torpor_mount("", target, "", isShared ? MountEntry.shared : MountEntry.notShared, "")

@@ -17,6 +17,8 @@ extension DeviceUsage {
             let still = openBlockDevices()
             openers = openers.filter { still[$0.key] != nil }
         }
+        let claimed = try claimedDevices(
+            catalog.entries.filter { $0.failure?.errno != ErrorNumber.timedOut }.map { $0.path })
         for entry in catalog.entries {
             let folder = "/sys/dev/block/\(entry.device)"
             var device = Device(entry.device, path: entry.path)
@@ -25,7 +27,7 @@ extension DeviceUsage {
             }
             device.holders = ((try? listDirectory("\(folder)/holders")) ?? []).map { "/dev/\($0)" }
             device.holders += loopDevices(onto: entry.device, catalog)
-            if entry.failure?.errno != ErrorNumber.timedOut { device.isClaimed = isClaimed(entry.path) }
+            device.isClaimed = claimed.contains(entry.path)
             device.opener = openers[entry.device]
             devices.append(device)
         }
@@ -40,6 +42,24 @@ extension DeviceUsage {
             return entry.path
         }
     }
+}
+
+/// Those of the devices that the kernel refuses to open exclusively.
+/// - Throws: if one does not answer: its drive may be asked for its medium.
+private func claimedDevices(_ paths: [String]) throws(Failure) -> Set<String> {
+    let probe = IsolatedProbe(seconds: DeviceCatalog.standardSeconds) { (path) in
+        var answer = DeviceAnswer()
+        if isClaimed(path) { answer.hardware = "claimed" }
+        return answer
+    }
+    var claimed: Set<String> = []
+    for (path, answer) in zip(paths, try probe.run(paths, willAsk: { _ in })) {
+        if let failure = answer.failure {
+            throw Failure("watch", path, failure.reason, remedy: "take it away", errno: failure.errno)
+        }
+        if answer.hardware != nil { claimed.insert(path) }
+    }
+    return claimed
 }
 
 /// Whether the kernel refuses to open a device exclusively.
@@ -77,20 +97,73 @@ public func mountsOfAllNamespaces() throws(Failure) -> [MountEntry] {
 
 private let mountTableLimit = 256 << 20
 
-/// The block devices that processes have open, each with one of them; this process and its children do not count.
+/// The block devices that processes have open or mapped, each with one of them; this process and its children do not count.
 private func openBlockDevices() -> [DeviceNumber: String] {
     var open: [DeviceNumber: String] = [:]
     let own = processID()
     let table = ProcessTable()
+    var mapped = MappedFiles()
     for process in table.processes where process != own && parent(of: process) != own {
-        for name in (try? listDirectory("/proc/\(process)/fd")) ?? [] {
-            var major: UInt32 = 0, minor: UInt32 = 0
-            guard torpor_block_device("/proc/\(process)/fd/\(name)", &major, &minor) != 0 else { continue }
-            let device = DeviceNumber(major: major, minor: minor)
-            if open[device] == nil { open[device] = table.describe(process) }
+        let folder = "/proc/\(process)"
+        for name in (try? listDirectory("\(folder)/fd")) ?? [] {
+            guard let device = blockDevice("\(folder)/fd/\(name)"), open[device] == nil,
+                !isPathOnly((try? readText("\(folder)/fdinfo/\(name)")) ?? "")
+            else { continue }
+            open[device] = table.describe(process)
+        }
+        for name in mapped.unseen((try? readFile("\(folder)/maps", limit: mapsLimit)) ?? []) {
+            if let device = blockDevice("\(folder)/map_files/\(name)"), open[device] == nil {
+                open[device] = table.describe(process)
+            }
         }
     }
     return open
+}
+
+private let mapsLimit = 64 << 20
+
+/// The number of the block device that a link in /proc leads to; nil for anything else. The device is not opened.
+private func blockDevice(_ path: String) -> DeviceNumber? {
+    var major: UInt32 = 0, minor: UInt32 = 0
+    guard torpor_block_device(path, &major, &minor) != 0 else { return nil }
+    return DeviceNumber(major: major, minor: minor)
+}
+
+/// Whether a descriptor was opened with O_PATH, so that it does not use what is there.
+/// - Parameter information: as /proc/PID/fdinfo has it: `flags` in octal digits (proc_pid_fdinfo(5)).
+func isPathOnly(_ information: String) -> Bool {
+    for line in information.split(separator: "\n") where line.utf8.starts(with: "flags:".utf8) {
+        var flags: UInt64 = 0
+        for digit in line.utf8.dropFirst(6) where (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(digit) {
+            flags = flags << 3 | UInt64(digit - UInt8(ascii: "0"))
+        }
+        return flags & 0o10_000_000 != 0
+    }
+    return false
+}
+
+/// Files that processes have mapped, each looked at once: a mapping outlives the descriptor it was made with.
+struct MappedFiles {
+    private var seen: Set<String> = []
+
+    /// The names in /proc/PID/map_files of a process's mappings of files that no process before it has mapped.
+    /// - Parameter table: as /proc/PID/maps has it (proc_pid_maps(5)): `7f0000-7f1000 rw-s 00000000 00:06 123 /dev/sda1`.
+    mutating func unseen(_ table: [UInt8]) -> [String] {
+        var names: [String] = []
+        for line in table.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            // Memory without a file has the inode 0.
+            guard fields.count == 6, !fields[4].elementsEqual("0".utf8),
+                seen.insert("\(text(fields[3])) \(text(fields[4]))").inserted
+            else { continue }
+            // Addresses have no zeros in front there (fs/proc/base.c, `proc_map_files_readdir`).
+            let bounds = fields[0].split(separator: UInt8(ascii: "-")).map { text($0.drop { $0 == UInt8(ascii: "0") }) }
+            if bounds.count == 2 { names.append("\(bounds[0])-\(bounds[1])") }
+        }
+        return names
+    }
+
+    private func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 }
 
 /// The device number of the file system that a path is on; nil if it cannot be reached. No server is asked.

@@ -71,6 +71,33 @@ import Testing
         #expect(looks == 2)
     }
 
+    /// Twenty paths that are dead together are not waited for one after the other, each as long as the first.
+    @Test func waitsLessForTheNextDeviceThatDoesNotAnswer() throws {
+        let fifo = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
+        try #require(mkfifo(fifo, 0o600) == 0)
+        defer { unlink(fifo) }
+        var probe = IsolatedProbe(seconds: 2) { (path) throws(Failure) in
+            _ = try File(fifo)
+            return Self.answer(path)
+        }
+        probe.secondsBehindLate = 0
+        let start = monotonicMilliseconds()
+        let answers = try probe.run((0..<8).map { "/dev/\($0)" }) { _ in }
+        #expect(answers.allSatisfy { $0.failure?.errno == ErrorNumber.timedOut })
+        #expect(monotonicMilliseconds() - start < 10_000)
+        #expect(answers.map { $0.failure?.reason }.dropFirst().allSatisfy { $0 == "it has not answered within 0 s" })
+    }
+
+    @Test func tellsADriveWithoutAMedium() {
+        func entry(_ number: CInt?) -> DeviceCatalog.Entry {
+            DeviceCatalog.Entry(
+                path: "/dev/sr0", device: DeviceNumber(major: 11, minor: 0), byteCount: 1,
+                failure: number.map { Failure("probe", "/dev/sr0", errno: $0) })
+        }
+        #expect(entry(ENOMEDIUM).hasNoMedium && entry(ENXIO).hasNoMedium)
+        #expect(!entry(EIO).hasNoMedium && !entry(nil).hasNoMedium)
+    }
+
     @Test func goesOnBehindADeviceThatEndsTheProbe() throws {
         let catalog = DeviceCatalog(seconds: 20, willProbe: { _ in }) { () throws(Failure) in
             ["sda", "sdb", "sdc"].enumerated().map { Self.entry($1, UInt32($0)) }

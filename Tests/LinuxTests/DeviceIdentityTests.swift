@@ -72,6 +72,22 @@ import Testing
         #expect(paths("UUID=x").isEmpty)
     }
 
+    /// Partitions that share everything are told apart by the disks that they are on.
+    @Test func tellsClonesApartByTheirDisks() throws {
+        let clone: (inout BlockDeviceContent) -> Void = { ($0.partitionUUID, $0.uuid) = ("p3", "d") }
+        let catalog = try catalog([
+            ("/dev/sdd1", clone, "wwid:naa.1 PART=1", false), ("/dev/sde1", clone, "wwid:naa.2 PART=1", false),
+            // Neither has a name at all.
+            ("/dev/sdf1", { _ in }, "wwid:naa.3 PART=1", false), ("/dev/sdf2", { _ in }, "wwid:naa.3 PART=2", false),
+        ])
+        #expect(
+            (0..<4).map { identity(catalog, $0) } == [
+                "ID=wwid:naa.1 PART=1", "ID=wwid:naa.2 PART=1", "ID=wwid:naa.3 PART=1", "ID=wwid:naa.3 PART=2",
+            ])
+        #expect(catalog.entries(DeviceIdentity("ID=wwid:naa.2 PART=1")).map { $0.path } == ["/dev/sde1"])
+        #expect(DeviceIdentity("/dev/sda1").isPath && !DeviceIdentity("PARTUUID=p3").isPath)
+    }
+
     @Test func readsWhatADiskSaysOfItself() throws {
         let root = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: root) }
@@ -96,7 +112,11 @@ import Testing
         #expect(try identity("254:0") == "serial:disk1")
         #expect(try identity("254:16") == nil)
         #expect(try identity("179:0") == "cid:0123")
-        #expect(try identity("8:1") == nil)
+        try write("naa.7\n", "../devices/sdb/device/wwid")
+        try write("2\n", "../devices/sdb/sdb2/partition")
+        try FileManager.default.createSymbolicLink(
+            atPath: root.appending(path: "dev/block/8:18").path, withDestinationPath: "../../dev/devices/sdb/sdb2")
+        #expect(try identity("8:18") == "wwid:naa.7 PART=2")
         #expect(try identity("9:9") == nil)
     }
 }

@@ -6,7 +6,7 @@ import Testing
 /// What is in use, told from tables as systems have them.
 @Suite struct DeviceUsesTests {
     private static let noDevice: Set<String> = [
-        "proc", "sysfs", "devtmpfs", "tmpfs", "overlay", "9p", "virtiofs", "autofs", "fuse", "nfs4", "zfs",
+        "proc", "sysfs", "devtmpfs", "tmpfs", "overlay", "9p", "virtiofs", "autofs", "fuse", "nfs4", "zfs", "ubifs",
     ]
 
     private static func number(_ text: String) -> DeviceNumber {
@@ -97,6 +97,14 @@ import Testing
                 "watch the bcachefs on /x: its block device /dev/a:/dev/b is not known"
             ),
             (
+                "36 1 0:51 / /x rw - ubifs ubi0:data rw\n",
+                "watch the ubifs on /x: it lies on flash memory, ubi0:data, which is no block device"
+            ),
+            (
+                "36 1 0:51 / /x rw - unheardof /dev/gone rw\n",
+                "watch the unheardof on /x: its block device /dev/gone is not known"
+            ),
+            (
                 "36 1 8:1 / /x rw - xfs /dev/sda1 rw,logdev=/dev/gone,noquota\n",
                 "watch the xfs on /x: its block device /dev/gone is not known"
             ),
@@ -104,6 +112,31 @@ import Testing
     func namesWhatItCannotFollow(table: String, expected: String) {
         let found = uses(usage(table, [Self.device("8:1", "sda1")]))
         #expect(found.failures.map { $0.description } == [expected])
+    }
+
+    /// What the kernel mounts for itself is not in /proc/filesystems, and shows up if somebody binds it: `ip netns`, Docker, snapd.
+    @Test func ignoresNamespacesAndFilesThatAreMounted() {
+        let table = """
+            63 43 0:4 net:[4026532178] /run/docker/netns/x rw - nsfs nsfs rw
+            64 43 0:4 mnt:[4026532600] /run/snapd/ns/firefox.mnt rw - nsfs nsfs rw
+            65 43 0:5 / /run/pid rw - pidfs pidfs rw
+            66 43 0:61 / /mnt/image ro - erofs /srv/image.erofs ro,user_xattr
+            67 43 0:62 / /mnt/demand ro - erofs none ro,fsid=x
+            68 43 0:63 / /mnt/new rw - unheardof unheardof rw
+
+            """
+        let found = uses(usage(table, [Self.device("8:1", "sda1")]))
+        #expect(found.uses.isEmpty)
+        #expect(found.failures.isEmpty, "\(found.failures)")
+    }
+
+    /// A bcachefs has the number of its first device; the others are held by the kernel.
+    @Test func findsEveryDeviceOfABcachefs() {
+        let found = uses(
+            usage(
+                "36 1 8:1 / /x rw - bcachefs /dev/sda1:/dev/sdb1 rw\n",
+                [Self.device("8:1", "sda1", claimed: true), Self.device("8:17", "sdb1", claimed: true)]))
+        #expect(found.uses.map { $0.device.description } == ["8:1", "8:17"])
     }
 
     @Test func findsTheLogOfXFSOnItsOwnDevice() {
