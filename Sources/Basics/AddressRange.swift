@@ -10,6 +10,9 @@ public let maximumBackupByteCount: UInt64 = 4 << 30
 /// Ranges of memory that a machine has at most, here: as many as the core header that names them may have.
 public let maximumMemoryRanges = 4095
 
+/// Bytes of all ELF notes at most that kernel A gives to kernel B and that kernel B reads: it has little memory.
+public let maximumNoteByteCount = 2 << 20
+
 extension Range where Bound == UInt64 {
     /// Bytes in the range.
     public var byteCount: UInt64 { upperBound - lowerBound }

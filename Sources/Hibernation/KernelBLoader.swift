@@ -29,6 +29,8 @@ extension Hibernate {
         description.reportKey = reportKey
         description.partitionUUID = preparation.partition.uuid
         description.partitionGeneration = preparation.partition.generation
+        let note = description.encoded()
+        try Hibernate.requireReadable(note, description.watchedDevices, beside: a.vmcoreInfo.count)
         return try LoadPlan(
             KernelB(
                 kernel: preparation.kernel, initrd: preparation.initrd,
@@ -43,8 +45,23 @@ extension Hibernate {
                 reservedEntries: a.memory.reserved,
                 notes: [
                     CoreNote(name: VMCoreInfo.noteName, content: a.vmcoreInfo),
-                    CoreNote(name: sessionNoteName, content: description.encoded()),
+                    CoreNote(name: sessionNoteName, content: note),
                 ], rsdp: a.rsdp, ownBootParameters: a.bootParameters))
+    }
+
+    /// Refuses a description that kernel B would not read.
+    /// - Parameter other: bytes of other notes.
+    static func requireReadable(
+        _ note: [UInt8], _ devices: [WatchedDevice], beside other: Int
+    ) throws(Failure) {
+        // Names, sizes and padding of the notes.
+        if note.count + other + 256 <= maximumNoteByteCount { return }
+        guard let most = devices.max(by: { $0.extents.count < $1.extents.count }), !most.extents.isEmpty else { return }
+        throw Failure(
+            "watch", most.user,
+            "\(most.extents.count) places on it would show a change, and with those of everything else kernel B would have "
+                + "\(describe(bytes: UInt64(note.count))) to read, of \(describe(bytes: UInt64(maximumNoteByteCount)))",
+            remedy: "unmount it, or turn it off with swapoff")
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.

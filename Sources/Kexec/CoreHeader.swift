@@ -19,7 +19,7 @@ struct CoreHeader {
     private let notes: [UInt8]
     private let memory: [AddressRange]
 
-    /// - Throws: where there are more ranges than kernel B reads.
+    /// - Throws: if there are more ranges, or larger notes, than kernel B reads.
     init(notes: [CoreNote], memory: [AddressRange]) throws(Failure) {
         guard memory.count <= maximumMemoryRanges else {
             throw Failure(
@@ -35,6 +35,12 @@ struct CoreHeader {
             bytes += [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
             bytes += note.content
             bytes += [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
+        }
+        guard bytes.count <= maximumNoteByteCount else {
+            throw Failure(
+                "describe", "this session",
+                "that takes \(describe(bytes: UInt64(bytes.count))), and kernel B reads "
+                    + describe(bytes: UInt64(maximumNoteByteCount)))
         }
         self.notes = bytes
         self.memory = memory

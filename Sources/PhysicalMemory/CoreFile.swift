@@ -7,9 +7,6 @@ public final class CoreFile: @unchecked Sendable {
     private let file: File
     private let notes: [UInt8]
 
-    /// Notes are read up to this many bytes in all: VMCOREINFO has a page, the session's description a few.
-    private static let noteLimit: UInt64 = 1 << 20
-
     public init(_ path: String) throws(Failure) {
         file = try File(path)
         var bytes = try CoreFile.read(file, count: ELFCore.headerByteCount, at: 0)
@@ -18,7 +15,7 @@ public final class CoreFile: @unchecked Sendable {
         segments = core.segments
         var notes: [UInt8] = []
         for note in core.notes {
-            guard note.byteCount <= CoreFile.noteLimit - UInt64(notes.count) else {
+            guard note.byteCount <= UInt64(max(0, maximumNoteByteCount - notes.count)) else {
                 throw Failure("read", path, "its notes are too large")
             }
             notes += try CoreFile.read(file, count: Int(note.byteCount), at: note.offset)

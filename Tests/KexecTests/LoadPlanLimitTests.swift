@@ -80,6 +80,18 @@ import Testing
         #expect(refusal?.contains("the memory map has 8193 ranges, more than 8192") == true)
     }
 
+    /// Kernel B would jump back at once.
+    @Test func refusesADescriptionThatKernelBDoesNotRead() throws {
+        func refusal(_ count: Int) throws -> String? {
+            var b = try kernelB([0x10_0000..<0x800_0000])
+            b.notes = [CoreNote(name: "Torpor", content: [UInt8](repeating: 7, count: count))]
+            return reason(b)
+        }
+        // The note's header, and its name with a NUL.
+        #expect(try refusal(maximumNoteByteCount - 12 - 8) == nil)
+        #expect(try refusal(maximumNoteByteCount - 12 - 7)?.contains("and kernel B reads 2.0 MiB") == true)
+    }
+
     @Test func fillsTheCommandLineToItsEnd() throws {
         let empty = try #require(
             try LoadPlan(kernelB([0x10_0000..<0x800_0000], words: "")).pieces.first {

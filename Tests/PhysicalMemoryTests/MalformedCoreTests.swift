@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [1 << 20 + 1, 1 << 62] as [UInt64])
+    @Test(arguments: [UInt64(maximumNoteByteCount) + 1, 1 << 62] as [UInt64])
     func refusesNotesThatAreTooLarge(count: UInt64) {
         let failure = #expect(throws: Failure.self) { try withCore(noteByteCount: count) { (_) throws in } }
         #expect(failure?.reason == "its notes are too large")
