@@ -16,6 +16,11 @@ struct KernelBDevices {
                 "use", "\(path), \(use)", "it lies on \(layer), and kernel B has only disks and their partitions",
                 remedy: "use a partition of a disk")
         }
+        if let network = network(device) {
+            throw Failure(
+                "use", "\(path), \(use)", "it is reached through a network (\(network)), which kernel B does not have",
+                remedy: "use a disk of this machine")
+        }
         if isRunningKernel, let (driver, module) = loadableDriver(of: device) {
             throw Failure(
                 "use", "\(path), \(use)",
@@ -39,6 +44,36 @@ struct KernelBDevices {
             if exists("\(top)/loop") { return "a loop device" }
         }
         return "a block device that software makes"
+    }
+
+    /// The way over a network by which a disk is reached, for messages; nil for a disk of this machine (6.12: where the drivers
+    /// put their disks in sysfs).
+    func network(_ device: DeviceNumber) -> String? {
+        guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return nil }
+        let path = resolved("dev/block", link)
+        for (number, part) in path.enumerated() {
+            func isNumbered(_ name: String) -> Bool {
+                part.utf8.starts(with: name.utf8)
+                    && parseNumber(String(decoding: part.utf8.dropFirst(name.utf8.count), as: UTF8.self)) != nil
+            }
+            // drivers/scsi/scsi_transport_iscsi.c, iSER included
+            if isNumbered("session") { return "iSCSI" }
+            // drivers/scsi/fcoe/fcoe_sysfs.c
+            if isNumbered("ctlr_") { return "FCoE" }
+            // drivers/usb/usbip/vhci_hcd.c
+            if isNumbered("vhci_hcd.") { return "USB/IP" }
+            // drivers/block/rbd.c, `rbd_root_dev`
+            if part == "rbd", number > 0, path[number - 1] == "devices" { return "RBD" }
+            if part == "nvme-fabrics" { return "NVMe over Fabrics" }
+        }
+        // A namespace that several controllers may reach hangs on its subsystem (drivers/nvme/host/sysfs.c, `transport`).
+        guard let number = path.firstIndex(of: "nvme-subsystem"), number + 1 < path.count else { return nil }
+        let subsystem = "\(sysfs)/\(path[...(number + 1)].joined(separator: "/"))"
+        for entry in (try? listDirectory(subsystem)) ?? [] {
+            guard let transport = try? readText("\(subsystem)/\(entry)/transport") else { continue }
+            if ["tcp", "rdma", "fc", "loop"].contains(trimmed(transport)) { return "NVMe over Fabrics" }
+        }
+        return nil
     }
 
     /// The first driver on the way from a device to its bus that is a loadable module.

@@ -95,6 +95,40 @@ import Testing
         #expect(try refusal("7:0", isRunningKernel: false) == layer("a loop device"))
     }
 
+    @Test func refusesDisksOfANetwork() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        try build()
+        let pci = "devices/pci0000:00/0000:00:05.0"
+        let paths = [
+            "8:32": "devices/platform/host6/session1/target6:0:0/6:0:0:1/block/sdc",
+            "8:33": "devices/platform/host6/session1/target6:0:0/6:0:0:1/block/sdc/sdc1",
+            "8:48": "\(pci)/net/eth0/ctlr_0/host7/rport-7:0-1/target7:0:1/7:0:1:0/block/sdd",
+            "252:0": "devices/rbd/0/block/rbd0", "259:4": "devices/virtual/nvme-fabrics/ctl/nvme2/nvme2n1",
+            "8:64": "devices/platform/vhci_hcd.0/usb5/5-1/5-1:1.0/host9/target9:0:0/9:0:0:0/block/sde",
+            "259:5": "devices/virtual/nvme-subsystem/nvme-subsys3/nvme3n1/nvme3n1p1",
+            // Of this machine: a disk of an adapter for Fibre Channel, and what only looks like it.
+            "8:80": "\(pci)/host3/rport-3:0-1/target3:0:1/3:0:1:0/block/sdf",
+            "8:96": "\(pci)/sessions/session/ctlr_x/block/sdg",
+        ]
+        for (number, path) in paths {
+            try folder(path)
+            try link("dev/block/\(number)", "../../\(path)")
+        }
+        try link("devices/virtual/nvme-subsystem/nvme-subsys3/nvme3", "../../nvme-fabrics/ctl/nvme3")
+        try write("tcp\n", "devices/virtual/nvme-fabrics/ctl/nvme3/transport")
+        try write("pcie\n", "\(pci)/nvme/nvme0/transport")
+        for (number, name) in [
+            ("8:32", "iSCSI"), ("8:33", "iSCSI"), ("8:48", "FCoE"), ("252:0", "RBD"), ("259:4", "NVMe over Fabrics"),
+            ("8:64", "USB/IP"), ("259:5", "NVMe over Fabrics"),
+        ] {
+            #expect(
+                try refusal(number, isRunningKernel: false)
+                    == "use /dev/x, the hibernation partition: it is reached through a network (\(name)), which kernel B "
+                    + "does not have; use a disk of this machine")
+        }
+        for number in ["8:80", "8:96", "259:1", "8:1"] { #expect(try refusal(number, isRunningKernel: false) == nil) }
+    }
+
     @Test func refusesADriverThatIsAModule() throws {
         defer { try? FileManager.default.removeItem(at: root) }
         try build()
