@@ -72,7 +72,7 @@ struct Restore {
         let copies = try copies(of: partition)
         try steps.run(.machine) { () throws(Failure) in try ResumeChecks(description).perform() }
         try steps.run(.fingerprints) { () throws(Failure) in
-            try Fingerprints(catalog: catalog, seconds: settings.waitSeconds, state: state)
+            try Fingerprints(catalog: catalog, seconds: settings.watchedDeviceSeconds, state: state)
                 .expectUnchanged(
                     description.watchedDevices + description.watchedAreas.map { WatchedDevice($0) })
         }

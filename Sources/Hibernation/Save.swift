@@ -38,7 +38,7 @@ struct Save {
 
         let partition = try steps.run(.partition) { () throws(Failure) in try usablePartition(description) }
         description.watchedDevices = try steps.run(.fingerprints) { () throws(Failure) in
-            try Fingerprints(catalog: catalog, seconds: settings.waitSeconds, state: state)
+            try Fingerprints(catalog: catalog, seconds: settings.watchedDeviceSeconds, state: state)
                 .taken(description.watchedDevices)
         }
         let ranges = description.savedRanges

@@ -28,6 +28,8 @@ public struct Settings: Sendable {
     public var codec = Codec.standard
     /// Seconds to wait for the device to appear.
     public var waitSeconds: Int
+    /// Seconds to wait for a device that kernel A used, which is known to have been there: as long as for one that was named.
+    public var watchedDeviceSeconds = Settings.namedDeviceSeconds
     /// Seconds without a sign of life, besides those it may wait for a device, after which a role's work is given up.
     public var patienceSeconds = 120
     public var fallback: Fallback
@@ -103,7 +105,10 @@ public struct Settings: Sendable {
             fault = Fault(text)
             if fault == nil { problems.append("torpor.fault=\(text) is no STEP:KIND") }
         }
-        waitSeconds = seconds("torpor.wait", commandLine) ?? waitSeconds
+        if let given = seconds("torpor.wait", commandLine) {
+            waitSeconds = given
+            watchedDeviceSeconds = given
+        }
         patienceSeconds = seconds("torpor.patience", commandLine) ?? patienceSeconds
         if let text = commandLine.value("torpor.fallback") {
             if let value = Fallback(rawValue: text) {

@@ -32,6 +32,16 @@ import Testing
         #expect(all.isDebugging && all.isResumeForbidden && all.jumpBackEntry == 0x1234_56ab && all.problems == [])
     }
 
+    /// A disk that kernel A used was there, so it may take its time, whatever the partition is called.
+    @Test(arguments: [
+        ("", 2, 30), ("torpor.device=/dev/x", 30, 30), ("torpor.wait=5", 5, 5), ("torpor.wait=90", 90, 90),
+        ("torpor.wait=x", 2, 30),
+    ])
+    func waitsForWatchedDevices(words: String, partition: Int, watched: Int) {
+        #expect(settings(words).waitSeconds == partition)
+        #expect(settings(words).watchedDeviceSeconds == watched)
+    }
+
     @Test(arguments: [
         "torpor.device=sda", "torpor.session=x", "torpor.after=sleep", "torpor.codec=lzma", "torpor.wait=-1",
         "torpor.wait=86401", "torpor.fallback=", "torpor.wait=18446744073709551615", "torpor.fault=pages",
