@@ -50,5 +50,9 @@ extension Hibernate {
     /// Drops what kernel A's page cache still has of the partition, from before kernel B wrote to it.
     func dropStaleBuffers(_ path: String) {
         if let file = try? File(path) { dropBuffers(file) }
+        // A boot loader may have written its environment into the file's blocks, which no file system knows of.
+        for path in ["/boot/grub/grubenv", "/boot/grub2/grubenv", "/grub/grubenv", "/grub2/grubenv"] {
+            if let file = try? File(path, .nonBlocking) { dropContents(file) }
+        }
     }
 }

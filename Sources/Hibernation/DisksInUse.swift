@@ -36,8 +36,8 @@ struct DisksInUse {
             excluded.insert(partition)
             try b.requirePresent(partition, path, use: "the hibernation partition", isRunningKernel: isRunningKernel)
         }
-        let found = try WatchedDevices(catalog, excluded: excluded, isUnwatchedAllowed: isUnwatchedAllowed, &findings)
-        for disk in found.disks {
+        var found = try WatchedDevices(catalog, excluded: excluded, isUnwatchedAllowed: isUnwatchedAllowed, &findings)
+        try found.leaveOutMissing(&findings) { (disk) throws(Failure) in
             try b.requirePresent(
                 disk, try deviceNode(disk), use: "which this system uses", isRunningKernel: isRunningKernel)
         }
@@ -67,10 +67,16 @@ struct DisksInUse {
         for problem in efiPartitions.restore() { tell("warning: \(problem)") }
     }
 
-    /// Refuses if something has come into use since: it would not be watched.
-    func requireNothingNew() throws(Failure) {
-        if isUnwatchedAllowed { return }
-        try WatchedDevices.requireNothingNew(since: uses, catalog, excluded: excluded)
+    /// What keeps kernel A from jumping now although it was ready before, as a refusal; nil if nothing does. Another look at
+    /// everything may mend it: what has come into use would not be watched, and a file system that was unmounted is mounted again.
+    /// - Parameter isUnmounted: whether the EFI system partitions were given up.
+    func newUse(isUnmounted: Bool) throws(Failure) -> Failure? {
+        if !isUnwatchedAllowed,
+            let failure = try WatchedDevices.newUse(since: uses, catalog, excluded: excluded)
+        {
+            return failure
+        }
+        return isUnmounted ? try efiPartitions.newUse() : nil
     }
 
     private static func staleness(_ failure: Failure) -> String {

@@ -4,7 +4,7 @@ import Linux
 /// The FAT file systems that the firmware and the boot loader write to themselves (a random seed, counted boots): kernel A
 /// gives them up for the time of the jump, so that it has nothing of them in memory that could be stale afterwards.
 struct EFIPartitions {
-    /// The mounts of such file systems, in the order in which they were made.
+    /// The mounts of such file systems, in an order in which they can be made.
     private(set) var mounts: [MountEntry] = []
 
     /// The devices that they are mounted from.
@@ -29,10 +29,26 @@ struct EFIPartitions {
                 devices.insert(mount.device)
             }
         }
-        mounts = all.filter { devices.contains($0.device) }.sorted { $0.identifier < $1.identifier }
+        mounts = EFIPartitions.ordered(all.filter { devices.contains($0.device) })
         covered = all.filter { other in
             !devices.contains(other.device) && mounts.contains { $0.identifier == other.parent }
         }
+    }
+
+    /// Mounts in the order of the table, but each behind the one that it lies upon, and one that shows a folder behind one that
+    /// shows all. The numbers of mounts tell nothing: they are used again.
+    private static func ordered(_ mounts: [MountEntry]) -> [MountEntry] {
+        var left = mounts
+        var done: [MountEntry] = []
+        while !left.isEmpty {
+            let next =
+                left.firstIndex { mount in
+                    !left.contains { $0.identifier == mount.parent && $0.identifier != mount.identifier }
+                        && (mount.root == "/" || whole(mount, done) != nil || whole(mount, left) == nil)
+                } ?? 0
+            done.append(left.remove(at: next))
+        }
+        return done
     }
 
     /// Mounts upon them.
@@ -49,9 +65,34 @@ struct EFIPartitions {
             throw busy(mounts.first { $0.identifier == mount.parent } ?? mount, "\(mount.target) is mounted upon it")
         }
         for mount in mounts {
-            if mount.root != "/" { throw busy(mount, "only its folder \(mount.root) is mounted there") }
+            if mount.root != "/", EFIPartitions.whole(mount, mounts) == nil {
+                throw busy(mount, "only its folder \(mount.root) is mounted there")
+            }
             if let user = user(of: mount) { throw busy(mount, "\(user) uses it") }
         }
+    }
+
+    /// The mount of all of the file system of which another one shows a folder.
+    private static func whole(_ mount: MountEntry, _ mounts: [MountEntry]) -> MountEntry? {
+        mounts.first { $0.device == mount.device && $0.root == "/" }
+    }
+
+    /// Who uses them again although they were unmounted, as a refusal; nil if nobody does. An automounter mounts them for whoever
+    /// looks into their folders.
+    func newUse() throws(Failure) -> Failure? {
+        let all = mounts.isEmpty ? [] : try mountsOfAllNamespaces()
+        return newUse(all) { device in (try? deviceNode(device)).map { isClaimed($0) } ?? false }
+    }
+
+    /// - Parameter all: the mounts of all namespaces.
+    func newUse(_ all: [MountEntry], isClaimed: (DeviceNumber) -> Bool) -> Failure? {
+        for mount in mounts {
+            if all.contains(where: { $0.device == mount.device }) {
+                return busy(mount, "it was mounted again meanwhile")
+            }
+            if isClaimed(mount.device) { return busy(mount, "something holds it again") }
+        }
+        return nil
     }
 
     /// Unmounts them; if one cannot be, those that were are mounted again.
@@ -72,7 +113,7 @@ struct EFIPartitions {
                     namespaceUser(of: mount).map { "\($0) has it mounted for itself" } ?? "something holds it")
             }
         } catch {
-            _ = EFIPartitions.mountAgain(done.reversed())
+            _ = EFIPartitions.mountAgain(done.reversed(), mounts)
             throw error
         }
     }
@@ -92,13 +133,20 @@ struct EFIPartitions {
         for device in devices {
             if let path = try? deviceNode(device), let file = try? File(path) { dropBuffers(file) }
         }
-        return problems + EFIPartitions.mountAgain(mounts)
+        return problems + EFIPartitions.mountAgain(mounts, mounts)
     }
 
-    private static func mountAgain(_ mounts: some Sequence<MountEntry>) -> [String] {
+    /// - Parameter all: among which is that of the whole file system if one of the mounts shows a folder.
+    private static func mountAgain(_ mounts: some Sequence<MountEntry>, _ all: [MountEntry]) -> [String] {
         var problems: [String] = []
         for mount in mounts {
-            do throws(Failure) { try mount.perform() } catch {
+            do throws(Failure) {
+                if mount.root != "/", let whole = whole(mount, all) {
+                    try mount.performBinding((whole.target == "/" ? "" : whole.target) + mount.root)
+                } else {
+                    try mount.perform()
+                }
+            } catch {
                 problems.append("\(mount.user) is not mounted any more: \(error)")
             }
         }

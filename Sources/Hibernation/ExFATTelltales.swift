@@ -25,7 +25,7 @@ func exfatTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
         device, clusterByteCount: clusterByteCount, dataOffset: dataStart, clusters: clusters,
         tableOffset: isSecond ? (tableStart + tableEnd) / 2 : tableStart, entryBits: 32)
     map.isExtended = true
-    var walk = ExFATWalk(map, ranges: [Telltales.beginning, tableStart..<tableEnd])
+    var walk = ExFATWalk(map, ranges: [0..<pageSize, tableStart..<tableEnd])
     try walk.run(root: try long(96))
     return Telltales(ranges: walk.ranges, areMoving: true)
 }

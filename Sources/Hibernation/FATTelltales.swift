@@ -125,7 +125,7 @@ func fatTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     let map = try ClusterMap(
         device, clusterByteCount: sectorsPerCluster * sector, dataOffset: dataStart * sector, clusters: clusters,
         tableOffset: reserved * sector, entryBits: bits)
-    var ranges = [Telltales.beginning, 0..<(reserved + tableSectors) * sector]
+    var ranges: [Range<UInt64>] = [0..<pageSize, 0..<(reserved + tableSectors) * sector]
     // Directories that have not been looked at, as their first clusters.
     var pending: [UInt64] = []
     func look(_ range: Range<UInt64>) throws(Failure) {

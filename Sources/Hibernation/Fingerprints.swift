@@ -23,7 +23,10 @@ struct Fingerprints {
             }
         }
         let found = try read(devices, paths)
-        for number in devices.indices { devices[number].fingerprints = found[number] }
+        for number in devices.indices {
+            if let failure = Fingerprints.otherSize(devices[number], found[number]) { throw failure }
+            devices[number].fingerprints = found[number]
+        }
         return devices
     }
 
@@ -66,7 +69,7 @@ struct Fingerprints {
             let reader = try FileSystemReader(
                 File(aroundCache: entry.path), byteCount: entry.byteCount, whileReading: state.beat)
             state.activity = "reading \(entry.path)"
-            if let telltales = try telltales(movingType(reader), isReadOnly: false, reader) {
+            if let telltales = try telltales(movingType(reader), isDeviceReadOnly: false, reader) {
                 ranges += telltales.ranges
             }
         }
@@ -122,6 +125,19 @@ struct Fingerprints {
         return sum
     }
 
+    /// Why devices cannot be those that kernel A had, by their sizes; nil if they may be.
+    private static func otherSize(_ device: WatchedDevice, _ found: [WatchedDevice.Fingerprint]) -> Failure? {
+        var left = found.map { $0.byteCount }
+        for size in device.fingerprints.map({ $0.byteCount }) {
+            if let number = left.firstIndex(of: size) {
+                left.remove(at: number)
+            } else if let other = found.first?.byteCount {
+                return missing(device, "its device \(device.identity) has \(other) bytes, and had \(size)")
+            }
+        }
+        return nil
+    }
+
     /// Why what was found is not what was there; nil if it is. Copies of what was there are no difference.
     static func difference(
         _ device: WatchedDevice, _ found: [WatchedDevice.Fingerprint], _ paths: [String]
@@ -140,9 +156,15 @@ struct Fingerprints {
                 return missing(
                     device, "its device \(device.identity) has \(size) bytes, and had \(lost.byteCount)")
             }
+            // One that has the name alone is the one that was there. A path, or a name that others share, may mean another.
+            let isSure = device.fingerprints.count == 1 && found.count == 1 && !DeviceIdentity(device.identity).isPath
             return Failure(
                 "resume", "kernel A", "\(device.user) was used since, on \(device.identity)",
-                remedy: "the session no longer fits what is there; give it up with torpor discard", isFinal: true)
+                remedy: isSure
+                    ? "the session no longer fits what is there; give it up with torpor discard"
+                    : "if it is another disk of the same size, attach the disks as they were; else give the session up with "
+                        + "torpor discard",
+                isFinal: isSure)
         }
         guard left.contains(where: { !device.fingerprints.contains($0) }) else { return nil }
         return Failure(
@@ -157,11 +179,13 @@ struct Fingerprints {
 }
 
 /// Refuses places that are too many, or too large, to be read again.
-func requireReadable(_ extents: [Range<UInt64>], user: String) throws(Failure) {
+func requireReadable(
+    _ extents: [Range<UInt64>], user: String, remedy: String = "unmount it"
+) throws(Failure) {
     let size = extents.reduce(0) { $0 + $1.byteCount }
     if extents.count > WatchedDevice.maximumExtents || size > WatchedDevice.maximumByteCount {
         throw Failure(
             "watch", user, "what would show a change are \(extents.count) places with \(describe(bytes: size))",
-            remedy: "unmount it")
+            remedy: remedy)
     }
 }

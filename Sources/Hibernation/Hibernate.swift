@@ -26,7 +26,7 @@ public struct Hibernate: Sendable {
         self.initrdPath = initrdPath
     }
 
-    /// How often kernel B is loaded again because the kernel has moved the report's page meanwhile.
+    /// How often kernel B is loaded at most: something may have come into use meanwhile, or the report's page was moved.
     private static let loadAttempts = 4
 
     /// Whether this system can hibernate, as far as that can be told without loading anything.
@@ -51,8 +51,12 @@ public struct Hibernate: Sendable {
         }
         return (
             preparation.path,
-            preparation.backupEnd.parametersForC(
-                needsFourLevels: preparation.needsFourLevels, MemoryTakers(isOwnKernel: preparation.isOwnKernel), own)
+            // Named, the partition is waited for, and no other one is taken for it.
+            ["torpor.device=UUID=\(preparation.partition.uuid)"]
+                + preparation.backupEnd.parametersForC(
+                    needsFourLevels: preparation.needsFourLevels, MemoryTakers(isOwnKernel: preparation.isOwnKernel),
+                    own
+                )
         )
     }
 
@@ -83,15 +87,21 @@ public struct Hibernate: Sendable {
         for attempt in 1... {
             isUnmounted = try disks.giveUpEFIPartitions(&findings)
             syncFileSystems()
-            try disks.requireNothingNew()
-            useUpKeptPages(affinity)
-            page.note(try MemoryNote.now())
-            // The last look: what was done since the load may have moved the page. Its old place still has its key then, and
-            // kernel B would take that for the report's page, so that the next load comes with another key.
-            if try page.isInPlace { break }
+            // The memory that was taken for the load may have brought swap space into use, and an automounter may have mounted
+            // what was unmounted.
+            let newUse = try disks.newUse(isUnmounted: isUnmounted)
+            if newUse == nil {
+                useUpKeptPages(affinity)
+                page.note(try MemoryNote.now())
+                // The last look: what was done since the load may have moved the page. Its old place still has its key then, and
+                // kernel B would take that for the report's page, so that the next load comes with another key.
+                if try page.isInPlace { break }
+            }
             guard attempt < Hibernate.loadAttempts else {
-                throw Failure(
-                    "load", "kernel B", "the kernel keeps moving the page that the report goes to", remedy: "try again")
+                throw newUse
+                    ?? Failure(
+                        "load", "kernel B", "the kernel keeps moving the page that the report goes to",
+                        remedy: "try again")
             }
             // Kernel and initrd may be on one of them.
             if isUnmounted { disks.mountEFIPartitions(tell) }

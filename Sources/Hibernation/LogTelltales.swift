@@ -30,7 +30,7 @@ func xfsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     guard blockSize >= 512, blockSize <= 64 << 10, blockSize.nonzeroBitCount == 1, groupShift < 32, groupBlocks > 0,
         groupBlocks <= 1 << groupShift
     else { throw FileSystemReader.malformed("its superblock is malformed") }
-    var ranges = [Telltales.beginning]
+    var ranges: [Range<UInt64>] = [0..<pageSize]
     // A log on a device of its own is watched there.
     if logStart != 0 {
         let group = logStart >> groupShift, inside = logStart & (1 << groupShift - 1)
@@ -62,7 +62,8 @@ func f2fsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     let start = checkpoint << blockShift, pack = UInt64(1) << (blockShift + segmentShift)
     let end = start + segments << (blockShift + segmentShift)
     guard end <= device.byteCount else { throw FileSystemReader.malformed("its checkpoints are malformed") }
-    var ranges = [Telltales.beginning, start..<end]
+    // Both superblocks in front.
+    var ranges: [Range<UInt64>] = [0..<8 << 10, start..<end]
     // Either of the two checkpoints may be the one that counts: the next nodes of files are written where it says
     // (fs/f2fs/recovery.c, `find_fsync_dnodes`).
     for place in [start, start + pack] where place + 132 <= end {

@@ -26,7 +26,7 @@ import Testing
             // What is mounted twice is unmounted twice.
             (
                 "60 1 8:1 / /again rw - vfat /dev/sda1 rw\n50 1 8:1 / /boot/efi rw - vfat /dev/sda1 rw\n", [:],
-                ["/boot/efi", "/again"]
+                ["/again", "/boot/efi"]
             ),
             // Others are watched.
             ("50 1 8:1 / /media/stick rw - vfat /dev/sda1 rw\n", ["8:1": "0xc"], []),
@@ -44,8 +44,75 @@ import Testing
             failure?.description.contains(
                 "unmount the vfat on /boot, to which the boot loader may write: /boot/x is mounted upon it") == true)
         #expect(failure?.remedy?.contains("--allow-unwatched") == true)
-        let bound = partitions("50 1 8:1 /EFI /boot rw - vfat /dev/sda1 rw\n")
+        let bound = partitions("50 1 77:77 /EFI /boot rw - vfat /dev/sda1 rw\n")
         #expect(throws: Failure.self) { try bound.requireUnused() }
+    }
+
+    /// The numbers of mounts are used again, so that the first may have the largest one.
+    @Test func unmountsWhatLiesUponAnotherFirst() throws {
+        // /efi, its folder on /boot, and all of it once more upon that: each after what it needs.
+        let nested = partitions(
+            """
+            31 90 8:1 / /boot/whole rw - vfat /dev/sda1 rw
+            90 1 8:1 /EFI/arch /boot rw - vfat /dev/sda1 rw
+            40 1 8:1 / /efi rw - vfat /dev/sda1 rw
+
+            """)
+        #expect(nested.mounts.map { $0.target } == ["/efi", "/boot", "/boot/whole"])
+        let stacked = partitions(
+            "90 1 8:1 / /boot rw - vfat /dev/sda1 rw\n31 90 8:1 / /boot/efi rw - vfat /dev/sda1 rw\n")
+        #expect(stacked.mounts.map { $0.target } == ["/boot", "/boot/efi"])
+    }
+
+    /// Arch users bind a folder of /efi to /boot: it is mounted again from there.
+    @Test func takesAFolderThatIsBoundElsewhere() throws {
+        let bound = partitions(
+            """
+            51 1 77:77 /EFI/arch /boot rw - vfat /dev/sda1 rw
+            50 1 77:77 / /efi rw - vfat /dev/sda1 rw
+
+            """)
+        #expect(bound.mounts.map { $0.target } == ["/efi", "/boot"])
+        #expect(throws: Never.self) { try bound.requireUnused() }
+    }
+
+    @Test(.enabled(if: effectiveUserID() == 0)) func bindsAFolderAgainAsItWas() throws {
+        let top = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
+        let target = top + ".bound"
+        try Mount("none", on: top, type: "tmpfs").perform()
+        defer {
+            try? unmountFileSystem(top)
+            rmdir(top)
+            rmdir(target)
+        }
+        for folder in ["\(top)/EFI", "\(top)/EFI/arch", target] { try #require(mkdir(folder, 0o755) == 0) }
+        func line() throws -> MountEntry {
+            try #require(mountEntries(try readText("/proc/self/mountinfo")).last { $0.target == target })
+        }
+        var first = try #require(mountEntries(try readText("/proc/self/mountinfo")).last { $0.target == top })
+        first.target = target
+        first.options = ["ro", "nosuid", "noexec", "relatime"]
+        first.propagation = []
+        try first.performBinding("\(top)/EFI/arch")
+        let before = try line()
+        #expect(before.root == "/EFI/arch" && before.options == ["ro", "nosuid", "noexec", "relatime"])
+        try unmountFileSystem(target)
+        try before.performBinding(top + before.root)
+        defer { try? unmountFileSystem(target) }
+        var after = try line()
+        after.identifier = before.identifier
+        #expect(after == before)
+    }
+
+    /// An automounter mounts it again for whoever looks into its folder.
+    @Test func seesThatItIsMountedAgain() throws {
+        let table = "50 1 8:1 / /boot rw - vfat /dev/sda1 rw\n60 1 8:2 / / rw - ext4 /dev/sda2 rw\n"
+        let esp = partitions(table)
+        let others = mountEntries("60 1 8:2 / / rw - ext4 /dev/sda2 rw\n")
+        #expect(esp.newUse(others) { _ in false } == nil)
+        #expect(esp.newUse(mountEntries(table)) { _ in false }?.reason == "it was mounted again meanwhile")
+        #expect(esp.newUse(others) { _ in true }?.reason == "something holds it again")
+        #expect(partitions("").newUse(mountEntries(table)) { _ in true } == nil)
     }
 
     /// A file system of this machine takes the place of a FAT, which the kernel here may not have.

@@ -135,10 +135,56 @@ import Testing
         #expect(!other.isFinal)
         try FileManager.default.removeItem(atPath: path("d"))
         try change("c", at: 5)
-        #expect(refusal(devices)?.isFinal == true)
+        #expect(refusal(devices)?.description.contains("was used since") == true)
         try FileManager.default.removeItem(atPath: path("c"))
         let missing = try #require(refusal(devices))
         #expect(missing.description.contains("of its 2 devices UUID=u only 1 are there"))
+    }
+
+    /// Kernel B must not take another device for that of kernel A: kernel C would find the same one, and compare nothing.
+    @Test func kernelBRefusesADeviceOfAnotherSize() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try write("a", 4 << 20)
+        var named = device([0..<4096])
+        named.identity = path("a")
+        for device in [device([0..<4096]), named] {
+            let failure = #expect(throws: Failure.self) { try fingerprints().taken([device]) }
+            #expect(
+                failure?.description.contains("has 4194304 bytes, and had 3145728; attach the disks as they were")
+                    == true)
+        }
+        // Of two, one of each size.
+        try write("b")
+        var clones = device([0..<4096], count: 2)
+        #expect(throws: Failure.self) { try fingerprints().taken([clones]) }
+        clones.fingerprints[1].byteCount = 4 << 20
+        #expect(throws: Never.self) { try fingerprints().taken([clones]) }
+    }
+
+    /// Two disks without names that change places, and clones: a difference is not certain to be a use.
+    @Test func keepsTheSessionIfItMayBeAnotherDevice() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try write("a")
+        try write("b")
+        try change("b", at: 10)
+        var named = device([0..<4096])
+        named.identity = path("a")
+        let devices = try fingerprints().taken([named])
+        try FileManager.default.moveItem(atPath: path("a"), toPath: path("c"))
+        try FileManager.default.moveItem(atPath: path("b"), toPath: path("a"))
+        try FileManager.default.removeItem(atPath: path("c"))
+        let exchanged = try #require(refusal(devices))
+        #expect(exchanged.description.contains("was used since") && !exchanged.isFinal)
+        #expect(exchanged.remedy?.contains("attach the disks as they were") == true)
+        // One device had the name, and two have it now, neither as it was.
+        let one = try fingerprints().taken([device([0..<4096])])
+        try write("b")
+        try change("b", at: 11)
+        try change("a", at: 12)
+        let clones = try #require(refusal(one))
+        #expect(clones.description.contains("was used since") && !clones.isFinal)
+        try FileManager.default.removeItem(atPath: path("b"))
+        #expect(refusal(one)?.isFinal == true)
     }
 
     /// An image of version 1 has areas with one checksum, which all devices with the name have.

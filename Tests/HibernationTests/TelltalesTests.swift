@@ -17,7 +17,7 @@ import Testing
     // MARK: exFAT
 
     @Test func findsTableBitmapAndFoldersOfAnExFAT() throws {
-        let found = try #require(try telltales("exfat", isReadOnly: false, DiskImage.exFAT().reader))
+        let found = try #require(try telltales("exfat", isDeviceReadOnly: false, DiskImage.exFAT().reader))
         #expect(found.areMoving)
         #expect(contains(found.ranges, 16 << 20..<(16 << 20) + 64 * 512))
         func cluster(_ number: UInt64) -> Range<UInt64> {
@@ -32,7 +32,7 @@ import Testing
         func expectRefusal(_ change: (DiskImage) -> Void) {
             let disk = DiskImage.exFAT()
             change(disk)
-            #expect(throws: Failure.self) { try telltales("exfat", isReadOnly: false, disk.reader) }
+            #expect(throws: Failure.self) { try telltales("exfat", isDeviceReadOnly: false, disk.reader) }
             #expect(disk.reads < 10_000)
         }
         expectRefusal { $0.put([0], at: 3) }
@@ -58,7 +58,7 @@ import Testing
     @Test(arguments: [12, 16, 32])
     func findsTableAndFoldersOfAFAT(bits: Int) throws {
         let disk = DiskImage.fat(bits)
-        let found = try #require(try telltales("vfat", isReadOnly: false, disk.reader))
+        let found = try #require(try telltales("vfat", isDeviceReadOnly: false, disk.reader))
         #expect(found.areMoving)
         let table: UInt64 = bits == 32 ? 32 * 512 : 512
         #expect(contains(found.ranges, table..<table + DiskImage.fatTableSectors(bits) * 512))
@@ -76,7 +76,7 @@ import Testing
         func expectRefusal(_ bits: Int, _ change: (DiskImage) -> Void) {
             let disk = DiskImage.fat(bits)
             change(disk)
-            #expect(throws: Failure.self) { try telltales("vfat", isReadOnly: false, disk.reader) }
+            #expect(throws: Failure.self) { try telltales("vfat", isDeviceReadOnly: false, disk.reader) }
         }
         expectRefusal(16) { $0.put(UInt16(513), at: 11) }
         expectRefusal(16) { $0.put([3], at: 13) }
@@ -116,7 +116,7 @@ import Testing
         let bytes = UInt64(size << 20)
         func held() throws -> [[UInt8]] {
             let reader = try FileSystemReader(File(path), byteCount: bytes)
-            let found = try #require(try telltales("vfat", isReadOnly: false, reader))
+            let found = try #require(try telltales("vfat", isDeviceReadOnly: false, reader))
             // The beginning is left out: it is more than these changes need.
             return try found.ranges.dropFirst().map { try reader.bytes(at: $0.lowerBound, count: Int($0.byteCount)) }
         }
@@ -151,7 +151,7 @@ import Testing
     @Test(.enabled(if: exists("/usr/sbin/mkfs.exfat")))
     func findsThePlacesOfARealExFAT() throws {
         try withFileSystem("/usr/sbin/mkfs.exfat -b 16M") { (reader: FileSystemReader) throws in
-            let found = try #require(try telltales("exfat", isReadOnly: false, reader))
+            let found = try #require(try telltales("exfat", isDeviceReadOnly: false, reader))
             // The table begins with the medium's mark; the root with an entry of the bitmap or the label.
             let places = found.ranges.dropFirst()
             let table = try #require(places.first)
@@ -165,7 +165,7 @@ import Testing
     @Test(.enabled(if: exists("/usr/sbin/mkfs.xfs")))
     func findsTheLogOfARealXFS() throws {
         try withFileSystem("/usr/sbin/mkfs.xfs -q") { (reader: FileSystemReader) throws in
-            let found = try #require(try telltales("xfs", isReadOnly: false, reader))
+            let found = try #require(try telltales("xfs", isDeviceReadOnly: false, reader))
             let log = try #require(found.ranges.last)
             #expect(log.lowerBound > 8 << 20)
             #expect(try reader.bytes(at: log.lowerBound, count: 4) == [0xfe, 0xed, 0xba, 0xbe])
@@ -175,7 +175,7 @@ import Testing
     @Test(.enabled(if: exists("/usr/sbin/mkfs.f2fs")))
     func findsTheCheckpointsOfARealF2FS() throws {
         try withFileSystem("/usr/sbin/mkfs.f2fs -q") { (reader: FileSystemReader) throws in
-            let found = try #require(try telltales("f2fs", isReadOnly: false, reader))
+            let found = try #require(try telltales("f2fs", isDeviceReadOnly: false, reader))
             #expect(found.ranges.count >= 3)
             // A version, and as many blocks as a user may have: at least one of 400 MiB.
             let fields = try reader.bytes(at: found.ranges[1].lowerBound, count: 16)
@@ -204,12 +204,12 @@ import Testing
     /// The third group's block 5: groups have 1,000,000 blocks, numbered with 20 bits.
     @Test func findsTheLogOfAnXFS() throws {
         let disk = Self.xfs(blockSize: 4096, groupBlocks: 1_000_000, shift: 20, log: 2 << 20 | 5, blocks: 2560)
-        let found = try #require(try telltales("xfs", isReadOnly: false, disk.reader))
+        let found = try #require(try telltales("xfs", isDeviceReadOnly: false, disk.reader))
         let start: UInt64 = (2 * 1_000_000 + 5) * 4096
-        #expect(found == Telltales(ranges: [Telltales.beginning, start..<start + 2560 * 4096]))
+        #expect(found == Telltales(ranges: [0..<4096, start..<start + 2560 * 4096]))
         // One on a device of its own.
         let external = Self.xfs(blockSize: 4096, groupBlocks: 1_000_000, shift: 20, log: 0, blocks: 2560)
-        #expect(try telltales("xfs", isReadOnly: false, external.reader)?.ranges == [Telltales.beginning])
+        #expect(try telltales("xfs", isDeviceReadOnly: false, external.reader)?.ranges == [0..<4096])
         for malformed in [
             Self.xfs(blockSize: 4096, groupBlocks: 1_000_000, shift: 20, log: 9 << 20, blocks: 2560),
             Self.xfs(blockSize: 4096, groupBlocks: 1_000_000, shift: 20, log: 1_000_001, blocks: 2560),
@@ -218,7 +218,7 @@ import Testing
             Self.xfs(blockSize: 4097, groupBlocks: 1_000_000, shift: 20, log: 5, blocks: 2560),
             Self.xfs(blockSize: 4096, groupBlocks: 1 << 21, shift: 20, log: 5, blocks: 2560), DiskImage(1 << 20),
         ] {
-            #expect(throws: Failure.self) { try telltales("xfs", isReadOnly: false, malformed.reader) }
+            #expect(throws: Failure.self) { try telltales("xfs", isDeviceReadOnly: false, malformed.reader) }
         }
     }
 
@@ -247,9 +247,9 @@ import Testing
         disk.put(UInt16(7), at: (22 << 20) + 70)
         // The first one names a segment that is not there.
         disk.put(UInt32.max, at: (20 << 20) + 40)
-        let found = try #require(try telltales("f2fs", isReadOnly: false, disk.reader))
+        let found = try #require(try telltales("f2fs", isDeviceReadOnly: false, disk.reader))
         let next: UInt64 = (32 << 20) + (3 * 512 + 7) * 4096
-        #expect(found.ranges == [Telltales.beginning, 20 << 20..<24 << 20, next..<next + 256 << 10])
+        #expect(found.ranges == [0..<8192, 20 << 20..<24 << 20, next..<next + 256 << 10])
         #expect(found.areMoving)
         #expect(try movingType(disk.reader) == "f2fs")
         #expect(try movingType(DiskImage.exFAT().reader) == "exfat")
@@ -259,29 +259,110 @@ import Testing
             let other = DiskImage(64 << 20)
             other.put(try disk.reader.bytes(at: 1024, count: 512), at: 1024)
             other.put(value, at: 1024 + UInt64(offset))
-            #expect(throws: Failure.self) { try telltales("f2fs", isReadOnly: false, other.reader) }
+            #expect(throws: Failure.self) { try telltales("f2fs", isDeviceReadOnly: false, other.reader) }
         }
     }
 
     /// Pages in swap space belong to the session.
     @Test func looksAtAllOfASwapSpaceThatIsUsed() {
-        #expect(swapTelltales(isUsed: false, byteCount: 1 << 40).ranges == [0..<4096])
-        let whole = swapTelltales(isUsed: true, byteCount: 1 << 30).ranges.wholePages(in: 0..<1 << 30)
-        #expect(whole == [0..<1 << 30])
-        let large = swapTelltales(isUsed: true, byteCount: 1 << 36).ranges.wholePages(in: 0..<1 << 36)
-        #expect(large.reduce(0) { $0 + $1.byteCount } == 1 << 30)
-        #expect(large.count == 1 << 14)
-        #expect((large.last?.upperBound ?? 0) > 1 << 36 - 5 << 20)
+        #expect(swapTelltales(isUsed: false, byteCount: 1 << 40) == [Telltales(ranges: [0..<4096])])
+        #expect(swapTelltales(isUsed: true, byteCount: 1 << 30).first?.ranges == [0..<1 << 30])
+        #expect(swapTelltales(isUsed: true, byteCount: 4096) == [Telltales(ranges: [0..<4096])])
+    }
+
+    /// The beginning of each cluster in which a system fills it; of a larger one, that of each second, fourth, ….
+    @Test(
+        arguments: [(6 << 30, 2 << 20), (32 << 30, 2 << 20), (64 << 30, 4 << 20), (500 << 30, 32 << 20)]
+            as [(UInt64, UInt64)])
+    func looksAtTheClustersOfALargeSwapSpace(byteCount: UInt64, step: UInt64) {
+        // Its end is nowhere in particular.
+        let size = byteCount - 3 * 4096
+        let choices = swapTelltales(isUsed: true, byteCount: size)
+        for (number, choice) in choices.enumerated() {
+            let step = step << UInt64(number)
+            #expect(choice.ranges.count == Int((size + step - 1) / step) && choice.ranges.count <= 1 << 14)
+            #expect(choice.ranges.allSatisfy { $0.lowerBound % step == 0 && $0.upperBound <= size })
+            #expect(choice.ranges.allSatisfy { $0.byteCount == 64 << 10 || $0.upperBound == size })
+        }
+        #expect(choices.count > 4)
     }
 
     @Test func watchesNothingThatItDoesNotKnow() throws {
         let disk = DiskImage(64 << 20)
-        for type in ["ntfs3", "fuseblk", "bcachefs", "jfs", "udf", "gpt partition table"] {
-            #expect(try telltales(type, isReadOnly: false, disk.reader) == nil)
-            #expect(try telltales(type, isReadOnly: true, disk.reader)?.ranges == [Telltales.beginning])
+        for type in ["ntfs3", "fuseblk", "bcachefs", "jfs", "udf", "hfsplus", "gpt partition table"] {
+            // A mount that is read-only here is no promise for others.
+            #expect(try telltales(type, isDeviceReadOnly: false, disk.reader) == nil)
+            #expect(try telltales(type, isDeviceReadOnly: true, disk.reader)?.ranges == [Telltales.beginning])
         }
-        for type in ["ext2", "ext3", "ext4", "btrfs", "zfs_member", "squashfs", "erofs", "iso9660"] {
-            #expect(try telltales(type, isReadOnly: false, disk.reader)?.ranges == [Telltales.beginning])
+        for type in ["squashfs", "erofs", "iso9660", "cramfs", "romfs"] {
+            #expect(try telltales(type, isDeviceReadOnly: false, disk.reader)?.ranges == [Telltales.beginning])
+        }
+        for type in ["ext2", "ext3", "ext4"] {
+            #expect(try telltales(type, isDeviceReadOnly: false, disk.reader)?.ranges == [0..<4096])
+        }
+        #expect(try telltales("jbd", isDeviceReadOnly: false, disk.reader)?.ranges == [0..<131_072])
+        #expect(try telltales("btrfs", isDeviceReadOnly: false, disk.reader)?.ranges == [65536..<69632])
+    }
+
+    /// Four labels, without the boot loader's places in front of each.
+    @Test func findsTheLabelsOfAMemberOfAZFS() throws {
+        let kibi: UInt64 = 1024
+        func ranges(_ byteCount: UInt64) throws -> [Range<UInt64>]? {
+            try telltales("zfs_member", isDeviceReadOnly: false, DiskImage(byteCount).reader)?.ranges
+        }
+        #expect(
+            try ranges(64 << 20 + 5 * 4096) == [
+                16 * kibi..<256 * kibi, 272 * kibi..<512 * kibi, 65040 * kibi..<65280 * kibi,
+                65296 * kibi..<65536 * kibi,
+            ])
+        #expect(try ranges(600 * kibi)?.count == 2)
+    }
+
+    // MARK: Boot loaders
+
+    /// GRUB writes into the blocks of its environment at each start, and into the space in front of a Btrfs: that is no use.
+    @Test(
+        arguments: [
+            ("ext4", "/sbin/mkfs.ext4 -q -F -b 1024 -d FOLDER"), ("ext4", "/sbin/mkfs.ext4 -q -F -d FOLDER"),
+            ("ext2", "/sbin/mkfs.ext2 -q -F -b 1024 -d FOLDER"), ("xfs", "/sbin/mkfs.xfs -q -f -p FOLDER.proto"),
+            ("btrfs", "/sbin/mkfs.btrfs -q --rootdir FOLDER"),
+        ])
+    func leavesOutWhatABootLoaderWrites(type: String, command: String) throws {
+        let tool = String(command.split(separator: " ")[0])
+        guard exists(tool) else { return }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let prototype = URL(filePath: folder.path + ".proto")
+        defer {
+            try? FileManager.default.removeItem(at: folder)
+            try? FileManager.default.removeItem(at: prototype)
+        }
+        let mark = Array("# GRUB Environment Block\n".utf8)
+        // Large enough that Btrfs does not keep it in its tree.
+        let content = mark + [UInt8](repeating: UInt8(ascii: "#"), count: 8192 - mark.count)
+        let file = folder.appending(path: "grubenv")
+        try Data(content).write(to: file)
+        try "/stand/none\n0 0\nd--755 0 0\ngrubenv ---644 0 0 \(file.path)\n$\n".write(
+            to: prototype, atomically: false, encoding: .utf8)
+        try withFileSystem(command.replacing("FOLDER", with: folder.path)) { (reader: FileSystemReader) throws in
+            var found: [UInt64] = []
+            for start in stride(from: UInt64(0), to: reader.byteCount, by: 1 << 20) {
+                let bytes = try reader.bytes(at: start, count: 1 << 20)
+                for offset in stride(from: 0, to: bytes.count, by: 512)
+                where bytes[offset..<offset + mark.count].elementsEqual(mark) {
+                    found.append(start + UInt64(offset))
+                }
+            }
+            let place = try #require(found.first)
+            let ranges = try #require(try telltales(type, isDeviceReadOnly: false, reader)).ranges
+                .wholePages(in: 0..<reader.byteCount)
+            for place in found { #expect(!overlaps(ranges, place..<place + 1024), "\(place)") }
+            #expect(type == "btrfs" || place < 32 << 20)
+            if type == "btrfs" {
+                #expect(!overlaps(ranges, 0..<65536) && !overlaps(ranges, 69632..<1 << 20))
+            } else {
+                #expect(contains(ranges, 0..<4096))
+            }
         }
     }
 

@@ -31,7 +31,7 @@ let fileSystemTargets: [FuzzTarget] = [
             return result
         }
         attempt { () throws(Failure) in
-            guard let found = try telltales(type, isReadOnly: false, reader) else { return }
+            guard let found = try telltales(type, isDeviceReadOnly: false, reader) else { return }
             let extents = found.ranges.wholePages(in: 0..<UInt64(FileSystemSeed.byteCount))
             require(!extents.isEmpty, "something shows a change")
             require(

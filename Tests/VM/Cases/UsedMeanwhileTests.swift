@@ -191,6 +191,43 @@ extension MachineTests {
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }
 
+        /// GRUB writes into the blocks of its environment at each start, past every file system: the session does not mind, and
+        /// kernel A sees what it wrote.
+        @Test func resumesAfterGRUBWroteItsEnvironment() throws {
+            let lab = try Lab("used-grub")
+            let ext4 = try lab.disk("ext4", 64 << 20)
+            // With small blocks, files begin early.
+            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", ext4.path)
+            var a = try lab.kernelA(
+                "a", disks: [try lab.formattedDisk(), ext4],
+                """
+                mkdir -p /boot/grub
+                expect mount mount -t ext4 /dev/vdb /boot/grub
+                echo "# GRUB Environment Block" >/boot/grub/grubenv
+                echo "recordfail=old" >>/boot/grub/grubenv
+                sync
+                expect "the environment is in the page cache" grep -q recordfail=old /boot/grub/grubenv
+                expect hibernate hibernate
+                say running
+                expect "the new environment is seen" grep -q recordfail=new /boot/grub/grubenv
+                expect "the file system goes on" sh -c 'echo more >/boot/grub/more && umount /boot/grub'
+                """)
+            a.memory = "512M"
+            let saved = try lab.run(a)
+            #expect(saved.verdicts("FAILED") == [])
+            saved.expectConsole("torpor: powering off")
+            var content = try Data(contentsOf: ext4)
+            var written = 0
+            while let place = content.range(of: Data("recordfail=old".utf8)) {
+                #expect(place.lowerBound < 8 << 20, "it would not have been compared before")
+                content.replaceSubrange(place, with: Data("recordfail=new".utf8))
+                written += 1
+            }
+            try #require(written > 0)
+            try content.write(to: ext4)
+            try lab.run(lab.kernelC("c", like: a)).expectDone()
+        }
+
         /// Runs a script on another system with copies of some of a machine's disks, and expects that kernel C refuses the
         /// session with these, and keeps it.
         /// - Parameter user: what kernel C has to name.
