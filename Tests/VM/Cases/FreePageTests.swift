@@ -47,17 +47,17 @@ extension MachineTests {
         }
 
         @Test func keepsFreePagesZeroWhereTheKernelReliesOnIt() throws {
-            let saved = try expectEveryPage("init-on-free", commandLine: "init_on_free=1", mebibytes: 300)
+            let saved = try expectEveryPage("init-on-free", commandLine: "init_on_free=1", mebibytes: 160)
             saved.expectConsole("of free pages, to come back as zeros")
         }
 
         @Test func savesFreePagesWhereTheKernelPoisonsThem() throws {
-            let saved = try expectEveryPage("page-poison", commandLine: "page_poison=1", mebibytes: 300)
+            let saved = try expectEveryPage("page-poison", commandLine: "page_poison=1", mebibytes: 160)
             saved.expectConsole("saving free pages too: leave out kernel A's free pages: it poisons them")
         }
 
         @Test func comesBackWithFreePagesUnmapped() throws {
-            _ = try expectEveryPage("debug-pagealloc", commandLine: "debug_pagealloc=on", mebibytes: 300)
+            _ = try expectEveryPage("debug-pagealloc", commandLine: "debug_pagealloc=on", mebibytes: 160)
         }
 
         /// Free pages that the kernel keeps for its CPUs are left out, those of the CPU that stays online too.
@@ -120,7 +120,7 @@ extension MachineTests {
                 """
                 mkdir /tmp/more
                 dd if=/dev/urandom of=/tmp/more/random bs=1M count=24 2>/dev/null
-                (cd /tmp/more && echo random | cpio -o -H newc 2>/dev/null | cat /boot/rootfs.gz - >/tmp/large)
+                (cd /tmp/more && echo random | cpio -o -H newc 2>/dev/null | cat - /boot/rootfs.gz >/tmp/large)
                 expect format torpor format /dev/vda1
                 data_pages() {
                     torpor hibernate --json --after return --kernel /boot/bzImage --initrd $1 >/tmp/answer || return 1

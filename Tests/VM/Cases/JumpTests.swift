@@ -48,6 +48,8 @@ extension MachineTests {
                 files: try Guest.program("/sbin/dmsetup"),
                 """
                 start_session
+                # The kernel's own patience, and so torpor's.
+                echo 3000 >/sys/power/pm_freeze_timeout
                 dmsetup create stuck --noudevsync --table '0 2048 linear /dev/vdb 0' || fail dmsetup
                 dmsetup suspend --noudevsync --noflush stuck
                 dd if=/dev/dm-0 of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null &
@@ -85,7 +87,7 @@ extension MachineTests {
             a.memory = "512M"
             a.devices = ["i6300esb"]
             // A chunk takes longer than the watchdog waits.
-            a.disks[0].bytesPerSecond = 60_000
+            a.disks[0].bytesPerSecond = 80_000
             let result = try lab.run(a)
             #expect(result.verdicts("FAILED") == [])
             #expect(result.verdict.last == "came back")

@@ -124,7 +124,7 @@ extension MachineTests {
             a.memory = "64G"
             a.isMemorySparse = true
             a.timeout = 600
-            a.disks[0].bytesPerSecond = 80 << 20
+            a.disks[0].bytesPerSecond = 120 << 20
             let saved = try lab.run(a)
             saved.expectConsole("torpor: powering off")
             expectRightTimeLeft(saved, "saving")

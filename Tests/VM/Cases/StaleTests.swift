@@ -53,7 +53,8 @@ extension MachineTests {
         private func refusal(_ lab: Lab, _ a: Machine, _ name: String, disks: [Machine.Disk]? = nil) throws
             -> Machine.Result
         {
-            var c = lab.kernelC(name, like: a)
+            // What is missing does not come.
+            var c = lab.kernelC(name, like: a, "torpor.wait=1")
             if let disks { c.disks = disks }
             let result = try lab.run(c)
             #expect(!result.console.contains("jumping into kernel A"), "\(name) was resumed")

@@ -195,7 +195,7 @@ extension MachineTests {
         /// kernel A sees what it wrote.
         @Test func resumesAfterGRUBWroteItsEnvironment() throws {
             let lab = try Lab("used-grub")
-            let ext4 = try lab.disk("ext4", 64 << 20)
+            let ext4 = try lab.disk("ext4", 7 << 20)
             // With small blocks, files begin early.
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", ext4.path)
             var a = try lab.kernelA(
