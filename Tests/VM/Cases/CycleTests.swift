@@ -133,15 +133,15 @@ extension MachineTests {
                 "a", disks: [image],
                 """
                 dd if=/dev/urandom of=/tmp/seed bs=1M count=8 2>/dev/null
-                for i in $(seq 145); do echo $i; cat /tmp/seed; done >/tmp/data
+                for i in $(seq 85); do echo $i; cat /tmp/seed; done >/tmp/data
                 md5sum /tmp/data >/tmp/sum
                 used=$(free -m | awk '/^Mem:/ { print $3 + $5 }')
-                [ $used -gt 1050 ] || fail "only $used MiB are in use"
+                [ $used -gt 620 ] || fail "only $used MiB are in use"
                 expect format torpor format /dev/vda1
                 expect hibernate hibernate
                 expect data md5sum -c /tmp/sum
                 """)
-            a.memory = "2G"
+            a.memory = "1200M"
             a.timeout = 900
             try lab.run(a).expectConsole("torpor: powering off")
             try lab.run(lab.kernelC("c", like: a)).expectDone()
