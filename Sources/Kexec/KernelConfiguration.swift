@@ -15,19 +15,23 @@ public struct KernelConfiguration: Sendable {
     /// nil if there is no file.
     /// - Parameters:
     ///   - release: the kernel's, as uname(2) would tell it.
-    ///   - kernelPath: its file, beside which a configuration may be.
+    ///   - kernelPath: its file, beside which a configuration may be; nil if that is not known.
     ///   - root: what /boot and /lib are below.
-    public init?(release: String, kernelPath: String, root: String = "") {
+    public init?(release: String, kernelPath: String? = nil, root: String = "") {
         guard !release.isEmpty, !release.utf8.contains(UInt8(ascii: "/")) else { return nil }
-        let bytes = Array(kernelPath.utf8)
-        let folder = bytes.lastIndex(of: UInt8(ascii: "/")).map { String(decoding: bytes[..<$0], as: UTF8.self) } ?? "."
-        let paths = [
-            "\(folder)/config-\(release)", "\(root)/boot/config-\(release)", "\(root)/lib/modules/\(release)/config",
-        ]
-        guard let path = paths.first(where: { exists($0) }), let content = try? readFile(path, limit: 4 << 20) else {
-            return nil
+        var paths = ["\(root)/boot/config-\(release)", "\(root)/lib/modules/\(release)/config"]
+        if let kernelPath {
+            let bytes = Array(kernelPath.utf8)
+            let folder =
+                bytes.lastIndex(of: UInt8(ascii: "/")).map { String(decoding: bytes[..<$0], as: UTF8.self) } ?? "."
+            paths.insert("\(folder)/config-\(release)", at: 0)
         }
-        self.init(String(decoding: content, as: UTF8.self), path: path)
+        for path in paths {
+            guard let content = try? readFile(path, limit: 4 << 20) else { continue }
+            self.init(String(decoding: content, as: UTF8.self), path: path)
+            return
+        }
+        return nil
     }
 
     /// - Parameter text: as kconfig writes it.

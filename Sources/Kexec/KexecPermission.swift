@@ -11,7 +11,7 @@ public struct KexecPermission {
     /// /proc/self/status.
     var status: String?
     /// The kernel's configuration.
-    var configuration: String?
+    var configuration: KernelConfiguration?
 
     /// Calls of kexec_load(2) that a hibernation makes: it loads kernel B, and unloads it afterwards.
     static let neededCalls: UInt64 = 2
@@ -22,9 +22,7 @@ public struct KexecPermission {
         loadDisabled = try? readText("/proc/sys/kernel/kexec_load_disabled")
         lockdown = try? readText("/sys/kernel/security/lockdown")
         status = try? readText("/proc/self/status")
-        for path in ["/boot/config-\(release)", "/lib/modules/\(release)/config"] where configuration == nil {
-            configuration = (try? readFile(path, limit: 4 << 20)).map { String(decoding: $0, as: UTF8.self) }
-        }
+        configuration = KernelConfiguration(release: release)
     }
 
     init() {}
@@ -81,7 +79,7 @@ public struct KexecPermission {
             return "whether this kernel has CONFIG_KEXEC_JUMP is not known: kernel.kexec_load_limit_reboot counts each "
                 + "attempt to find out, and its configuration is not in /boot"
         }
-        for option in ["CONFIG_KEXEC", "CONFIG_KEXEC_JUMP"] where !isSet(option, configuration) {
+        for option in ["CONFIG_KEXEC", "CONFIG_KEXEC_JUMP"] where !configuration.isSet(option) {
             throw Failure(what, kernel, "the running kernel has no \(option)", remedy: "use one with CONFIG_KEXEC_JUMP")
         }
         return nil
@@ -94,9 +92,5 @@ public struct KexecPermission {
             return parseHexadecimal(digits).map { $0 & 1 << 22 != 0 } ?? true
         }
         return true
-    }
-
-    private func isSet(_ option: String, _ configuration: String) -> Bool {
-        configuration.split(separator: "\n").contains { $0.utf8.elementsEqual("\(option)=y".utf8) }
     }
 }

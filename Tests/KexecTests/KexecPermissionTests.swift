@@ -6,7 +6,8 @@ import Testing
 /// Whether loading is permitted, found out without a call that is counted.
 @Suite struct KexecPermissionTests {
     private static let root = "Name:\ttorpor\nCapInh:\t0\nCapEff:\t000001ffffffffff\nSeccomp:\t0\n"
-    private static let configuration = "CONFIG_KEXEC=y\nCONFIG_KEXEC_FILE=y\nCONFIG_KEXEC_JUMP=y\n"
+    private static let configuration = KernelConfiguration(
+        "CONFIG_KEXEC=y\nCONFIG_KEXEC_FILE=y\nCONFIG_KEXEC_JUMP=y\n", path: "config")
 
     private func permission(_ change: (inout KexecPermission) -> Void = { _ in }) -> KexecPermission {
         var permission = KexecPermission()
@@ -38,8 +39,17 @@ import Testing
         ),
         ("this process has not CAP_SYS_BOOT", { $0.status = "CapEff:\t000001ffffbfffff\n" }),
         ("this process has not CAP_SYS_BOOT", { $0.status = "CapEff:\t0000000000000000\n" }),
-        ("has no CONFIG_KEXEC_JUMP", { $0.configuration = "CONFIG_KEXEC=y\n# CONFIG_KEXEC_JUMP is not set\n" }),
-        ("has no CONFIG_KEXEC", { $0.configuration = "# CONFIG_KEXEC is not set\n" }),
+        (
+            "has no CONFIG_KEXEC_JUMP",
+            {
+                $0.configuration = KernelConfiguration(
+                    "CONFIG_KEXEC=y\n# CONFIG_KEXEC_JUMP is not set\n", path: "config")
+            }
+        ),
+        (
+            "has no CONFIG_KEXEC",
+            { $0.configuration = KernelConfiguration("# CONFIG_KEXEC is not set\n", path: "config") }
+        ),
     ]
 
     @Test func refusesWhatTheyForbid() {
