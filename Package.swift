@@ -2,9 +2,9 @@
 import PackageDescription
 
 // TORPOR_EMBEDDED_LIBRARIES, set by the Makefile to the directory of the toolchain's embedded libraries, makes /init: the
-// rooms below as Embedded Swift, static. Without it, `torpor` and the tests are built from the same sources.
+// modules below as Embedded Swift, static. Without it, `torpor` and the tests are built from the same sources.
 let embeddedLibraries = Context.environment["TORPOR_EMBEDDED_LIBRARIES"]
-// TORPOR_FUZZ makes the fuzzer: all rooms with libFuzzer's instrumentation and the sanitizers for C.
+// TORPOR_FUZZ makes the fuzzer: all modules with libFuzzer's instrumentation and the sanitizers for C.
 let isFuzzing = Context.environment["TORPOR_FUZZ"] != nil
 
 let swiftSettings: [SwiftSetting] =
@@ -19,7 +19,7 @@ let cSettings: [CSetting] =
     [.treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra")]
     + (isFuzzing ? [.unsafeFlags(["-fsanitize=address,undefined,fuzzer-no-link"])] : [])
 
-func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
@@ -27,16 +27,23 @@ var targets: [Target] = [
     .target(name: "CLinux", cSettings: cSettings),
     .target(name: "CTrampoline", cSettings: cSettings),
     .target(name: "CXXHash", cSettings: cSettings),
+    .target(name: "CVersion", cSettings: cSettings),
     .systemLibrary(name: "CBlkid", providers: [.apt(["libblkid-dev"])]),
     .systemLibrary(name: "CLZMA", providers: [.apt(["liblzma-dev"])]),
     .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
-    room("Basics", []),
-    room("Linux", ["Basics", "CLinux", "CBlkid"]),
-    room("MemoryImage", ["Basics", "Linux", "CLZMA", "CLZ4", "CXXHash", "CZstd"]),
-    room("PhysicalMemory", ["Basics", "Linux"]),
-    room("Kexec", ["Basics", "Linux", "CTrampoline"]),
-    room("Hibernation", ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec"]),
+    module("Basics", ["CVersion"]),
+    module("Linux", ["Basics", "CLinux"]),
+    module("Console", ["Basics", "Linux", "CLinux"]),
+    module("BlockStore", ["Basics", "Linux", "CLinux", "CBlkid"]),
+    module("BlockDevices", ["Basics", "Linux", "CLinux", "BlockStore"]),
+    module("ELF", ["Basics"]),
+    module("MemoryImage", ["Basics", "Linux", "BlockStore", "CLZMA", "CLZ4", "CXXHash", "CZstd"]),
+    module("PhysicalMemory", ["Basics", "Linux", "ELF"]),
+    module("Kexec", ["Basics", "Linux", "ELF", "CTrampoline"]),
+    module(
+        "Hibernation",
+        ["Basics", "Linux", "Console", "BlockStore", "BlockDevices", "ELF", "MemoryImage", "PhysicalMemory", "Kexec"]),
 ]
 var dependencies: [Package.Dependency] = []
 var products: [Product] = []
@@ -65,31 +72,44 @@ if let embeddedLibraries {
         .executableTarget(
             name: "torpor",
             dependencies: [
-                "Hibernation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Basics", "Linux", "CLinux", "Console", "BlockStore", "BlockDevices", "MemoryImage", "Hibernation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
         .target(name: "Machines", path: "Tests/VM/Machines", swiftSettings: swiftSettings),
         .executableTarget(
             name: "torpor-demo", dependencies: ["Machines"], path: "Tests/VM/Demo", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "torpor-bench", dependencies: ["Machines", "Basics", "Linux", "MemoryImage", "PhysicalMemory"],
+            name: "torpor-bench",
+            dependencies: ["Machines", "Basics", "Linux", "ELF", "MemoryImage", "PhysicalMemory"],
             path: "Benchmarks",
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "VMTests", dependencies: ["Machines", "Basics", "MemoryImage", "PhysicalMemory"],
+            name: "VMTests", dependencies: ["Machines", "Basics", "Linux", "MemoryImage", "PhysicalMemory"],
             path: "Tests/VM/Cases", swiftSettings: swiftSettings),
     ]
-    // Images and kernels that the tests of several rooms make.
+    // Images and kernels that the tests of several modules make.
     targets.append(
         .target(
             name: "Fixtures", dependencies: ["Basics", "MemoryImage"], path: "Tests/Fixtures",
             swiftSettings: swiftSettings))
-    for name in ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec", "Hibernation"] {
+    for (name, dependencies) in [
+        ("Basics", []), ("Linux", ["Basics"]), ("Console", ["Basics", "Linux"]),
+        ("BlockDevices", ["Basics", "Linux", "BlockStore"]), ("ELF", ["Basics", "Fixtures"]),
+        ("MemoryImage", ["Basics", "Linux", "BlockStore", "Fixtures"]),
+        ("PhysicalMemory", ["Basics", "Linux", "ELF", "Fixtures"]),
+        ("Kexec", ["Basics", "Linux", "ELF", "Fixtures"]),
+        (
+            "Hibernation",
+            [
+                "Basics", "Linux", "Console", "BlockStore", "BlockDevices", "ELF", "MemoryImage", "PhysicalMemory",
+                "Kexec", "Fixtures",
+            ]
+        ),
+    ] as [(String, [Target.Dependency])] {
         targets.append(
             .testTarget(
-                name: "\(name)Tests",
-                dependencies: (name == "Basics" ? ["Basics"] : [.target(name: name), "Basics"])
-                    + (["MemoryImage", "Kexec", "Hibernation"].contains(name) ? ["Fixtures"] : []),
+                name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies,
                 swiftSettings: swiftSettings))
     }
     // Runs the command as it was built.
@@ -100,7 +120,10 @@ if let embeddedLibraries {
     targets += [
         .target(
             name: "FuzzTargets",
-            dependencies: ["Basics", "Linux", "MemoryImage", "PhysicalMemory", "Kexec", "Hibernation", "Fixtures"],
+            dependencies: [
+                "Basics", "Linux", "BlockStore", "BlockDevices", "ELF", "MemoryImage", "PhysicalMemory", "Kexec",
+                "Hibernation", "Fixtures",
+            ],
             path: "Tests/Fuzz/Targets", swiftSettings: swiftSettings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: swiftSettings),

@@ -1,4 +1,5 @@
 import Basics
+import ELF
 import Foundation
 import Linux
 import Machines
@@ -34,9 +35,9 @@ final class GuestCore {
         try Self.moveProgramHeaders(of: file)
 
         let core = try File(file.path)
-        let header = try Self.read(core, count: ELFCore.headerByteCount, at: 0)
-        let table = try ELFCore(
-            table: try Self.read(core, count: try ELFCore.tableByteCount(header: header), at: 0))
+        let header = try Self.read(core, count: CoreReader.headerByteCount, at: 0)
+        let table = try CoreReader(
+            table: try Self.read(core, count: try CoreReader.tableByteCount(header: header), at: 0))
         // The firmware's memory is in the dump too.
         let ranges = table.segments.filter { $0.addresses.byteCount >= 1 << 20 }
         let memory = try Mapping(anonymous: ranges.reduce(0) { $0 + Int($1.addresses.byteCount) })
@@ -67,14 +68,14 @@ final class GuestCore {
     /// header (dump/dump.c).
     private static func moveProgramHeaders(of file: URL) throws {
         let handle = try FileHandle(forUpdating: file)
-        var header = Array(try handle.read(upToCount: ELFCore.headerByteCount) ?? Data())
+        var header = Array(try handle.read(upToCount: CoreReader.headerByteCount) ?? Data())
         let offset: UInt64 = try header.span.bytes.integer(at: 32)
         let count = Int(try header.span.bytes.integer(at: 56, as: UInt16.self))
         try handle.seek(toOffset: offset)
         let table = try handle.read(upToCount: count * 56) ?? Data()
-        header.put(UInt64(ELFCore.headerByteCount), at: 32)
+        header.put(UInt64(CoreReader.headerByteCount), at: 32)
         header.put(UInt64(0), at: 40)
-        header.put(UInt16(ELFCore.headerByteCount), at: 52)
+        header.put(UInt16(CoreReader.headerByteCount), at: 52)
         for field in [58, 60, 62] { header.put(UInt16(0), at: field) }
         try handle.seek(toOffset: 0)
         try handle.write(contentsOf: Data(header) + table)

@@ -139,7 +139,7 @@ struct PipelineBenchmark {
         let workerCount = availableProcessorCount() * 2
         let pack = try seconds {
             let writer = try ImageWriter(partition, imageUUID: .zero, codec: codec)
-            let windows = WorkList(core.windows)
+            let windows = WorkQueue(core.windows)
             try Workers(count: workerCount).run { () throws(Failure) in
                 let builder = try writer.makeChunkBuilder()
                 while let window = windows.take() {
@@ -180,10 +180,10 @@ private struct Destination: ~Copyable {
 
     struct Sink: PageSink, Sendable {
         nonisolated(unsafe) let bytes: UnsafeMutableRawBufferPointer
-        mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
             UnsafeMutableRawBufferPointer(rebasing: bytes[Int(addresses.lowerBound)..<Int(addresses.upperBound)])
         }
-        mutating func leaveAlone(_ addresses: AddressRange) {}
+        mutating func leaveAlone(_ addresses: PhysicalRange) {}
     }
 
     init(_ core: GuestCore) throws {

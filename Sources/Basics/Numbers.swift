@@ -5,7 +5,7 @@ public func hexadecimal(_ value: UInt64, digits: Int = 1) -> String {
 }
 
 /// Half-open physical addresses as the kernel's log writes them: `0x100000-0x8000000`.
-public func hexadecimal(_ range: AddressRange) -> String {
+public func hexadecimal(_ range: PhysicalRange) -> String {
     "0x\(hexadecimal(range.lowerBound))-0x\(hexadecimal(range.upperBound))"
 }
 

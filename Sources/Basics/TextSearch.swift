@@ -31,3 +31,10 @@ extension String {
     /// Whether a text is in this one, compared byte by byte.
     public func containsBytes(_ text: String) -> Bool { utf8.contains(text) }
 }
+
+/// Text without white space at its end, as files of /sys and /proc have it.
+public func trimmed(_ text: String) -> String {
+    var characters = Array(text.utf8)
+    while let last = characters.last, last <= UInt8(ascii: " ") { characters.removeLast() }
+    return String(decoding: characters, as: UTF8.self)
+}

@@ -1,2 +1,4 @@
-/// The version of torpor: of the command, of /init, and in every image that they write.
-public let torporVersion = "0.2.0"
+import CVersion
+
+/// The version of Torpor, from the file VERSION. The command, /init and each image that they write have it.
+public var torporVersion: String { trimmed(String(cString: torpor_version())) }

@@ -1,4 +1,5 @@
 import Basics
+import Console
 import Linux
 
 /// PID 1 of kernels B and C: mounts what it needs, decides which of the two this is, and plays the role.
@@ -20,17 +21,17 @@ public func runInit() -> Never {
 
     let text = (try? readText("/proc/cmdline")) ?? ""
     let commandLine = KernelCommandLine(text)
-    let settings = Settings(commandLine)
-    log.isDebugging = settings.isDebugging
+    let parameters = KernelParameters(commandLine)
+    log.isDebugging = parameters.isDebugging
     log.debug("torpor \(torporVersion); \(availableProcessorCount()) CPUs; command line: \(trimmed(text))")
-    for problem in settings.problems { log.error(problem) }
+    for problem in parameters.problems { log.error(problem) }
 
     // Both words are needed: a plain kexec can leave a jump-back entry that leads nowhere.
-    if let entry = settings.jumpBackEntry, let session = settings.session {
-        SaveRole(settings: settings, log: log, entry: entry, session: session).run()
+    if let entry = parameters.jumpBackEntry, let session = parameters.session {
+        SaveRole(parameters: parameters, log: log, entry: entry, session: session).run()
     }
     RestoreRole(
-        settings: settings, log: log, commandLine: commandLine, watchdogs: Watchdogs.inKernelC(log)
+        parameters: parameters, log: log, commandLine: commandLine, watchdogs: Watchdogs.inKernelC(log)
     ).run()
 }
 

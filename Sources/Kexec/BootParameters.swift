@@ -15,10 +15,10 @@ public struct E820Entry: Equatable, Sendable {
         case softReserved = 0xefff_ffff
     }
 
-    public var addresses: AddressRange
+    public var addresses: PhysicalRange
     public var kind: Kind
 
-    public init(addresses: AddressRange, kind: Kind) {
+    public init(addresses: PhysicalRange, kind: Kind) {
         self.addresses = addresses
         self.kind = kind
     }
@@ -98,7 +98,7 @@ struct BootParameters {
     ///   - own: the running kernel's boot_params where they are known: the console's screen is taken from them.
     ///   - rsdp: physical address of ACPI's root table; 0 leaves the kernel to look for it where a BIOS puts it.
     static func encoded(
-        _ kernel: BzImage, commandLine: UInt64, initrd: AddressRange, e820: [E820Entry], setupData: UInt64,
+        _ kernel: BzImage, commandLine: UInt64, initrd: PhysicalRange, e820: [E820Entry], setupData: UInt64,
         rsdp: UInt64, own: [UInt8]
     ) -> [UInt8] {
         var page = [UInt8](repeating: 0, count: byteCount)

@@ -6,7 +6,7 @@ import Linux
 public struct JumpBack {
     /// The segment's contents and its place.
     let bytes: [UInt8]
-    let destination: AddressRange
+    let destination: PhysicalRange
     /// Physical address of the stub.
     let entry: UInt64
 
@@ -18,7 +18,7 @@ public struct JumpBack {
     ///     addresses may not fit.
     /// - Throws: if kernel A has no memory at the entry, or no range of `room` takes the segment.
     public init(
-        entry jumpBackEntry: UInt64, mapEnd: UInt64, room: [AddressRange], hasGibibytePages: Bool
+        entry jumpBackEntry: UInt64, mapEnd: UInt64, room: [PhysicalRange], hasGibibytePages: Bool
     ) throws(Failure) {
         guard jumpBackEntry < mapEnd else {
             throw Failure(

@@ -41,7 +41,7 @@ extension LoadPlan {
     }
 
     /// The part of a segment that has contents: from its beginning as far as its last piece reaches.
-    private func contentRange(of segment: AddressRange) -> AddressRange {
+    private func contentRange(of segment: PhysicalRange) -> PhysicalRange {
         let ends = pieces.map { $0.addresses.upperBound }
         let last = ends.filter { segment.lowerBound < $0 && $0 <= segment.upperBound }.max()
         return segment.lowerBound..<(last ?? segment.lowerBound)

@@ -1,15 +1,16 @@
 import Basics
+import ELF
 
 /// What kernel B is made of.
-public struct KernelB: Sendable {
+public struct KexecPayload: Sendable {
     public var kernel: BzImage
     public var initrd: [UInt8]
     /// Words for its command line; what only the plan knows is added to them.
     public var commandLine: String
     /// The memory it lives in: kernel A's System RAM below N, as whole pages, ascending.
-    public var backupRanges: [AddressRange]
+    public var backupRanges: [PhysicalRange]
     /// Kernel A's memory, which its /proc/vmcore shows.
-    public var savedRanges: [AddressRange]
+    public var savedRanges: [PhysicalRange]
     /// The firmware's ranges that are not memory.
     public var reservedEntries: [E820Entry]
     public var notes: [CoreNote]
@@ -19,8 +20,8 @@ public struct KernelB: Sendable {
     public var ownBootParameters: [UInt8]
 
     public init(
-        kernel: BzImage, initrd: [UInt8], commandLine: String, backupRanges: [AddressRange],
-        savedRanges: [AddressRange], reservedEntries: [E820Entry], notes: [CoreNote], rsdp: UInt64,
+        kernel: BzImage, initrd: [UInt8], commandLine: String, backupRanges: [PhysicalRange],
+        savedRanges: [PhysicalRange], reservedEntries: [E820Entry], notes: [CoreNote], rsdp: UInt64,
         ownBootParameters: [UInt8]
     ) {
         self.kernel = kernel
@@ -43,7 +44,7 @@ public struct LoadPlan: Sendable {
         var address: UInt64
         /// The kernel's are those of its file, not a copy.
         var bytes: ArraySlice<UInt8>
-        var addresses: AddressRange { address..<address + UInt64(bytes.count) }
+        var addresses: PhysicalRange { address..<address + UInt64(bytes.count) }
     }
 
     /// kexec_load(2) takes no more (KEXEC_SEGMENT_MAX).
@@ -51,7 +52,7 @@ public struct LoadPlan: Sendable {
 
     let pieces: [Piece]
     /// Destinations, which together are exactly the backup ranges.
-    let segments: [AddressRange]
+    let segments: [PhysicalRange]
     /// Physical address of the first instruction.
     let entry: UInt64
     /// Ranges in kernel B's memory map.
@@ -59,17 +60,17 @@ public struct LoadPlan: Sendable {
     /// Ranges that every kernel takes.
     public static let plainMemoryMapCount = 131
 
-    public init(_ b: KernelB) throws(Failure) {
+    public init(_ b: KexecPayload) throws(Failure) {
         var free = b.backupRanges
         let kernelAddress = try LoadPlan.placeKernel(b.kernel, &free)
         let loadedAbove: UInt64 = 1 << 20
-        let core = try CoreHeader(notes: b.notes, memory: b.savedRanges)
+        let core = try CoreWriter(notes: b.notes, memory: b.savedRanges)
         let stub = try LoadPlan.place(4096, "the load stub", above: loadedAbove, &free)
         let bootParameters = try LoadPlan.place(BootParameters.byteCount, "boot_params", above: loadedAbove, &free)
         let commandLine = try LoadPlan.place(
             b.kernel.commandLineLimit + 1, "the command line", above: loadedAbove, &free)
         let coreHeader = try LoadPlan.place(core.byteCount, "the ELF core header", above: loadedAbove, &free)
-        let initrd: AddressRange
+        let initrd: PhysicalRange
         do throws(Failure) {
             initrd = try LoadPlan.place(b.initrd.count, "the initrd", above: loadedAbove, &free)
         } catch {
@@ -92,10 +93,9 @@ public struct LoadPlan: Sendable {
                 remedy: "give it fewer words with --append, or boot this kernel with fewer of these words")
         }
 
-        let coreHeaderPages = coreHeader.lowerBound..<coreHeader.upperBound
         let e820 = E820Entry.merged(
-            b.backupRanges.subtracting([coreHeaderPages]).map { E820Entry(addresses: $0, kind: .memory) }
-                + [E820Entry(addresses: coreHeaderPages, kind: .reserved)] + b.reservedEntries)
+            b.backupRanges.subtracting([coreHeader]).map { E820Entry(addresses: $0, kind: .memory) }
+                + [E820Entry(addresses: coreHeader, kind: .reserved)] + b.reservedEntries)
         memoryMapCount = e820.count
         let setupData = try BootParameters.setupData(e820: e820)
         // Kernel B itself keeps these pages from everybody else.
@@ -142,7 +142,7 @@ public struct LoadPlan: Sendable {
     }
 
     /// The kernel's place, taken out of the free ranges: the lowest that it can run at.
-    private static func placeKernel(_ kernel: BzImage, _ free: inout [AddressRange]) throws(Failure) -> UInt64 {
+    private static func placeKernel(_ kernel: BzImage, _ free: inout [PhysicalRange]) throws(Failure) -> UInt64 {
         for range in free {
             let lowest = max(range.lowerBound, kernel.preferredAddress)
             let address = (lowest + kernel.alignment - 1) & ~(kernel.alignment - 1)
@@ -159,8 +159,8 @@ public struct LoadPlan: Sendable {
 
     /// Whole pages for `count` bytes, taken out of the free ranges: the lowest at or above an address.
     private static func place(
-        _ count: Int, _ name: String, above: UInt64, _ free: inout [AddressRange]
-    ) throws(Failure) -> AddressRange {
+        _ count: Int, _ name: String, above: UInt64, _ free: inout [PhysicalRange]
+    ) throws(Failure) -> PhysicalRange {
         let size = (UInt64(count) + pageSize - 1) & ~(pageSize - 1)
         for range in free.wholePages where range.upperBound > above {
             let start = max(range.lowerBound, above)

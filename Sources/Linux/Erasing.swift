@@ -6,7 +6,7 @@ extension File {
     /// gets a hole. The corresponding ioctl is `BLKDISCARD`.
     /// - Parameter bytes: at multiples of the sector size.
     /// - Returns: false if the device cannot do that.
-    public borrowing func discard(_ bytes: Range<UInt64>) -> Bool {
+    public borrowing func discard(_ bytes: DeviceRange) -> Bool {
         let length = bytes.upperBound - bytes.lowerBound
         return torpor_discard(descriptor, bytes.lowerBound, length) == 0
             || torpor_punch_hole(descriptor, bytes.lowerBound, length) == 0
@@ -17,7 +17,7 @@ extension File {
     /// - Parameters:
     ///   - bytes: at multiples of the sector size.
     ///   - zeros: zeros to write with, page-aligned.
-    public borrowing func zeroOut(_ bytes: Range<UInt64>, with zeros: UnsafeRawBufferPointer) throws(Failure) {
+    public borrowing func zeroOut(_ bytes: DeviceRange, with zeros: UnsafeRawBufferPointer) throws(Failure) {
         if bytes.isEmpty || torpor_zero_out(descriptor, bytes.lowerBound, bytes.upperBound - bytes.lowerBound) == 0 {
             return
         }

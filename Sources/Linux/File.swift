@@ -168,3 +168,10 @@ public func listDirectory(_ path: String) throws(Failure) -> [String] {
 /// Forgets what the page cache holds of a file and that is on its disk already. The corresponding C function is
 /// `posix_fadvise`.
 public func dropContents(_ file: borrowing File) { _ = posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED) }
+
+/// A path without symbolic links, `.` and `..`; nil if nothing is there. The corresponding C function is `realpath`.
+public func realPath(_ path: String) -> String? {
+    guard let real = realpath(path, nil) else { return nil }
+    defer { free(real) }
+    return String(cString: real)
+}

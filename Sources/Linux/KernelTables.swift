@@ -12,7 +12,7 @@ public func number(_ name: String, in table: String) -> UInt64? {
 
 /// Free pages that the kernel keeps for one CPU, or for all, as /proc/zoneinfo has them for each zone: `cpu: 0`, and below
 /// it `count: 63` (6.12, mm/vmstat.c, `zoneinfo_show_print`).
-public struct KeptPageCount {
+public struct PerCPUListCount {
     public private(set) var sum: UInt64 = 0
     private let processor: UInt64?
     private var current: UInt64?
@@ -33,8 +33,8 @@ public struct KeptPageCount {
 }
 
 /// The count in the text of /proc/zoneinfo.
-public func keptFreePages(of processor: UInt64? = nil, inZoneInfo table: String) -> UInt64 {
-    var count = KeptPageCount(processor)
+public func pagesOnPerCPULists(of processor: UInt64? = nil, inZoneInfo table: String) -> UInt64 {
+    var count = PerCPUListCount(processor)
     for line in table.split(separator: "\n") { count.take(line) }
     return count.sum
 }

@@ -24,9 +24,9 @@ public func jumpToLoadedImage() throws(Failure) {
 /// One segment for kexec_load(2): `content` goes to the physical addresses `destination`, zeros behind it.
 public struct KexecSegment {
     public var content: UnsafeRawBufferPointer
-    public var destination: AddressRange
+    public var destination: PhysicalRange
 
-    public init(content: UnsafeRawBufferPointer, destination: AddressRange) {
+    public init(content: UnsafeRawBufferPointer, destination: PhysicalRange) {
         self.content = content
         self.destination = destination
     }

@@ -49,14 +49,14 @@ public func blockChildSignal() {
 
 /// Signals are kept pending until this goes out of scope, and delivered then: all that can end or stop a program. SIGKILL and
 /// SIGSTOP cannot be kept, and those that a mistake of the program's own raises are not.
-public struct HeldSignals: ~Copyable {
+public struct BlockedSignals: ~Copyable {
     private static let own = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT]
     private var before = sigset_t()
 
     public init() {
         var held = sigset_t()
         sigfillset(&held)
-        for number in HeldSignals.own { sigdelset(&held, number) }
+        for number in BlockedSignals.own { sigdelset(&held, number) }
         _ = sigprocmask(SIG_BLOCK, &held, &before)
     }
 
@@ -66,7 +66,7 @@ public struct HeldSignals: ~Copyable {
     }
 
     /// Whether a signal came that asks the program to end or to stop: not one that it ignores, such as SIGHUP under nohup(1).
-    public var areWaiting: Bool {
+    public var arePending: Bool {
         var pending = sigset_t()
         guard sigpending(&pending) == 0 else { return false }
         return (1..<NSIG).contains { sigismember(&pending, $0) == 1 && torpor_signal_ends_or_stops($0) == 1 }

@@ -9,7 +9,7 @@ extension Failure {
     }
 
     /// A failure with the error number that a call answered.
-    init(_ operation: String, _ operand: String, errno number: CInt) {
+    public init(_ operation: String, _ operand: String, errno number: CInt) {
         self.init(operation, operand, errorText(number), errno: number)
     }
 }
@@ -25,7 +25,7 @@ public func errorText(_ number: CInt) -> String {
 /// This function owns the EINTR rule: no other place tests for it.
 /// - Throws: a failure with the operation, the operand and errno.
 @discardableResult
-func retrying<T: SignedInteger & FixedWidthInteger>(
+public func retrying<T: SignedInteger & FixedWidthInteger>(
     _ operation: String, _ operand: String, _ call: () -> T
 ) throws(Failure) -> T {
     while true {

@@ -39,7 +39,7 @@ private final class Work {
 }
 
 /// A value that threads change one at a time.
-public final class Guarded<Value>: @unchecked Sendable {
+public final class Locked<Value>: @unchecked Sendable {
     private var value: Value
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
 

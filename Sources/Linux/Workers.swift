@@ -3,7 +3,7 @@ import Synchronization
 
 /// Workers that share a task: the first failure stops them all.
 public final class Workers: Sendable {
-    private let firstFailure = Guarded<Failure?>(nil)
+    private let firstFailure = Locked<Failure?>(nil)
     private let stop = Atomic<Bool>(false)
 
     private let count: Int
@@ -28,7 +28,7 @@ public final class Workers: Sendable {
 }
 
 /// Items of which each is taken once, by whichever worker asks next.
-public final class WorkList<Item: Sendable>: Sendable {
+public final class WorkQueue<Item: Sendable>: Sendable {
     public let items: [Item]
     private let next = Atomic<Int>(0)
 

@@ -24,7 +24,7 @@ public struct PageRun: Equatable, Sendable {
     }
 
     /// The physical addresses of its pages, in bytes; nil where they lie beyond 2^52, x86_64's limit.
-    public var addresses: AddressRange? {
+    public var addresses: PhysicalRange? {
         let limit: UInt64 = 1 << 40
         guard firstFrame < limit, UInt64(count) <= limit - firstFrame else { return nil }
         return firstFrame * pageSize..<(firstFrame + UInt64(count)) * pageSize

@@ -131,7 +131,7 @@ public struct ChunkIndex: Sendable {
 
     /// All entries in `bytes`, which are in the order of their places, none over another, within `partition`: a range of
     /// bytes.
-    static func entries(decoding bytes: RawSpan, partition: Range<UInt64>) throws(Failure) -> [Entry] {
+    static func entries(decoding bytes: RawSpan, partition: DeviceRange) throws(Failure) -> [Entry] {
         let count = bytes.byteCount / entryByteCount
         var entries: [Entry] = []
         entries.reserveCapacity(count)

@@ -13,7 +13,7 @@ public final class ChunkQueue: Sendable {
     }
 
     private let reader: ImageReader
-    private let position = Guarded(Position())
+    private let position = Locked(Position())
 
     /// All chunks of an image.
     public init(_ reader: ImageReader) { self.reader = reader }

@@ -28,7 +28,7 @@ extension HibernationPartition {
 
     /// - Parameter discard: as `File.discard`.
     func eraseContents(
-        _ discard: (Range<UInt64>) -> Bool, _ progress: (UInt64, UInt64) -> Void
+        _ discard: (DeviceRange) -> Bool, _ progress: (UInt64, UInt64) -> Void
     ) throws(Failure) -> Erasure? {
         guard [.empty, .consumed, .failed].contains(superblock.state) else {
             throw Failure("erase the image on", path, "it was not given up")
@@ -45,7 +45,7 @@ extension HibernationPartition {
     }
 
     private func erase(
-        _ bytes: Range<UInt64>, _ discard: (Range<UInt64>) -> Bool, _ progress: (UInt64, UInt64) -> Void
+        _ bytes: DeviceRange, _ discard: (DeviceRange) -> Bool, _ progress: (UInt64, UInt64) -> Void
     ) throws(Failure) -> Erasure {
         let isForgotten = discard(bytes)
         let buffer = try Mapping(anonymous: 1 << 20), sample = try Mapping(anonymous: blockSize)
@@ -53,7 +53,7 @@ extension HibernationPartition {
         var how = Erasure.discard
         var start = bytes.lowerBound
         while start < bytes.upperBound {
-            let piece = start..<start + min(HibernationPartition.erasedPiece, bytes.upperBound - start)
+            let piece: DeviceRange = start..<start + min(HibernationPartition.erasedPiece, bytes.upperBound - start)
             let isErased = isForgotten ? try isZero(piece, sample) : false
             if !isErased {
                 how = .zeros
@@ -69,7 +69,7 @@ extension HibernationPartition {
     }
 
     /// Whether samples of a piece are zeros.
-    private func isZero(_ piece: Range<UInt64>, _ block: borrowing Mapping) throws(Failure) -> Bool {
+    private func isZero(_ piece: DeviceRange, _ block: borrowing Mapping) throws(Failure) -> Bool {
         let blocks = (piece.upperBound - piece.lowerBound) / UInt64(blockSize)
         let count = min(HibernationPartition.samplesOfPiece, blocks)
         for number in 0..<count {

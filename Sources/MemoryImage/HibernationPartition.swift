@@ -1,4 +1,5 @@
 import Basics
+import BlockStore
 import Linux
 
 /// A hibernation partition, or a file in its place: its superblock and its blocks.
@@ -181,7 +182,7 @@ public final class HibernationPartition: @unchecked Sendable {
     }
 
     /// Bytes that chunks, index and description can take.
-    var dataArea: Range<UInt64> { superblock.dataArea }
+    var dataArea: DeviceRange { superblock.dataArea }
 
     /// Refuses an extent that is empty, larger than a reader takes, or not within the data area.
     func check(_ extent: Superblock.Extent, _ name: String, limit: UInt64) throws(Failure) {
@@ -229,7 +230,7 @@ public final class HibernationPartition: @unchecked Sendable {
 }
 
 /// Writes zeros to a range of bytes of a device, whose ends are multiples of its sectors.
-private func writeZeros(_ range: Range<UInt64>, to file: borrowing File) throws(Failure) {
+private func writeZeros(_ range: DeviceRange, to file: borrowing File) throws(Failure) {
     let zeros = try Mapping(anonymous: Int(Superblock.tailByteCount))
     var start = range.lowerBound
     while start < range.upperBound {

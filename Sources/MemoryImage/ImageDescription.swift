@@ -1,4 +1,5 @@
 import Basics
+import Linux
 
 /// What is known of the session whose memory an image holds, and what its resume needs.
 ///
@@ -6,17 +7,6 @@ import Basics
 /// `vmcoreInfo`). The encoding is a list of tagged fields, so that a reader passes over what it does not know; a tag with
 /// bit 31 set it must not pass over.
 public struct ImageDescription: Equatable, Sendable {
-    /// A range of the firmware's memory map with its type, as in /sys/firmware/memmap.
-    public struct FirmwareRange: Equatable, Sendable {
-        public var addresses: AddressRange
-        /// `System RAM`, `Reserved`, `ACPI Tables`, …
-        public var type: String
-        public init(addresses: AddressRange, type: String) {
-            self.addresses = addresses
-            self.type = type
-        }
-    }
-
     /// Names the hibernation: the word `torpor.session=` of kernel B's command line.
     public var session = UUID.zero
     public var host = ""
@@ -34,12 +24,12 @@ public struct ImageDescription: Equatable, Sendable {
     /// The XXH64 of the firmware's ACPI tables; 0 where there are none.
     public var acpiChecksum: UInt64 = 0
     /// System RAM below N that kernel A swaps out for kernels B and C: whole pages, ascending.
-    public var backupRanges: [AddressRange] = []
+    public var backupRanges: [PhysicalRange] = []
     /// All System RAM of kernel A: whole pages, ascending.
-    public var memoryRanges: [AddressRange] = []
+    public var memoryRanges: [PhysicalRange] = []
     /// Memory among `memoryRanges` that was plugged in and that ACPI describes as a device, so that the firmware's map of the
     /// next boot may lack it: whole pages, ascending.
-    public var hotPluggedRanges: [AddressRange] = []
+    public var hotPluggedRanges: [PhysicalRange] = []
     /// The firmware's map as it was when kernel A booted, without what was plugged in.
     public var firmwareMap: [FirmwareRange] = []
     /// The backup page map: for each page of `backupRanges`, in order, the page frame number at which its contents lie
@@ -69,7 +59,7 @@ public struct ImageDescription: Equatable, Sendable {
     public init() {}
 
     /// The memory whose pages the image holds: whole pages, ascending.
-    public var savedRanges: [AddressRange] { memoryRanges.subtracting(backupRanges) }
+    public var savedRanges: [PhysicalRange] { memoryRanges.subtracting(backupRanges) }
 
     private enum Tag: UInt32 {
         case session = 1, host, kernelRelease, jumpBackEntry, hasFiveLevelPaging, processorCount
@@ -99,7 +89,7 @@ public struct ImageDescription: Equatable, Sendable {
             for item in values { value.append(littleEndian: item) }
             add(tag, value)
         }
-        func add(_ tag: Tag, ranges: [AddressRange]) {
+        func add(_ tag: Tag, ranges: [PhysicalRange]) {
             add(tag, numbers: ranges.flatMap { [$0.lowerBound, $0.upperBound] })
         }
         add(.session, session.bytes)
@@ -212,10 +202,10 @@ public struct ImageDescription: Equatable, Sendable {
     }
 
     /// Ranges must be of whole pages, ascending and disjoint, so that nobody after this has to ask.
-    private static func ranges(_ value: [UInt8], _ field: String) throws(Failure) -> [AddressRange] {
+    private static func ranges(_ value: [UInt8], _ field: String) throws(Failure) -> [PhysicalRange] {
         let bounds = try numbers(value)
         guard bounds.count % 2 == 0, bounds.count / 2 <= maximumMemoryRanges else { throw malformed(field) }
-        var result: [AddressRange] = []
+        var result: [PhysicalRange] = []
         var previous: UInt64 = 0
         for i in 0..<bounds.count / 2 {
             let (start, end) = (bounds[i * 2], bounds[i * 2 + 1])

@@ -38,11 +38,11 @@ public protocol PageSink: ~Copyable {
     /// The memory for pages at physical addresses, in bytes; at most `ChunkReader.pieceByteCount` of them.
     /// - Returns: as many bytes, valid until the next call; nil where the pages are only verified.
     /// - Throws: where no page of an image may go there.
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer?
+    mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer?
 
     /// Is told of pages at physical addresses, in bytes, that may hold anything.
     /// - Throws: where they are no pages of the image.
-    mutating func leaveAlone(_ addresses: AddressRange) throws(Failure)
+    mutating func leaveAlone(_ addresses: PhysicalRange) throws(Failure)
 }
 
 /// One worker's view of the image. Its buffers are allocated once.

@@ -3,8 +3,8 @@ import Linux
 
 /// A sink that takes nothing: pages are decoded, and dropped.
 private struct NoSink: PageSink {
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? { nil }
-    mutating func leaveAlone(_ addresses: AddressRange) {}
+    mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? { nil }
+    mutating func leaveAlone(_ addresses: PhysicalRange) {}
 }
 
 extension ImageReader {
@@ -12,7 +12,7 @@ extension ImageReader {
     /// - Throws: at the first chunk that is damaged, and where the counts are not the superblock's.
     public func verify() throws(Failure) {
         let workers = Workers()
-        let tally = Guarded(PageTally())
+        let tally = Locked(PageTally())
         let queue = ChunkQueue(self)
         try workers.run { () throws(Failure) in
             let chunks = try self.makeChunkReader()

@@ -1,4 +1,5 @@
 import Basics
+import BlockStore
 import Linux
 import Synchronization
 
@@ -13,7 +14,7 @@ public final class ImageWriter: @unchecked Sendable {
     private let dataPages = Atomic<UInt64>(0)
     private let zeroPages = Atomic<UInt64>(0)
     private let freePages = Atomic<UInt64>(0)
-    private let index: Guarded<IndexWriter>
+    private let index: Locked<IndexWriter>
 
     /// Where contents of earlier images end that were not erased.
     private let earlierContentsEnd: UInt64
@@ -39,7 +40,7 @@ public final class ImageWriter: @unchecked Sendable {
         self.partition = partition
         self.imageUUID = imageUUID
         self.codec = codec
-        self.index = Guarded(index)
+        self.index = Locked(index)
         earlierContentsEnd = partition.superblock.contentsEnd
         try partition.requireOurs()
         // Of the present version from here on, whose data area may be another.
@@ -99,7 +100,7 @@ public final class ImageWriter: @unchecked Sendable {
         let bytes = description.encoded()
         let descriptionExtent = try partition.write(
             bytes, "the description", at: reserve(bytes.count), limit: HibernationPartition.descriptionLimit)
-        var counts = Superblock.Counts()
+        var counts = ImageCounts()
         let indexExtent = try index.withLock { index throws(Failure) in
             counts.chunks = index.chunkCount
             return try index.finish(reserve: reserve)

@@ -38,7 +38,7 @@ struct IndexBlock {
     }
 
     /// The block in bytes whose checksum is right, for chunks that lie within `partition`, a range of bytes.
-    init(decoding bytes: [UInt8], partition: Range<UInt64>) throws(Failure) {
+    init(decoding bytes: [UInt8], partition: DeviceRange) throws(Failure) {
         let fields = bytes.span.bytes
         let header = try IndexPieceHeader(decoding: fields, magic: IndexBlock.magic)
         guard (1...UInt64(IndexBlock.maximumEntries)).contains(header.count),
@@ -100,7 +100,7 @@ struct IndexTable {
     }
 
     /// The table in bytes whose checksum is right, for blocks that lie within `partition`, a range of bytes.
-    init(decoding bytes: [UInt8], partition: Range<UInt64>) throws(Failure) {
+    init(decoding bytes: [UInt8], partition: DeviceRange) throws(Failure) {
         let fields = bytes.span.bytes
         let header = try IndexPieceHeader(decoding: fields, magic: IndexTable.magic)
         guard header.count <= UInt64(IndexTable.maximumRows),

@@ -31,11 +31,11 @@ public struct PageTally: Equatable, Sendable {
     }
 
     /// The sum for all pages of the ranges.
-    public static func sum(of ranges: [AddressRange]) -> UInt64 {
+    public static func sum(of ranges: [PhysicalRange]) -> UInt64 {
         ranges.reduce(0) { $0 &+ sum(of: $1.lowerBound / pageSize..<$1.upperBound / pageSize) }
     }
 
-    static func sum(of frames: Range<UInt64>) -> UInt64 {
+    static func sum(of frames: FrameRange) -> UInt64 {
         scrambled(frames.upperBound) &- scrambled(frames.lowerBound)
     }
 

@@ -43,7 +43,7 @@ public struct Superblock: Equatable, Sendable {
         case snapshot = 6
 
         /// Whether a session may still be in it that has nothing else.
-        public var isWaiting: Bool { self == .ready || self == .attempted }
+        public var isPending: Bool { self == .ready || self == .attempted }
     }
 
     /// What a reader has to know to make anything of the partition.
@@ -75,22 +75,6 @@ public struct Superblock: Equatable, Sendable {
         }
     }
 
-    /// How much an image holds.
-    public struct Counts: Equatable, Sendable {
-        public var chunks: UInt64 = 0
-        /// Pages whose contents are stored.
-        public var dataPages: UInt64 = 0
-        /// Pages whose contents are not stored: zeros, and free ones.
-        public var zeroPages: UInt64 = 0
-        /// Those among them that were free and may hold anything; 0 in images of version 1, which does not tell.
-        public var freePages: UInt64 = 0
-        /// Bytes of the partition that the image takes, superblocks included.
-        public var storedBytes: UInt64 = 0
-        /// Milliseconds from the first page read to the last byte flushed.
-        public var milliseconds: UInt64 = 0
-        public init() {}
-    }
-
     /// The version of the format; what is changed in a superblock of an earlier one stays of that version.
     public internal(set) var version = Superblock.version
     /// Counts up with every superblock written; the valid slot with the higher one counts.
@@ -110,7 +94,7 @@ public struct Superblock: Equatable, Sendable {
     public var time: UInt64 = 0
     public var descriptionExtent = Extent()
     public var indexExtent = Extent()
-    public var counts = Counts()
+    public var counts = ImageCounts()
     public var codec = Codec.none
     /// How often in a row kernel C has refused the image and kept it; 0 with every new image and after a resume.
     public var refusals: UInt32 = 0
@@ -139,14 +123,14 @@ public struct Superblock: Equatable, Sendable {
     mutating func forgetContents() {
         descriptionExtent = Extent()
         indexExtent = Extent()
-        counts = Counts()
+        counts = ImageCounts()
         features = []
         // In version 1, 0 would not tell whether they were erased: see `mayHideContents`.
         recordedContentsEnd = version == 1 ? Superblock.dataOffset : 0
     }
 
     /// Whether a format loses nothing: no image is there, nor the contents of one.
-    public var isUnused: Bool { contentsEnd == 0 && !state.isWaiting && state != .snapshot }
+    public var isUnused: Bool { contentsEnd == 0 && !state.isPending && state != .snapshot }
 
     public init(uuid: UUID, label: String, deviceByteCount: UInt64) {
         generation = 1
@@ -162,7 +146,7 @@ public struct Superblock: Equatable, Sendable {
         self.imageUUID = imageUUID
         descriptionExtent = Extent()
         indexExtent = Extent()
-        counts = Counts()
+        counts = ImageCounts()
         features = []
         refusals = 0
         isGivenUp = false
@@ -170,7 +154,7 @@ public struct Superblock: Equatable, Sendable {
     }
 
     /// Bytes that chunks, index and description can take: whole blocks. In version 1 they reach up to the device's end.
-    public var dataArea: Range<UInt64> {
+    public var dataArea: DeviceRange {
         let tail = version == 1 ? 0 : Superblock.tailByteCount
         let end = (deviceByteCount - min(deviceByteCount, tail)) / UInt64(blockSize) * UInt64(blockSize)
         return Superblock.dataOffset..<max(Superblock.dataOffset, end)

@@ -12,12 +12,12 @@ public struct WatchedArea: Equatable, Sendable {
     /// Bytes in the device.
     public var deviceByteCount: UInt64
     /// The area, in bytes from the device's beginning.
-    public var bytes: Range<UInt64>
+    public var bytes: DeviceRange
     /// The XXH64 of what it held when kernel A was frozen; 0 until kernel B has read it.
     public var checksum: UInt64
 
     public init(
-        user: String, device: String, deviceByteCount: UInt64, bytes: Range<UInt64>, checksum: UInt64 = 0
+        user: String, device: String, deviceByteCount: UInt64, bytes: DeviceRange, checksum: UInt64 = 0
     ) {
         self.user = user
         self.device = device

@@ -31,12 +31,12 @@ public struct WatchedDevice: Equatable, Sendable {
     public var byteCount: UInt64
     public var walk = Walk.none
     /// The places, in bytes from the device's beginning, ascending and disjoint.
-    public var extents: [Range<UInt64>]
+    public var extents: [DeviceRange]
     /// One for each device that `identity` means, when kernel A was frozen; none until kernel B has read them.
     public var fingerprints: [Fingerprint]
 
     public init(
-        user: String, identity: String, byteCount: UInt64, extents: [Range<UInt64>], walk: Walk = .none,
+        user: String, identity: String, byteCount: UInt64, extents: [DeviceRange], walk: Walk = .none,
         fingerprints: [Fingerprint] = []
     ) {
         self.user = user
@@ -127,12 +127,12 @@ public struct WatchedDevice: Equatable, Sendable {
     private static let malformed = Failure("read", "the image's description", "its watched devices are malformed")
 }
 
-extension Array where Element == Range<UInt64> {
+extension Array where Element == DeviceRange {
     /// The ranges as far as they lie in `bounds`, each made larger to whole pages, ascending and disjoint; those that touch
     /// become one.
-    public func wholePages(in bounds: Range<UInt64>) -> [Range<UInt64>] {
-        var result: [Range<UInt64>] = []
-        let widened = compactMap { range -> Range<UInt64>? in
+    public func wholePages(in bounds: DeviceRange) -> [DeviceRange] {
+        var result: [DeviceRange] = []
+        let widened = compactMap { range -> DeviceRange? in
             let inside = range.clamped(to: bounds)
             if inside.isEmpty { return nil }
             let (raised, overflow) = inside.upperBound.addingReportingOverflow(pageSize - 1)

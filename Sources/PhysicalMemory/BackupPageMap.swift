@@ -25,7 +25,7 @@ public struct BackupPageMap: Equatable, Sendable {
     /// - Throws: where no word of the control page leads to a list whose destinations are exactly the backup ranges'
     ///   pages, or more than one does to different lists.
     public init(
-        controlPage: [UInt8], backupRanges: [AddressRange], readPage: (UInt64) throws(Failure) -> [UInt8]
+        controlPage: [UInt8], backupRanges: [PhysicalRange], readPage: (UInt64) throws(Failure) -> [UInt8]
     ) throws(Failure) {
         var found: BackupPageMap?
         let fields = controlPage.span.bytes
@@ -43,7 +43,7 @@ public struct BackupPageMap: Equatable, Sendable {
     }
 
     private static func follow(
-        _ start: UInt64, _ backupRanges: [AddressRange], _ readPage: (UInt64) throws(Failure) -> [UInt8]
+        _ start: UInt64, _ backupRanges: [PhysicalRange], _ readPage: (UInt64) throws(Failure) -> [UInt8]
     ) throws(Failure) -> BackupPageMap {
         guard backupRanges.byteCount <= maximumBackupByteCount else { throw notFound("no backup range is as large") }
         let expected = Int(clamping: backupRanges.byteCount / pageSize)
@@ -81,7 +81,7 @@ public struct BackupPageMap: Equatable, Sendable {
 
     /// The physical address at which what kernel A has at `address` lies in the image; the address itself where it is
     /// not in the backup ranges.
-    public func location(of address: UInt64, backupRanges: [AddressRange]) -> UInt64? {
+    public func location(of address: UInt64, backupRanges: [PhysicalRange]) -> UInt64? {
         var pagesBefore: UInt64 = 0
         for range in backupRanges {
             if range.contains(address) {
@@ -101,11 +101,11 @@ public struct BackupPageMap: Equatable, Sendable {
 
 /// The addresses of the pages of ranges, one after the other.
 private struct PageIterator: IteratorProtocol {
-    private let ranges: [AddressRange]
+    private let ranges: [PhysicalRange]
     private var number = 0
     private var address: UInt64
 
-    init(_ ranges: [AddressRange]) {
+    init(_ ranges: [PhysicalRange]) {
         self.ranges = ranges
         address = ranges.first?.lowerBound ?? 0
     }

@@ -1,17 +1,18 @@
 import Basics
+import ELF
 import Linux
 
 /// The memory of another kernel (/proc/vmcore), or of this one (/proc/kcore), as an ELF core file.
 public final class CoreFile: @unchecked Sendable {
-    public let segments: [ELFCore.Segment]
+    public let segments: [CoreReader.Segment]
     private let file: File
     private let notes: [UInt8]
 
     public init(_ path: String) throws(Failure) {
         file = try File(path)
-        var bytes = try CoreFile.read(file, count: ELFCore.headerByteCount, at: 0)
-        bytes = try CoreFile.read(file, count: try ELFCore.tableByteCount(header: bytes), at: 0)
-        let core = try ELFCore(table: bytes)
+        var bytes = try CoreFile.read(file, count: CoreReader.headerByteCount, at: 0)
+        bytes = try CoreFile.read(file, count: try CoreReader.tableByteCount(header: bytes), at: 0)
+        let core = try CoreReader(table: bytes)
         segments = core.segments
         var notes: [UInt8] = []
         for note in core.notes {
@@ -24,15 +25,15 @@ public final class CoreFile: @unchecked Sendable {
     }
 
     /// The contents of the note with a name; nil where there is none.
-    public func note(named name: String) throws(Failure) -> [UInt8]? { try ELFCore.note(named: name, in: notes) }
+    public func note(named name: String) throws(Failure) -> [UInt8]? { try CoreReader.note(named: name, in: notes) }
 
     /// The memory at physical addresses, mapped. They must be whole pages and lie within one segment.
-    public func map(_ addresses: AddressRange) throws(Failure) -> Mapping {
+    public func map(_ addresses: PhysicalRange) throws(Failure) -> Mapping {
         try Mapping(file, offset: try fileOffset(of: addresses), count: Int(addresses.byteCount), isWritable: false)
     }
 
     /// A copy of the memory at physical addresses, which must lie within one segment.
-    public func copy(_ addresses: AddressRange) throws(Failure) -> [UInt8] {
+    public func copy(_ addresses: PhysicalRange) throws(Failure) -> [UInt8] {
         try CoreFile.read(file, count: Int(addresses.byteCount), at: try fileOffset(of: addresses))
     }
 
@@ -45,7 +46,7 @@ public final class CoreFile: @unchecked Sendable {
         return try copy(address..<address + pageSize)
     }
 
-    private func fileOffset(of addresses: AddressRange) throws(Failure) -> UInt64 {
+    private func fileOffset(of addresses: PhysicalRange) throws(Failure) -> UInt64 {
         for segment in segments where [segment.addresses].covers(addresses) {
             return segment.fileOffset + (addresses.lowerBound - segment.addresses.lowerBound)
         }

@@ -6,7 +6,7 @@ import Linux
 public final class KernelMemory: Sendable {
     private let core: CoreFile
     /// What lies below N and was swapped out: whole pages, ascending.
-    public let backupRanges: [AddressRange]
+    public let backupRanges: [PhysicalRange]
     private let pageMap: BackupPageMap
     /// Physical address of the root of the page tables.
     private let root: UInt64
@@ -17,7 +17,7 @@ public final class KernelMemory: Sendable {
 
     /// - Throws: where VMCOREINFO does not tell where the page tables are, or tells that they are encrypted.
     public init(
-        _ core: CoreFile, backupRanges: [AddressRange], pageMap: BackupPageMap, info: VMCoreInfo
+        _ core: CoreFile, backupRanges: [PhysicalRange], pageMap: BackupPageMap, info: VMCoreInfo
     ) throws(Failure) {
         guard let symbol = info.symbol("init_top_pgt") ?? info.symbol("swapper_pg_dir"), symbol >= KernelMemory.textMap,
             let base = info.number("phys_base"), let fiveLevels = info.number("pgtable_l5_enabled")
@@ -50,7 +50,7 @@ public final class KernelMemory: Sendable {
     /// Hands over the memory at kernel A's virtual addresses, which must be whole pages, piece after piece.
     /// - Parameter visit: takes a piece's first address and its contents, valid until it returns.
     public func read(
-        _ addresses: Range<UInt64>, _ visit: (UInt64, UnsafeRawBufferPointer) throws(Failure) -> Void
+        _ addresses: VirtualRange, _ visit: (UInt64, UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         var virtual = addresses.lowerBound
         while virtual < addresses.upperBound {

@@ -17,7 +17,7 @@ public final class MemoryDevice: @unchecked Sendable {
     init(_ path: String, _ options: File.Options = .write) throws(Failure) { file = try File(path, options) }
 
     /// Memory at physical addresses, mapped for reading and writing; they must be whole pages.
-    public func map(_ addresses: AddressRange) throws(Failure) -> Mapping {
+    public func map(_ addresses: PhysicalRange) throws(Failure) -> Mapping {
         try Mapping(file, offset: addresses.lowerBound, count: Int(addresses.byteCount), isWritable: true)
     }
 }

@@ -3,12 +3,12 @@ import Linux
 
 /// A line of /proc/iomem: addresses and what they are for. Nested lines lie within the one above them.
 public struct IOMemoryEntry: Equatable, Sendable {
-    public var addresses: AddressRange
+    public var addresses: PhysicalRange
     public var name: String
     /// 0 for a line of its own, 1 for one that lies within it, and so on.
     public var depth: Int
 
-    public init(addresses: AddressRange, name: String, depth: Int) {
+    public init(addresses: PhysicalRange, name: String, depth: Int) {
         self.addresses = addresses
         self.name = name
         self.depth = depth
@@ -55,47 +55,36 @@ extension IOMemoryEntry {
 }
 
 /// The whole pages of System RAM in /proc/iomem, at any depth: it lies within others, within a `CXL Window` for example.
-public func systemMemory(_ entries: [IOMemoryEntry]) -> [AddressRange] {
+public func systemMemory(_ entries: [IOMemoryEntry]) -> [PhysicalRange] {
     entries.filter { $0.isSystemMemory }.map { $0.addresses }.wholePages
-}
-
-/// A range of the memory map that the firmware gave, as /sys/firmware/memmap has it (Documentation/ABI/testing/
-/// sysfs-firmware-memmap): what `mem=` cuts from the kernel's own map is still in it.
-public struct FirmwareMemoryRange: Equatable, Sendable {
-    public var addresses: AddressRange
-    public var type: String
-    public init(addresses: AddressRange, type: String) {
-        self.addresses = addresses
-        self.type = type
-    }
 }
 
 /// The firmware's memory map, ascending; nil where the kernel has none (CONFIG_FIRMWARE_MEMMAP).
 public func readFirmwareMemoryMap(_ directory: String = "/sys/firmware/memmap") throws(Failure)
-    -> [FirmwareMemoryRange]?
+    -> [FirmwareRange]?
 {
     guard exists(directory) else { return nil }
-    var ranges: [FirmwareMemoryRange] = []
+    var ranges: [FirmwareRange] = []
     for name in try listDirectory(directory) {
         let path = "\(directory)/\(name)"
         guard let start = parseNumber(trimmed(try readText("\(path)/start"))),
             let last = parseNumber(trimmed(try readText("\(path)/end"))), start <= last, last < UInt64.max
         else { throw Failure("read", path, "its bounds are malformed") }
-        ranges.append(FirmwareMemoryRange(addresses: start..<last + 1, type: trimmed(try readText("\(path)/type"))))
+        ranges.append(FirmwareRange(addresses: start..<last + 1, type: trimmed(try readText("\(path)/type"))))
     }
     return ranges.sorted { $0.addresses.lowerBound < $1.addresses.lowerBound }
 }
 
-extension Array where Element == FirmwareMemoryRange {
+extension Array where Element == FirmwareRange {
     /// The map without some addresses, ascending, neighbours of one type as one range.
-    public func without(_ addresses: [AddressRange]) -> [FirmwareMemoryRange] {
-        var result: [FirmwareMemoryRange] = []
+    public func without(_ addresses: [PhysicalRange]) -> [FirmwareRange] {
+        var result: [FirmwareRange] = []
         for range in self {
             for part in [range.addresses].subtracting(addresses) {
                 if let last = result.last, last.type == range.type, last.addresses.upperBound == part.lowerBound {
                     result[result.count - 1].addresses = last.addresses.lowerBound..<part.upperBound
                 } else {
-                    result.append(FirmwareMemoryRange(addresses: part, type: range.type))
+                    result.append(FirmwareRange(addresses: part, type: range.type))
                 }
             }
         }

@@ -10,7 +10,7 @@ import Linux
 ///   - ranges: whole pages that nobody uses.
 ///   - map: maps a page, past the caches: what is written must reach the memory.
 /// - Throws: naming the first page that does not hold what was written to it.
-func proveMemory(_ ranges: [AddressRange], _ map: (UInt64) throws(Failure) -> Mapping) throws(Failure) {
+func proveMemory(_ ranges: [PhysicalRange], _ map: (UInt64) throws(Failure) -> Mapping) throws(Failure) {
     let pages = probedPages(ranges)
     for address in pages {
         let page = try map(address)
@@ -32,7 +32,7 @@ func proveMemory(_ ranges: [AddressRange], _ map: (UInt64) throws(Failure) -> Ma
 extension MemoryDevice {
     /// Proves that this machine has RAM at addresses that the running kernel does not use; see `proveMemory`.
     /// - Parameter entries: the running kernel's /proc/iomem: what a device has is not written to.
-    public static func prove(_ ranges: [AddressRange], _ entries: [IOMemoryEntry]) throws(Failure) {
+    public static func prove(_ ranges: [PhysicalRange], _ entries: [IOMemoryEntry]) throws(Failure) {
         guard !ranges.isEmpty else { return }
         try requireNothingElse(at: ranges, entries)
         let device = try MemoryDevice(isCached: false)
@@ -40,7 +40,7 @@ extension MemoryDevice {
     }
 
     /// Refuses addresses at which /proc/iomem has anything at all: it is not free memory then.
-    static func requireNothingElse(at ranges: [AddressRange], _ entries: [IOMemoryEntry]) throws(Failure) {
+    static func requireNothingElse(at ranges: [PhysicalRange], _ entries: [IOMemoryEntry]) throws(Failure) {
         for entry in entries where entry.name != "RAM buffer" && entry.depth == 0 {
             guard let first = ranges.intersection([entry.addresses]).first else { continue }
             throw Failure(
@@ -51,7 +51,7 @@ extension MemoryDevice {
 }
 
 /// The first and the last page of the part of each range in every 128 MiB, the least that Linux adds at once.
-func probedPages(_ ranges: [AddressRange]) -> [UInt64] {
+func probedPages(_ ranges: [PhysicalRange]) -> [UInt64] {
     let block: UInt64 = 128 << 20
     var pages: [UInt64] = []
     for range in ranges.wholePages {

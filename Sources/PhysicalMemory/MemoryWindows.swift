@@ -12,22 +12,22 @@ public final class MemoryWindows: Sendable {
 
     private let device: MemoryDevice
     /// Addresses that may be shown: whole pages, normalized.
-    private let allowed: [AddressRange]
+    private let allowed: [PhysicalRange]
     private let limit: Int
     /// The windows that are kept, the oldest first.
-    private let kept = Guarded<[Window]>([])
+    private let kept = Locked<[Window]>([])
 
     /// - Parameters:
     ///   - allowed: physical addresses that may be shown: whole pages, normalized.
     ///   - limit: how many windows are kept; one more for each view may be in use.
-    public init(_ device: MemoryDevice, allowed: [AddressRange], limit: Int) {
+    public init(_ device: MemoryDevice, allowed: [PhysicalRange], limit: Int) {
         self.device = device
         self.allowed = allowed
         self.limit = max(1, limit)
     }
 
     /// A window that shows physical addresses.
-    fileprivate func window(onto addresses: AddressRange) throws(Failure) -> Window {
+    fileprivate func window(onto addresses: PhysicalRange) throws(Failure) -> Window {
         try kept.withLock { kept throws(Failure) in
             if let window = kept.first(where: { $0.shows(addresses) }) { return window }
             let window = try Window(device, rangeToShow(addresses))
@@ -37,7 +37,7 @@ public final class MemoryWindows: Sendable {
         }
     }
 
-    private func rangeToShow(_ addresses: AddressRange) throws(Failure) -> AddressRange {
+    private func rangeToShow(_ addresses: PhysicalRange) throws(Failure) -> PhysicalRange {
         for range in allowed where range.contains(addresses) {
             let start = max(range.lowerBound, addresses.lowerBound / MemoryWindows.byteCount * MemoryWindows.byteCount)
             return start..<min(range.upperBound, max(start + MemoryWindows.byteCount, addresses.upperBound))
@@ -49,18 +49,18 @@ public final class MemoryWindows: Sendable {
 
 /// A range of physical memory, unmapped when neither the windows that are kept nor a view have it any more.
 private final class Window: @unchecked Sendable {
-    let addresses: AddressRange
+    let addresses: PhysicalRange
     private let mapping: Mapping
 
-    init(_ device: MemoryDevice, _ addresses: AddressRange) throws(Failure) {
+    init(_ device: MemoryDevice, _ addresses: PhysicalRange) throws(Failure) {
         mapping = try device.map(addresses)
         self.addresses = addresses
     }
 
-    func shows(_ range: AddressRange) -> Bool { addresses.contains(range) }
+    func shows(_ range: PhysicalRange) -> Bool { addresses.contains(range) }
 
     /// The bytes at physical addresses that it shows.
-    func memory(at range: AddressRange) -> UnsafeMutableRawBufferPointer {
+    func memory(at range: PhysicalRange) -> UnsafeMutableRawBufferPointer {
         let start = Int(range.lowerBound - addresses.lowerBound)
         return UnsafeMutableRawBufferPointer(rebasing: mapping.bytes[start..<start + Int(range.byteCount)])
     }
@@ -75,7 +75,7 @@ public struct MemoryView: ~Copyable {
 
     /// The memory at physical addresses; valid until the next call.
     /// - Throws: where any of them is not allowed.
-    public mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer {
+    public mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer {
         if let window, window.shows(addresses) { return window.memory(at: addresses) }
         let window = try windows.window(onto: addresses)
         self.window = window

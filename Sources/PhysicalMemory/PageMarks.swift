@@ -95,18 +95,18 @@ public struct PageMarks: Sendable {
 
     /// Hands over the blocks of free and of unreadable pages among the frames, ascending.
     ///
-    /// - Parameter visit: takes the first frame and the count of a block, cut to the frames asked for.
+    /// - Parameter visit: takes the frames of a block, cut to those asked for.
     /// - Throws: if the structures cannot be read, and for a huge page with a memory error: its mark does not tell which
     ///   part of it must not be read.
     public func find(
-        in frames: Range<UInt64>, _ visit: (_ kind: Kind, _ firstFrame: UInt64, _ count: UInt64) -> Void
+        in frames: FrameRange, _ visit: (_ kind: Kind, _ block: FrameRange) -> Void
     ) throws(Failure) {
         let start = memoryMap &+ frames.lowerBound &* structByteCount
         let end = memoryMap &+ frames.upperBound &* structByteCount
         guard start < end, end <= UInt64.max - pageSize else {
             throw PageMarks.failure("its memory map lies nowhere")
         }
-        let pages = (start & ~(pageSize - 1))..<((end + pageSize - 1) & ~(pageSize - 1))
+        let pages: VirtualRange = (start & ~(pageSize - 1))..<((end + pageSize - 1) & ~(pageSize - 1))
         var next = frames.lowerBound
         try memory.read(pages) { (address, bytes) throws(Failure) in
             next = try scan(bytes, at: address, from: next, frames, visit)
@@ -116,8 +116,8 @@ public struct PageMarks: Sendable {
     /// Looks at the structures that lie in one piece of the memory map; one that lies across its end has been put
     /// together by `SIZE(page)` dividing the page, or the piece is refused.
     private func scan(
-        _ bytes: UnsafeRawBufferPointer, at address: UInt64, from first: UInt64, _ frames: Range<UInt64>,
-        _ visit: (Kind, UInt64, UInt64) -> Void
+        _ bytes: UnsafeRawBufferPointer, at address: UInt64, from first: UInt64, _ frames: FrameRange,
+        _ visit: (Kind, FrameRange) -> Void
     ) throws(Failure) -> UInt64 {
         var frame = first
         while frame < frames.upperBound {
@@ -133,9 +133,9 @@ public struct PageMarks: Sendable {
             // No mapping count is negative but for the types.
             if mark >> 31 != 0, mark != .max, let kind = try kind(mark, flags, bytes, at, frame, &count) {
                 count = min(count, frames.upperBound - frame)
-                visit(kind, frame, count)
+                visit(kind, frame..<frame + count)
             } else if flags & poisonBit != 0 {
-                visit(.unreadable, frame, 1)
+                visit(.unreadable, frame..<frame + 1)
             }
             frame += count
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import BlockDevices
 import Hibernation
 import Linux
 import MemoryImage

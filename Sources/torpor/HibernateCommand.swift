@@ -1,5 +1,7 @@
 import ArgumentParser
 import Basics
+import BlockDevices
+import Console
 import Hibernation
 import Linux
 import MemoryImage

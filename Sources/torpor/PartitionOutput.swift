@@ -1,6 +1,5 @@
 import Basics
 import FoundationEssentials
-import Hibernation
 import Linux
 import MemoryImage
 

@@ -43,7 +43,7 @@ struct ReportOutput: Codable {
         outcome = "failed"
         time = Date().formatted(.iso8601)
         reason = torpor.sentence(failure)
-        image = CountsOutput(Superblock.Counts())
+        image = CountsOutput(ImageCounts())
         restoreMilliseconds = 0
         warnings = findings.warnings.map { $0.description }
     }
@@ -75,7 +75,7 @@ struct ReportOutput: Codable {
 struct CountsOutput: Codable {
     let chunks, dataPages, zeroPages, storedBytes, saveMilliseconds: UInt64
 
-    init(_ counts: Superblock.Counts) {
+    init(_ counts: ImageCounts) {
         chunks = counts.chunks
         dataPages = counts.dataPages
         zeroPages = counts.zeroPages

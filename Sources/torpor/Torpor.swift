@@ -1,5 +1,7 @@
 import ArgumentParser
 import Basics
+import BlockDevices
+import Hibernation
 import Linux
 
 @main

@@ -8,8 +8,8 @@ import Testing
             (5000..<6000, 0..<0), (UInt64.max - 5000..<UInt64.max, 0..<0),
             (UInt64.max - 9000..<UInt64.max, UInt64.max - 8191..<UInt64.max - 4095),
             (UInt64.max - 100..<UInt64.max, 0..<0),
-        ] as [(AddressRange, AddressRange)])
-    func takesWholePagesOnly(range: AddressRange, expected: AddressRange) {
+        ] as [(PhysicalRange, PhysicalRange)])
+    func takesWholePagesOnly(range: PhysicalRange, expected: PhysicalRange) {
         let pages = range.wholePages
         #expect(expected.isEmpty ? pages.isEmpty : pages == expected)
     }
@@ -18,13 +18,14 @@ import Testing
         arguments: [
             ([], []), ([5..<5], []), ([10..<20, 0..<10], [0..<20]), ([0..<5, 3..<4], [0..<5]),
             ([7..<9, 0..<2, 1..<3], [0..<3, 7..<9]),
-        ] as [([AddressRange], [AddressRange])])
-    func normalizes(ranges: [AddressRange], expected: [AddressRange]) { #expect(ranges.normalized() == expected) }
+        ] as [([PhysicalRange], [PhysicalRange])])
+    func normalizes(ranges: [PhysicalRange], expected: [PhysicalRange]) { #expect(ranges.normalized() == expected) }
 
-    @Test func countsTheBytesOfAllRanges() { #expect([0..<10, 20..<25].byteCount == 15) }
+    @Test func countsTheBytesOfAllRanges() { #expect(([0..<10, 20..<25] as [PhysicalRange]).byteCount == 15) }
 
     @Test func takesTheWholePagesOfEachRange() {
-        #expect([100..<9000, 9000..<20000, 30000..<30001].wholePages == [4096..<16384])
+        let ranges: [PhysicalRange] = [100..<9000, 9000..<20000, 30000..<30001]
+        #expect(ranges.wholePages == [4096..<16384])
     }
 
     /// Against sets of addresses, which are slow and plainly right.
@@ -40,15 +41,17 @@ import Testing
         #expect(one.covers(probe) == addresses([probe]).isSubset(of: left))
     }
 
-    private func expectSame(_ ranges: [AddressRange], _ expected: Set<UInt64>) {
+    private func expectSame(_ ranges: [PhysicalRange], _ expected: Set<UInt64>) {
         #expect(addresses(ranges) == expected)
         #expect(ranges.byteCount == UInt64(expected.count), "ranges overlap")
         #expect(zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound }, "ranges touch")
     }
 
-    private func addresses(_ ranges: [AddressRange]) -> Set<UInt64> { Set(ranges.flatMap { Array($0) }) }
+    private func addresses(_ ranges: [PhysicalRange]) -> Set<UInt64> {
+        Set(ranges.flatMap { Array($0.lowerBound..<$0.upperBound) })
+    }
 
-    private func randomRanges(_ generator: inout SeededGenerator) -> [AddressRange] {
+    private func randomRanges(_ generator: inout SeededGenerator) -> [PhysicalRange] {
         (0..<Int.random(in: 0...5, using: &generator)).map { _ in
             let start = UInt64.random(in: 0...40, using: &generator)
             return start..<start + UInt64.random(in: 0...12, using: &generator)

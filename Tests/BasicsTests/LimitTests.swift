@@ -3,7 +3,7 @@ import Testing
 
 /// Ranges and numbers at the end of what 64 bits can say, where a sum that is not checked would trap.
 @Suite struct AddressRangeLimitTests {
-    private static let all: AddressRange = 0..<UInt64.max
+    private static let all: PhysicalRange = 0..<UInt64.max
 
     @Test(
         arguments: [
@@ -11,8 +11,8 @@ import Testing
             ([all], [0..<1, 5..<6, UInt64.max - 1..<UInt64.max], [1..<5, 6..<UInt64.max - 1]), ([], [all], []),
             // A hole that covers the end of one range and the beginning of the next.
             ([0..<10, 20..<30], [5..<25], [0..<5, 25..<30]),
-        ] as [([AddressRange], [AddressRange], [AddressRange])])
-    func subtracts(ranges: [AddressRange], holes: [AddressRange], expected: [AddressRange]) {
+        ] as [([PhysicalRange], [PhysicalRange], [PhysicalRange])])
+    func subtracts(ranges: [PhysicalRange], holes: [PhysicalRange], expected: [PhysicalRange]) {
         #expect(ranges.subtracting(holes) == expected)
         let kept = ranges.intersection(holes)
         #expect(kept.byteCount + expected.byteCount == ranges.byteCount, "a byte is in both parts or in none")
@@ -24,8 +24,8 @@ import Testing
             ([0..<10], 10..<11, false), ([0..<10], 9..<11, false), ([0..<10], 0..<10, true),
             // Nothing is everywhere.
             ([], 7..<7, true), ([], 7..<8, false),
-        ] as [([AddressRange], AddressRange, Bool)])
-    func covers(ranges: [AddressRange], range: AddressRange, expected: Bool) {
+        ] as [([PhysicalRange], PhysicalRange, Bool)])
+    func covers(ranges: [PhysicalRange], range: PhysicalRange, expected: Bool) {
         #expect(ranges.covers(range) == expected)
     }
 
@@ -33,14 +33,14 @@ import Testing
     @Test(arguments: 0..<40 as Range<UInt64>)
     func takesThePagesOfWhichEveryByteIsThere(seed: UInt64) {
         var generator = SeededGenerator(seed)
-        let ranges: [AddressRange] = (0..<4).map { _ in
+        let ranges: [PhysicalRange] = (0..<4).map { _ in
             let start = UInt64.random(in: 0...5, using: &generator) * pageSize
             let shift = UInt64.random(in: 0...2, using: &generator)
             let count = UInt64.random(in: 0...2, using: &generator) * pageSize
             return start + shift..<start + shift + count + UInt64.random(in: 0...2, using: &generator)
         }
         var isThere = [Bool](repeating: false, count: 9 * Int(pageSize))
-        for range in ranges { for address in range { isThere[Int(address)] = true } }
+        for range in ranges { for address in range.lowerBound..<range.upperBound { isThere[Int(address)] = true } }
         var expected: [UInt64] = []
         for page in 0..<UInt64(9) {
             let bytes = isThere[Int(page * pageSize)..<Int((page + 1) * pageSize)]

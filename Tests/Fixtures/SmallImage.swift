@@ -5,7 +5,7 @@ import Foundation
 
 /// An image of 1 MiB of memory, with chunks of every kind.
 public enum SmallImage {
-    public static let memory: AddressRange = 0x10_0000..<0x20_0000
+    public static let memory: PhysicalRange = 0x10_0000..<0x20_0000
     public static let firstFrame = memory.lowerBound / pageSize
     public static let imageUUID = UUID("aaaaaaaa-89ab-4cde-8f01-23456789abcd") ?? .zero
     public static let byteCount = 4 << 20

@@ -1,4 +1,5 @@
 import Basics
+import ELF
 import Fixtures
 import Linux
 import MemoryImage
@@ -18,11 +19,11 @@ import Testing
     }
 
     private static func plan(
-        _ memory: [AddressRange], below end: UInt64, _ kernel: BzImage, reserved: [E820Entry] = []
+        _ memory: [PhysicalRange], below end: UInt64, _ kernel: BzImage, reserved: [E820Entry] = []
     ) throws(Failure) -> LoadPlan {
         let backup = memory.intersection([0..<end])
         return try LoadPlan(
-            KernelB(
+            KexecPayload(
                 kernel: kernel, initrd: [UInt8](repeating: 1, count: 1_200_000),
                 commandLine: String(repeating: "x", count: 400), backupRanges: backup,
                 savedRanges: memory.subtracting(backup), reservedEntries: reserved,
@@ -39,22 +40,22 @@ import Testing
             present: present, inFirmware: inFirmware, bounceBuffers: bounceBuffers)
     }
 
-    private static let flat: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x8000_0000, 1 << 32..<16 << 30]
+    private static let flat: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x8000_0000, 1 << 32..<16 << 30]
 
-    private func choose(_ need: SecondKernelMemory, _ memory: [AddressRange] = flat) throws -> BackupEnd {
+    private func choose(_ need: SecondKernelMemory, _ memory: [PhysicalRange] = flat) throws -> BackupEnd {
         try BackupEnd.choose(memory, need) { (_) throws(Failure) in }
     }
 
     struct Machine: Sendable, CustomStringConvertible {
         let description: String
-        let memory: [AddressRange]
+        let memory: [PhysicalRange]
         let reserved: [E820Entry]
     }
 
     /// The maps of MachineTables, with 4 GiB more behind each, since some of them end early.
     private static let machines: [Machine] = {
         var result: [Machine] = []
-        var name = "", memory: [AddressRange] = [], reserved: [E820Entry] = []
+        var name = "", memory: [PhysicalRange] = [], reserved: [E820Entry] = []
         func finish() {
             guard !memory.isEmpty else { return }
             result.append(
@@ -69,7 +70,7 @@ import Testing
                 continue
             }
             let bounds = line.prefix { $0 != " " }.split(separator: "-").compactMap { parseHexadecimal($0) }
-            let range = bounds[0]..<bounds[1] + 1
+            let range: PhysicalRange = bounds[0]..<bounds[1] + 1
             switch line.drop(while: { $0 != " " }).dropFirst() {
             case "usable": memory.append(range)
             case "ACPI data": reserved.append(E820Entry(addresses: range, kind: .acpiTables))
@@ -172,7 +173,7 @@ import Testing
 
     /// A small machine does not give an eighth of its memory to more CPUs: it starts fewer.
     @Test func limitsTheCPUsIfMemoryIsShort() throws {
-        let memory: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x4000_0000]
+        let memory: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x4000_0000]
         let choice = try choose(Self.need(possible: 64, present: 64), memory)
         #expect(choice.end == 128 << 20)
         let processors = try #require(choice.processors)
@@ -182,7 +183,7 @@ import Testing
     }
 
     @Test func takes64MiBOnASmallMachine() throws {
-        let memory: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<200 << 20]
+        let memory: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<200 << 20]
         #expect(try choose(Self.need(kernel: 16 << 20, possible: 1, present: 1), memory).end == 64 << 20)
     }
 

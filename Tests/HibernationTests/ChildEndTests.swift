@@ -1,4 +1,5 @@
 import Basics
+import Console
 import Foundation
 import Linux
 import MemoryImage
@@ -8,13 +9,13 @@ import Testing
 
 /// Ways in which a child can end; PID 1 goes on after each of them.
 @Suite(.serialized) struct ChildEndTests {
-    private let settings = Settings(KernelCommandLine(""))
+    private let parameters = KernelParameters(KernelCommandLine(""))
     private let log = KernelLog()
 
     init() { blockChildSignal() }
 
     private func outcome(_ work: (ChildState) throws(Failure) -> Void) -> ChildOutcome {
-        runInChild("working", settings, log, work)
+        runInChild("working", parameters, log, work)
     }
 
     @Test func tellsEndsApart() {
@@ -45,7 +46,7 @@ import Testing
     /// Past the point of no return it does not matter how the child ended.
     @Test func whatWasCommittedStays() {
         let result = outcome { state in
-            var counts = Superblock.Counts()
+            var counts = ImageCounts()
             counts.dataPages = 42
             state.counts = counts
             state.stage = .committed
@@ -62,12 +63,12 @@ import Testing
     @Test func beginsEmpty() throws {
         let state = try ChildState()
         #expect(state.stage == .preparing && state.pages == 0 && state.totalPages == 0 && state.heartbeat == 0)
-        #expect(state.text == "" && state.counts == Superblock.Counts())
+        #expect(state.text == "" && state.counts == ImageCounts())
     }
 
     @Test func keepsItsValuesApart() throws {
         let state = try ChildState()
-        var counts = Superblock.Counts()
+        var counts = ImageCounts()
         counts.chunks = .max
         counts.dataPages = .max - 1
         counts.zeroPages = .max - 2

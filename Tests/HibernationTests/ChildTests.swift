@@ -1,4 +1,5 @@
 import Basics
+import Console
 import Linux
 import MemoryImage
 import Testing
@@ -12,13 +13,13 @@ import Testing
     ) throws -> (reason: String?, state: ChildState) {
         blockChildSignal()
         let state = try ChildState()
-        let watch = ChildWatch(state: state, log: KernelLog(), verb: "working", patienceSeconds: patience)
+        let watch = ChildWatch(state: state, log: KernelLog(), verb: "working", progressTimeoutSeconds: patience)
         return (watch.run { () throws(Failure) in try work(state) }, state)
     }
 
     @Test func seesWhatTheChildDid() throws {
         let (reason, state) = try run { state in
-            var counts = Superblock.Counts()
+            var counts = ImageCounts()
             counts.chunks = 1
             counts.dataPages = 2
             counts.zeroPages = 3
@@ -47,7 +48,7 @@ import Testing
         state.add(pages: 103)
         state.add(zeroPages: 104)
         state.beat()
-        var counts = Superblock.Counts()
+        var counts = ImageCounts()
         counts.chunks = 105
         counts.dataPages = 106
         counts.zeroPages = 107

@@ -8,11 +8,11 @@ import PhysicalMemory
 
 /// Kernel A's memory as kernel B gets it: an ELF core file with one range of 4 MiB, page tables and a memory map in it.
 struct CoreFixture {
-    static let memory: AddressRange = 0x100_0000..<0x140_0000
+    static let memory: PhysicalRange = 0x100_0000..<0x140_0000
     static let firstFrame = memory.lowerBound / pageSize
     static let pageCount = memory.byteCount / pageSize
     /// Kernel A's memory below N, and the frames to which it is swapped out: in reverse order, so that a wrong index shows.
-    static let backup: AddressRange = 0x10_0000..<0x20_0000
+    static let backup: PhysicalRange = 0x10_0000..<0x20_0000
     static let sources = (0..<256).map { firstFrame + 399 - $0 }
     private static let memoryMap: UInt64 = 0xffff_ea00_0000_0000
 
@@ -147,7 +147,7 @@ final class TemporaryFolder {
 struct MemorySink: PageSink {
     let memory: UnsafeMutableRawBufferPointer
 
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+    mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
         guard [CoreFixture.memory].covers(addresses) else {
             throw Failure("write", "a page", "it is not in the memory")
         }
@@ -155,5 +155,5 @@ struct MemorySink: PageSink {
         return UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + Int(addresses.byteCount)])
     }
 
-    mutating func leaveAlone(_ addresses: AddressRange) {}
+    mutating func leaveAlone(_ addresses: PhysicalRange) {}
 }

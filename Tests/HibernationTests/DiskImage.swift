@@ -159,7 +159,7 @@ extension DiskImage {
         bits == 32 ? (32 + 2 * tableSectors) * 512 : (1 + 2 * tableSectors) * 512 + 512 * 32
     }
 
-    static func fatCluster(_ bits: Int, _ number: UInt64) -> Range<UInt64> {
+    static func fatCluster(_ bits: Int, _ number: UInt64) -> DeviceRange {
         let start = fatData(bits, fatTableSectors(bits)) + (number - 2) * 2048
         return start..<start + 2048
     }

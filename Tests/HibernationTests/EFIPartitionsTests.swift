@@ -1,4 +1,5 @@
 import Basics
+import BlockDevices
 import Foundation
 import Testing
 

@@ -3,6 +3,7 @@ import Foundation
 import MemoryImage
 import Testing
 
+@testable import BlockDevices
 @testable import Hibernation
 @testable import Linux
 
@@ -55,7 +56,7 @@ import Testing
     }
 
     private func device(
-        _ extents: [Range<UInt64>], count: Int = 1, byteCount: UInt64 = 3 << 20, walk: WatchedDevice.Walk = .none
+        _ extents: [DeviceRange], count: Int = 1, byteCount: UInt64 = 3 << 20, walk: WatchedDevice.Walk = .none
     ) -> WatchedDevice {
         WatchedDevice(
             user: "the ext4 on /x", identity: "UUID=u", byteCount: byteCount, extents: extents, walk: walk,
@@ -73,8 +74,8 @@ import Testing
         arguments: [
             [0..<3 << 20], [4096..<8192], [512..<1024], [2_000_000..<3 << 20], [4096..<8192, 1 << 20..<3 << 20],
         ]
-            as [[Range<UInt64>]])
-    func seesAChangedByte(extents: [Range<UInt64>]) throws {
+            as [[DeviceRange]])
+    func seesAChangedByte(extents: [DeviceRange]) throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         try write("a")
         let devices = try fingerprints().taken([device(extents)])

@@ -156,17 +156,17 @@ import Testing
     ])
     func refusesWordsWithoutAWayBack(word: String) throws {
         let words = KernelCommandLine("pci=nomsi \(word) quiet")
-        let failure = #expect(throws: Failure.self) { try requireWayBack(words, hasFiveLevels: true) }
+        let failure = #expect(throws: Failure.self) { try requireJumpBack(words, hasFiveLevels: true) }
         #expect(failure?.operand.hasPrefix(word) == true && failure?.remedy != nil)
-        if word == "no5lvl" { try requireWayBack(words, hasFiveLevels: false) }
+        if word == "no5lvl" { try requireJumpBack(words, hasFiveLevels: false) }
     }
 
     /// What makes kernel B fail so that it comes back, or restart.
     @Test func takesOtherWords() throws {
-        try requireWayBack(
+        try requireJumpBack(
             KernelCommandLine("mem=32M memmap=1M$16M nr_cpus=1 elfcorehdr=0x1000 torpor.fault=x init=/x torpor.debug"),
             hasFiveLevels: true)
-        try requireWayBack(KernelCommandLine(""), hasFiveLevels: true)
+        try requireJumpBack(KernelCommandLine(""), hasFiveLevels: true)
     }
 
     @Test func namesTheWordsThatAreTooMany() throws {
@@ -174,7 +174,7 @@ import Testing
         let own = "pci=nomsi " + String(repeating: "libata.force=1:1.5G,2:1.5G,3:1.5G ", count: 12)
         let failure = #expect(throws: Failure.self) {
             try LoadPlan(
-                KernelB(
+                KexecPayload(
                     kernel: BzImage(bytes, path: "x"), initrd: [1], commandLine: parameters(own),
                     backupRanges: [0x10_0000..<0x800_0000], savedRanges: [0x800_0000..<0x1000_0000],
                     reservedEntries: [],

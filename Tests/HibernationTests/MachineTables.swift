@@ -1,3 +1,5 @@
+import Basics
+
 /// Tables of real machines, with names and identifiers replaced.
 enum MachineTables {
     static let kmem = """

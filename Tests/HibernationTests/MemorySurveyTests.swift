@@ -18,15 +18,15 @@ import Testing
         100000000-13fffffff : System RAM
 
         """
-    private static let pluggedRange: AddressRange = 0x1_0000_0000..<0x1_4000_0000
-    private static let boot: [AddressRange] = [0..<0x9fc00, 0x10_0000..<0x3ffe_0000]
+    private static let pluggedRange: PhysicalRange = 0x1_0000_0000..<0x1_4000_0000
+    private static let boot: [PhysicalRange] = [0..<0x9fc00, 0x10_0000..<0x3ffe_0000]
 
-    private func map(_ ranges: [AddressRange]) -> [FirmwareMemoryRange] {
-        ranges.map { FirmwareMemoryRange(addresses: $0, type: "System RAM") }
+    private func map(_ ranges: [PhysicalRange]) -> [FirmwareRange] {
+        ranges.map { FirmwareRange(addresses: $0, type: "System RAM") }
     }
 
     private func survey(
-        _ table: String, map ranges: [AddressRange]? = nil, boot: [AddressRange] = [], acpi: [AddressRange] = []
+        _ table: String, map ranges: [PhysicalRange]? = nil, boot: [PhysicalRange] = [], acpi: [PhysicalRange] = []
     ) throws -> MemorySurvey {
         let entries = try parseIOMemory(table)
         let ranges = ranges ?? entries.filter { $0.name == "System RAM" && $0.depth == 0 }.map { $0.addresses }
@@ -60,8 +60,8 @@ import Testing
     }
 
     /// hv_balloon and Xen add memory under its usual name, and to the firmware's map as well.
-    @Test(arguments: [[], [0x1_0000_0000..<0x1_2000_0000]] as [[AddressRange]])
-    func refusesMemoryThatOnlyADriverKnows(acpi: [AddressRange]) {
+    @Test(arguments: [[], [0x1_0000_0000..<0x1_2000_0000]] as [[PhysicalRange]])
+    func refusesMemoryThatOnlyADriverKnows(acpi: [PhysicalRange]) {
         let text = refusal {
             try survey(Self.plugged, map: Self.boot + [Self.pluggedRange], boot: Self.boot, acpi: acpi)
         }
@@ -96,7 +96,7 @@ import Testing
 
     /// `memmap=4G!4G` makes a disk of RAM, which is empty after the power-off.
     @Test func refusesMemoryThatIsADisk() {
-        let map: [AddressRange] = [0x10_0000..<0x4000_0000, 0x1_0000_0000..<0x3_0000_0000]
+        let map: [PhysicalRange] = [0x10_0000..<0x4000_0000, 0x1_0000_0000..<0x3_0000_0000]
         let text = refusal { try survey(Self.memoryDisk, map: map) }
         #expect(text?.contains("the memory at 0x100000000-0x200000000 is a disk (Persistent Memory (legacy))") == true)
         #expect(text?.contains("boot without memmap=SIZE!ADDRESS") == true)
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test func takesPersistentMemoryOfTheFirmware() throws {
-        let map: [AddressRange] = [0x10_0000..<0x4000_0000, 0x2_0000_0000..<0x3_0000_0000]
+        let map: [PhysicalRange] = [0x10_0000..<0x4000_0000, 0x2_0000_0000..<0x3_0000_0000]
         let survey = try survey(Self.memoryDisk, map: map)
         #expect(survey.memory == map)
         #expect(
@@ -150,7 +150,7 @@ import Testing
               100000000-17fffffff : System RAM
                 101000000-1017fffff : Kernel code
             """
-        let nested: AddressRange = 0x1_0000_0000..<0x1_8000_0000
+        let nested: PhysicalRange = 0x1_0000_0000..<0x1_8000_0000
         #expect(try survey(table, map: [0x10_0000..<0x4000_0000, nested]).memory == [0x10_0000..<0x4000_0000, nested])
         #expect(refusal { try survey(table, map: [0x10_0000..<0x4000_0000]) } != nil)
     }

@@ -3,6 +3,7 @@ import Foundation
 import MemoryImage
 import Testing
 
+@testable import BlockDevices
 @testable import Hibernation
 @testable import Linux
 
@@ -111,8 +112,8 @@ import Testing
         for name in [DeviceName.label("nap"), .uuid(superblock(1).uuid.description)] {
             #expect(try find(name, copies[0], copies[1], copies[2]) == "/dev/2")
         }
-        let settings = Settings(KernelCommandLine(""))
-        #expect(try findPartitionToResume(settings, seconds: 0, catalog(copies)) == "/dev/2")
+        let parameters = KernelParameters(KernelCommandLine(""))
+        #expect(try findPartitionToResume(parameters, seconds: 0, catalog(copies)) == "/dev/2")
     }
 
     /// None of the reasons why there is none is dropped.
@@ -143,20 +144,20 @@ import Testing
 
     /// Kernel C: that there is nothing to resume is only said if it is so.
     @Test func kernelCSaysWhyItDoesNotResume() throws {
-        let settings = Settings(KernelCommandLine(""))
+        let parameters = KernelParameters(KernelCommandLine(""))
         let damaged = Device(path: "/dev/a", superblock: superblock(1), isDamaged: true)
         let waiting = Device(path: "/dev/b", superblock: superblock(2, .ready, image: 5))
         let empty = Device(path: "/dev/c", superblock: superblock(3))
         let failure = #expect(throws: Failure.self) {
-            try findPartitionToResume(settings, seconds: 0, catalog([damaged, empty]))
+            try findPartitionToResume(parameters, seconds: 0, catalog([damaged, empty]))
         }
         #expect(failure?.reason == "both its superblocks are damaged")
-        #expect(try findPartitionToResume(settings, seconds: 0, catalog([damaged, waiting, empty])) == "/dev/b")
-        #expect(try findPartitionToResume(settings, seconds: 0, catalog([empty])) == "/dev/c")
-        #expect(try findPartitionToResume(settings, seconds: 0, catalog([])) == nil)
+        #expect(try findPartitionToResume(parameters, seconds: 0, catalog([damaged, waiting, empty])) == "/dev/b")
+        #expect(try findPartitionToResume(parameters, seconds: 0, catalog([empty])) == "/dev/c")
+        #expect(try findPartitionToResume(parameters, seconds: 0, catalog([])) == nil)
         let other = Device(path: "/dev/d", superblock: superblock(4, .attempted, image: 6))
         let several = #expect(throws: Failure.self) {
-            try findPartitionToResume(settings, seconds: 0, catalog([waiting, other]))
+            try findPartitionToResume(parameters, seconds: 0, catalog([waiting, other]))
         }
         #expect(
             several?.description
@@ -165,24 +166,24 @@ import Testing
 
     /// Kernel C: none was found, and a disk is there on which nobody can look. Drives without a medium are nothing unusual.
     @Test func noPartitionIsNotTakenForGrantedIfADiskCannotBeRead() throws {
-        let settings = Settings(KernelCommandLine(""))
+        let parameters = KernelParameters(KernelCommandLine(""))
         for (device, text) in [
             (Device(path: "/dev/a", errno: EIO), ", and /dev/a cannot be read: Input/output error"),
             (Device(path: "/dev/a", errno: ETIMEDOUT), ", and no answer came from /dev/a"),
             (Device(path: "/dev/a", errno: ETIMEDOUT, isRemovable: true), ", and no answer came from /dev/a"),
         ] {
             let failure = #expect(throws: Failure.self) {
-                try findPartitionToResume(settings, seconds: 0, catalog([device]))
+                try findPartitionToResume(parameters, seconds: 0, catalog([device]))
             }
             #expect(failure?.reason == "there is none" + text)
             #expect(failure?.isFinal == false && failure?.remedy?.contains("torpor.device=") == true)
             // One that is there needs no other.
             let empty = Device(path: "/dev/c", superblock: superblock(3))
-            #expect(try findPartitionToResume(settings, seconds: 0, catalog([device, empty])) == "/dev/c")
+            #expect(try findPartitionToResume(parameters, seconds: 0, catalog([device, empty])) == "/dev/c")
         }
         let drives = [EIO, ENOMEDIUM, ENXIO].map { Device(path: "/dev/\($0)", errno: $0, isRemovable: true) }
         let empty = [ENOMEDIUM, ENXIO].map { Device(path: "/dev/x\($0)", errno: $0) }
-        #expect(try findPartitionToResume(settings, seconds: 0, catalog(drives + empty)) == nil)
+        #expect(try findPartitionToResume(parameters, seconds: 0, catalog(drives + empty)) == nil)
     }
 
     /// Its open(2) might never return.
@@ -213,7 +214,9 @@ import Testing
         let late = DeviceCatalog.Entry(
             path: "/dev/b", device: DeviceNumber(major: 8, minor: 1), byteCount: 16 << 20)
         let answer = Device(path: "/dev/b", superblock: superblock(2, .ready, image: 5)).answer
-        for settings in [Settings(KernelCommandLine("")), Settings(KernelCommandLine("torpor.device=LABEL=x"))] {
+        for parameters in [
+            KernelParameters(KernelCommandLine("")), KernelParameters(KernelCommandLine("torpor.device=LABEL=x")),
+        ] {
             var looks = 0
             let catalog = DeviceCatalog(seconds: 2, willProbe: { _ in }) { () throws(Failure) in
                 looks += 1
@@ -222,11 +225,11 @@ import Testing
                 if path == "/dev/a" { _ = try File(fifo) }
                 return answer
             }
-            if settings.device == nil {
-                #expect(try findPartitionToResume(settings, seconds: 1, catalog) == "/dev/b")
+            if parameters.device == nil {
+                #expect(try findPartitionToResume(parameters, seconds: 1, catalog) == "/dev/b")
             } else {
                 let failure = #expect(throws: Failure.self) {
-                    try findPartitionToResume(settings, seconds: 1, catalog)
+                    try findPartitionToResume(parameters, seconds: 1, catalog)
                 }
                 #expect(failure?.reason == "it has not appeared within 1 s, and no answer came from /dev/a")
             }

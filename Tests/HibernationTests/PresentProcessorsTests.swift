@@ -61,8 +61,8 @@ import Testing
     /// CPUs that were plugged in are not there after power-on.
     @Test func refusesPluggedCPUsInKernelA() throws {
         let two = PresentProcessors(count: 2, isInFirmware: true)
-        try KernelA.requireProcessors(2, two)
-        try KernelA.requireProcessors(4, nil)
-        #expect(throws: Failure.self) { try KernelA.requireProcessors(3, two) }
+        try KernelSurvey.requireProcessors(2, two)
+        try KernelSurvey.requireProcessors(4, nil)
+        #expect(throws: Failure.self) { try KernelSurvey.requireProcessors(3, two) }
     }
 }

@@ -1,4 +1,6 @@
 import Basics
+import BlockDevices
+import Console
 import Foundation
 import Linux
 import Testing
@@ -51,7 +53,7 @@ import Testing
             try checks.requireOwnMemoryApart([0x10_0000..<0x900_0000], KernelCommandLine(""))
         }
         expect("memory map has changed", isFinal: false) { () throws(Failure) in
-            try checks.checkFirmwareMap([FirmwareMemoryRange(addresses: 0..<0x9f000, type: "System RAM")])
+            try checks.checkFirmwareMap([FirmwareRange(addresses: 0..<0x9f000, type: "System RAM")])
         }
         expect("memory map has changed", isFinal: false) { () throws(Failure) in try checks.checkFirmwareMap([]) }
         expect("has no memory at", isFinal: false) { () throws(Failure) in try requireMemory([0x1000..<0x2000], in: [])
@@ -159,7 +161,7 @@ import Testing
         for (allowed, text) in [
             ([0x900_0000..<0x900_1000], "it is not memory that kernel A saved"),
             ([0x800_0000..<0x800_2000], "are not kernel A's memory"),
-        ] as [([AddressRange], String)] {
+        ] as [([PhysicalRange], String)] {
             expect(text, isFinal: true) { () throws(Failure) in
                 try RestorePipeline(
                     ImageReader(partition), MemoryDevice(memory), allowed: allowed, state: ChildState()
@@ -170,27 +172,27 @@ import Testing
 
     @Test func whatWasAttemptedOrNeverCompletedIsNotResumed() throws {
         let state = try ChildState()
-        func isWaiting(
+        func isPending(
             _ image: Superblock.State, _ words: String = "", isGivenUp: Bool = false
         ) throws(Failure) -> Bool {
-            let settings = Settings(KernelCommandLine(words))
+            let parameters = KernelParameters(KernelCommandLine(words))
             var superblock = Superblock(uuid: .zero, label: "", deviceByteCount: 1)
             superblock.state = image
             superblock.reason = "the power went"
             superblock.isGivenUp = isGivenUp
-            let steps = Steps(state: state, log: KernelLog(), fault: nil)
-            return try Restore(settings: settings, log: KernelLog(), steps: steps).isWaiting(superblock, "/dev/x")
+            let steps = StepRunner(state: state, log: KernelLog(), fault: nil)
+            return try Restore(parameters: parameters, log: KernelLog(), steps: steps).isPending(superblock, "/dev/x")
         }
         for isGivenUp in [false, true] {
             expect("earlier attempt (the power went)", isFinal: isGivenUp) { () throws(Failure) in
-                _ = try isWaiting(.attempted, isGivenUp: isGivenUp)
+                _ = try isPending(.attempted, isGivenUp: isGivenUp)
             }
         }
         for image in [Superblock.State.saving, .failed] {
-            expect("it holds an image that", isFinal: true) { () throws(Failure) in _ = try isWaiting(image) }
+            expect("it holds an image that", isFinal: true) { () throws(Failure) in _ = try isPending(image) }
         }
-        #expect(try isWaiting(.ready) && isWaiting(.attempted, "torpor.retry"))
-        for image in [Superblock.State.empty, .consumed, .snapshot] { #expect(try !isWaiting(image)) }
+        #expect(try isPending(.ready) && isPending(.attempted, "torpor.retry"))
+        for image in [Superblock.State.empty, .consumed, .snapshot] { #expect(try !isPending(image)) }
     }
 
     /// While the newer copy holds the same image, the session is not lost: a person can name that one.
@@ -219,9 +221,9 @@ import Testing
         #expect(failure { () throws(Failure) in _ = try File("/nowhere") }?.isFinal == false)
         #expect(failure { () throws(Failure) in try Fault("image:error")?.happen() }?.isFinal == false)
         blockChildSignal()
-        let settings = Settings(KernelCommandLine(""))
+        let parameters = KernelParameters(KernelCommandLine(""))
         func outcome(_ work: (ChildState) throws(Failure) -> Void) -> ChildOutcome {
-            runInChild("working", settings, KernelLog(), work)
+            runInChild("working", parameters, KernelLog(), work)
         }
         #expect(outcome { _ in kill(processID()) }.ending == nil)
         #expect(outcome { (_) throws(Failure) in throw Failure("a", "b", "c") }.ending == .failed)

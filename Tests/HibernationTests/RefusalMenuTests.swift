@@ -1,4 +1,5 @@
 import Basics
+import Console
 import Foundation
 import Linux
 import Testing

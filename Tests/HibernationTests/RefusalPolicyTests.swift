@@ -5,7 +5,7 @@ import Testing
 
 /// What becomes of a session that cannot be resumed now, for everything the command line can say.
 @Suite struct RefusalPolicyTests {
-    private func policy(_ words: String) -> RefusalPolicy { Settings(KernelCommandLine(words)).refusalPolicy }
+    private func policy(_ words: String) -> RefusalPolicy { KernelParameters(KernelCommandLine(words)).refusalPolicy }
 
     private typealias Decision = RefusalPolicy.Decision
     private static let powerOff = Decision(askSeconds: 120, otherwise: .powerOff)
@@ -62,17 +62,17 @@ import Testing
         "torpor.ask=soon",
     ])
     func tellsWhatItCannotRead(word: String) {
-        let settings = Settings(KernelCommandLine("root=x \(word)"))
-        #expect(settings.problems.count == 1)
-        #expect(settings.problems.first?.contains(word) == true)
+        let parameters = KernelParameters(KernelCommandLine("root=x \(word)"))
+        #expect(parameters.problems.count == 1)
+        #expect(parameters.problems.first?.contains(word) == true)
         var standard = RefusalPolicy()
         standard.canBootRoot = true
-        #expect(settings.refusalPolicy == standard)
+        #expect(parameters.refusalPolicy == standard)
     }
 
     @Test(arguments: ["torpor.refused=root", "torpor.unattended=root"])
     func saysThatRootIsMissing(word: String) {
-        #expect(Settings(KernelCommandLine(word)).problems == ["\(word) needs root="])
-        #expect(Settings(KernelCommandLine("\(word) root=/dev/x")).problems == [])
+        #expect(KernelParameters(KernelCommandLine(word)).problems == ["\(word) needs root="])
+        #expect(KernelParameters(KernelCommandLine("\(word) root=/dev/x")).problems == [])
     }
 }

@@ -1,4 +1,6 @@
 import Basics
+import BlockDevices
+import BlockStore
 import Foundation
 import Linux
 import Testing
@@ -95,7 +97,7 @@ import Testing
     func refusesANameBeforeTheTag(text: String) { #expect(DeviceName(text) == nil) }
 
     @Test func runsNothingForNoNumbers() {
-        let runs = Guarded(0)
+        let runs = Locked(0)
         runConcurrently(0) { _ in runs.withLock { $0 += 1 } }
         #expect(runs.withLock { $0 } == 0)
     }

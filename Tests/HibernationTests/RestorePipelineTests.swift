@@ -1,4 +1,5 @@
 import Basics
+import Console
 import Fixtures
 import Foundation
 import MemoryImage
@@ -20,7 +21,7 @@ import Testing
             to: URL(filePath: folder.path("memory")))
     }
 
-    private func restore(allowed: [AddressRange] = [SmallImage.memory], _ state: ChildState) throws {
+    private func restore(allowed: [PhysicalRange] = [SmallImage.memory], _ state: ChildState) throws {
         let reader = try ImageReader(HibernationPartition(folder.path("image")))
         try RestorePipeline(reader, MemoryDevice(folder.path("memory")), allowed: allowed, state: state).run()
     }
@@ -64,8 +65,8 @@ import Testing
             ([0x10_0000..<0x1f_f000], "kernel A"), ([0x10_1000..<0x20_1000], "it is not memory that kernel A saved"),
             ([0x10_0000..<0x18_0000, 0x18_1000..<0x20_1000], "are not kernel A's memory"),
             ([0x10_0000..<0x17_f000, 0x18_0000..<0x20_1000], "it is not memory that kernel A saved"),
-        ] as [([AddressRange], String)])
-    func refusesOtherMemory(allowed: [AddressRange], reason: String) throws {
+        ] as [([PhysicalRange], String)])
+    func refusesOtherMemory(allowed: [PhysicalRange], reason: String) throws {
         let state = try ChildState()
         let failure = #expect(throws: Failure.self) { try restore(allowed: allowed, state) }
         #expect(failure?.description.contains(reason) == true, "\(failure?.description ?? "")")

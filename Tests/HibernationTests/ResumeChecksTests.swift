@@ -9,8 +9,8 @@ import Testing
 
 /// What kernels B and C ask of themselves and of the machine.
 @Suite struct ResumeChecksTests {
-    private static let backup: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x200_0000, 0x210_0000..<0x800_0000]
-    private static let plugged: AddressRange = 0x1_0000_0000..<0x1_4000_0000
+    private static let backup: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x200_0000, 0x210_0000..<0x800_0000]
+    private static let plugged: PhysicalRange = 0x1_0000_0000..<0x1_4000_0000
 
     private func description() -> ImageDescription {
         var description = ImageDescription()
@@ -28,7 +28,7 @@ import Testing
 
     private var checks: ResumeChecks { ResumeChecks(description()) }
 
-    private func refusal(_ own: [AddressRange], _ words: String) -> Failure? {
+    private func refusal(_ own: [PhysicalRange], _ words: String) -> Failure? {
         do throws(Failure) {
             try checks.requireOwnMemoryApart(own, KernelCommandLine(words))
             return nil
@@ -59,7 +59,7 @@ import Testing
     @Test func kernelBMustStayInItsRanges() throws {
         try checks.requireOwnMemoryInBackup(Self.backup)
         try checks.requireOwnMemoryInBackup([0x20_0000..<0x100_0000])
-        for own in [[0x10_0000..<0x800_0000], Self.backup + [Self.plugged], [0x9f000..<0xa0000]] as [[AddressRange]] {
+        for own in [[0x10_0000..<0x800_0000], Self.backup + [Self.plugged], [0x9f000..<0xa0000]] as [[PhysicalRange]] {
             let failure = #expect(throws: Failure.self) { try checks.requireOwnMemoryInBackup(own) }
             #expect(failure?.reason.contains("kernel B itself uses") == true)
         }
@@ -77,10 +77,10 @@ import Testing
 
     /// What was plugged in is in the firmware's map at the next boot, or is not.
     @Test func comparesMapsWithoutPluggedMemory() throws {
-        let map = description().firmwareMap.map { FirmwareMemoryRange(addresses: $0.addresses, type: $0.type) }
+        let map = description().firmwareMap.map { FirmwareRange(addresses: $0.addresses, type: $0.type) }
         try checks.checkFirmwareMap(map)
-        try checks.checkFirmwareMap(map + [FirmwareMemoryRange(addresses: Self.plugged, type: "System RAM")])
-        let more = FirmwareMemoryRange(addresses: 0x1_4000_0000..<0x1_8000_0000, type: "System RAM")
+        try checks.checkFirmwareMap(map + [FirmwareRange(addresses: Self.plugged, type: "System RAM")])
+        let more = FirmwareRange(addresses: 0x1_4000_0000..<0x1_8000_0000, type: "System RAM")
         #expect(throws: Failure.self) { try checks.checkFirmwareMap(map + [more]) }
         #expect(throws: Failure.self) { try checks.checkFirmwareMap(Array(map.dropLast())) }
     }

@@ -21,17 +21,17 @@ import Testing
     private func selection(
         _ fixture: CoreFixture, expected: UInt64?, kept: UInt64 = 0, sources: [UInt64] = CoreFixture.sources,
         info: VMCoreInfo = CoreFixture.info
-    ) throws -> PageSelection {
+    ) throws -> FreePageFilter {
         let core = try fixture.write(to: folder.path("core"))
         let memory = try KernelMemory(
             core, backupRanges: [CoreFixture.backup], pageMap: BackupPageMap(sources: sources), info: info)
-        return try PageSelection(
+        return try FreePageFilter(
             memory, PageMarks(memory, info: info), windows: Self.windows,
             expected: expected.map { FreePageCount(free: $0, kept: kept) })
     }
 
     /// How a window is split; pages are counted from the memory's first.
-    private func parts(_ selection: PageSelection, _ pages: Range<UInt64>) throws -> [String] {
+    private func parts(_ selection: FreePageFilter, _ pages: Range<UInt64>) throws -> [String] {
         let start = CoreFixture.memory.lowerBound
         return try selection.split(start + pages.lowerBound * 4096..<start + pages.upperBound * 4096).map { part in
             let pages = (part.addresses.lowerBound - start) / 4096..<(part.addresses.upperBound - start) / 4096
@@ -41,7 +41,7 @@ import Testing
 
     /// Saves the memory, puts it back into memory full of something else, and returns that.
     private func savedAndRestored(
-        _ fixture: CoreFixture, _ windows: [AddressRange] = windows, _ selection: PageSelection? = nil
+        _ fixture: CoreFixture, _ windows: [PhysicalRange] = windows, _ selection: FreePageFilter? = nil
     ) throws -> [UInt8] {
         let state = try ChildState()
         let writer = try ImageWriter(partition, imageUUID: .zero, codec: .zstd(level: 1))
@@ -103,8 +103,9 @@ import Testing
     @Test func givesBackEveryPageOfManyWindows() throws {
         let fixture = CoreFixture()
         let size: UInt64 = 37 * 4096
-        let windows = stride(from: CoreFixture.memory.lowerBound, to: CoreFixture.memory.upperBound, by: Int(size)).map
-        {
+        let windows: [PhysicalRange] = stride(
+            from: CoreFixture.memory.lowerBound, to: CoreFixture.memory.upperBound, by: Int(size)
+        ).map {
             $0..<min($0 + size, CoreFixture.memory.upperBound)
         }
         try expectPages(savedAndRestored(fixture, windows), fixture.bytes)

@@ -13,7 +13,7 @@ import Testing
     init() throws { folder = try TemporaryFolder() }
 
     private static let session = UUID("01234567-89ab-4cde-8f01-23456789abcd") ?? .zero
-    private static let backup: [AddressRange] = [0x1000..<0x4000]
+    private static let backup: [PhysicalRange] = [0x1000..<0x4000]
 
     private func description() -> ImageDescription {
         var description = ImageDescription()
@@ -74,13 +74,13 @@ import Testing
 
     /// Words that only look like ours, and ours more than once.
     @Test func takesWholeWordsOnly() {
-        let settings = Settings(
+        let parameters = KernelParameters(
             KernelCommandLine(
                 "torpor.devicex=/dev/a xtorpor.device=/dev/b torpor.debugging noresumed torpor.wait=5 torpor.wait=6 "
                     + "torpor.after=reboot torpor.after=poweroff rootwait torpor.debug=1"))
-        #expect(settings.device == nil && settings.waitSeconds == 6 && settings.after == .powerOff)
-        #expect(!settings.isDebugging && !settings.isResumeForbidden && settings.problems == [])
-        #expect(settings.fallback == .powerOff, "root= is not there")
+        #expect(parameters.device == nil && parameters.waitSeconds == 6 && parameters.after == .powerOff)
+        #expect(!parameters.isDebugging && !parameters.isResumeForbidden && parameters.problems == [])
+        #expect(parameters.fallback == .powerOff, "root= is not there")
     }
 
     @Test(
@@ -89,6 +89,6 @@ import Testing
             ("torpor.fallback=reboot", .reboot), ("torpor.fallback=shell", .shell), ("root=", .root),
         ] as [(String, Fallback)])
     func choosesTheFallback(text: String, expected: Fallback) {
-        #expect(Settings(KernelCommandLine(text)).fallback == expected)
+        #expect(KernelParameters(KernelCommandLine(text)).fallback == expected)
     }
 }

@@ -7,19 +7,19 @@ import Testing
 @testable import Hibernation
 
 @Suite struct SettingsTests {
-    private func settings(_ text: String) -> Settings { Settings(KernelCommandLine(text)) }
+    private func parameters(_ text: String) -> KernelParameters { KernelParameters(KernelCommandLine(text)) }
 
     @Test func hasStandardValues() {
-        let none = settings("quiet console=ttyS0")
+        let none = parameters("quiet console=ttyS0")
         #expect(none.device == nil && none.session == nil && none.jumpBackEntry == nil && none.problems == [])
         #expect(none.after == .powerOff && none.codec == .standard && none.fallback == .powerOff)
         #expect(!none.isDebugging && !none.isResumeForbidden)
-        #expect(settings("root=/dev/sda2").fallback == .root)
-        #expect(settings("torpor.device=/dev/x").waitSeconds > none.waitSeconds)
+        #expect(parameters("root=/dev/sda2").fallback == .root)
+        #expect(parameters("torpor.device=/dev/x").waitSeconds > none.waitSeconds)
     }
 
     @Test func readsEveryWord() {
-        let all = settings(
+        let all = parameters(
             "torpor.device=LABEL=nap torpor.session=01234567-89ab-4cde-8f01-23456789abcd torpor.after=return "
                 + "torpor.codec=xz:3 torpor.wait=7 torpor.fallback=shell torpor.debug noresume "
                 + "torpor.fault=page-map:trap torpor.retry torpor.report=0x2000:\(String(repeating: "0a", count: 32)) "
@@ -38,8 +38,8 @@ import Testing
         ("torpor.wait=x", 2, 30),
     ])
     func waitsForWatchedDevices(words: String, partition: Int, watched: Int) {
-        #expect(settings(words).waitSeconds == partition)
-        #expect(settings(words).watchedDeviceSeconds == watched)
+        #expect(parameters(words).waitSeconds == partition)
+        #expect(parameters(words).watchedDeviceSeconds == watched)
     }
 
     @Test(arguments: [
@@ -51,7 +51,7 @@ import Testing
         "torpor.report=0x8000000000000000:\(String(repeating: "00", count: 32))",
     ])
     func tellsWhatItCannotRead(word: String) {
-        let result = settings("root=x \(word)")
+        let result = parameters("root=x \(word)")
         #expect(result.problems.count == 1)
         #expect(
             result.after == .powerOff && result.codec == .standard && result.fallback == .root && result.session == nil)
@@ -63,7 +63,7 @@ import Testing
             ("kexec_jump_back_entry=0x5 kexec_jump_back_entry=0x6", 6),
             ("kexec_jump_back_entry=0x5 kexec_jump_back_entry=0x0", 5),
         ] as [(String, UInt64?)])
-    func takesOnlyARealEntry(text: String, entry: UInt64?) { #expect(settings(text).jumpBackEntry == entry) }
+    func takesOnlyARealEntry(text: String, entry: UInt64?) { #expect(parameters(text).jumpBackEntry == entry) }
 }
 
 @Suite struct ChecksTests {
@@ -73,9 +73,9 @@ import Testing
             ([0x1000..<0x9f000], true), ([0x1000..<0x9f000, 0x9f000..<0xa0000], false),
             ([0xfee0_0000..<0xfee0_1000], false),
             ([0..<1 << 52], false), ([], true),
-        ] as [([AddressRange], Bool)])
-    func refusesWhatIsNoMemory(ranges: [AddressRange], isAllowed: Bool) {
-        let map = description().firmwareMap.map { FirmwareMemoryRange(addresses: $0.addresses, type: $0.type) }
+        ] as [([PhysicalRange], Bool)])
+    func refusesWhatIsNoMemory(ranges: [PhysicalRange], isAllowed: Bool) {
+        let map = description().firmwareMap.map { FirmwareRange(addresses: $0.addresses, type: $0.type) }
         #expect(((try? requireMemory(ranges, in: map)) != nil) == isAllowed)
     }
 
@@ -91,12 +91,12 @@ import Testing
     @Test func theFirmwaresMapMustBeTheSame() throws {
         let checks = ResumeChecks(description())
         let same = [
-            FirmwareMemoryRange(addresses: 0..<0x9fc00, type: "System RAM"),
-            FirmwareMemoryRange(addresses: 0x9fc00..<0xa0000, type: "Reserved"),
+            FirmwareRange(addresses: 0..<0x9fc00, type: "System RAM"),
+            FirmwareRange(addresses: 0x9fc00..<0xa0000, type: "Reserved"),
         ]
         try checks.checkFirmwareMap(same)
         var others = [same.dropLast(), same + same]
-        for change: (inout FirmwareMemoryRange) -> Void in [
+        for change: (inout FirmwareRange) -> Void in [
             { $0.addresses = 1..<0x9fc00 }, { $0.addresses = 0..<0x9fc01 }, { $0.type = "Reserved" },
         ] {
             var other = same
@@ -117,10 +117,10 @@ import Testing
             (64 << 20, true), (128 << 20, true), (0, false), (100 << 20, false), (576 << 20, false), (1 << 40, false),
         ] as [(UInt64, Bool)])
     func backupEndMustFit(end: UInt64, isRight: Bool) {
-        let memory: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x3fff_0000]
+        let memory: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x3fff_0000]
         let failure: Failure?
         do throws(Failure) {
-            try KernelA.check(backupEnd: end, memory)
+            try KernelSurvey.check(backupEnd: end, memory)
             failure = nil
         } catch { failure = error }
         #expect((failure == nil) == isRight, "\(failure?.description ?? "")")
@@ -129,18 +129,18 @@ import Testing
 
     @Test func findsACPIsRootTable() {
         var parameters = [UInt8](repeating: 0, count: 4096)
-        #expect(KernelA.findRSDP(parameters, systab: "") == 0)
-        #expect(KernelA.findRSDP([], systab: "ACPI=0x10\nACPI20=0x20\nSMBIOS=0x30\n") == 0x20)
-        #expect(KernelA.findRSDP(parameters, systab: "ACPI=0x10\n") == 0x10)
+        #expect(KernelSurvey.findRSDP(parameters, systab: "") == 0)
+        #expect(KernelSurvey.findRSDP([], systab: "ACPI=0x10\nACPI20=0x20\nSMBIOS=0x30\n") == 0x20)
+        #expect(KernelSurvey.findRSDP(parameters, systab: "ACPI=0x10\n") == 0x10)
         parameters.put(UInt64(0x40), at: 0x70)
-        #expect(KernelA.findRSDP(parameters, systab: "ACPI20=0x20\n") == 0x40)
+        #expect(KernelSurvey.findRSDP(parameters, systab: "ACPI20=0x20\n") == 0x40)
     }
 
     @Test func anImageThatWaitsIsNotWrittenOver() {
         var superblock = Superblock(uuid: .zero, label: "", deviceByteCount: 1)
         for state: Superblock.State in [.empty, .saving, .ready, .attempted, .consumed, .failed, .snapshot] {
             superblock.state = state
-            let isRefused = (try? requireNoWaitingImage(superblock, "/dev/x")) == nil
+            let isRefused = (try? requireNoPendingImage(superblock, "/dev/x")) == nil
             #expect(isRefused == (state == .ready || state == .attempted), "\(state)")
         }
     }

@@ -1,4 +1,5 @@
 import Basics
+import Console
 import Linux
 import Testing
 
@@ -8,10 +9,10 @@ import Testing
 @Suite(.serialized) struct StepsTests {
     private func outcome(_ fault: String?, patience: Int = 60) -> ChildOutcome {
         blockChildSignal()
-        var settings = Settings(KernelCommandLine("torpor.wait=0 torpor.patience=\(patience)"))
-        settings.fault = fault.flatMap { Fault($0) }
-        return runInChild("working", settings, KernelLog()) { (state) throws(Failure) in
-            let steps = Steps(state: state, log: KernelLog(), fault: settings.fault)
+        var parameters = KernelParameters(KernelCommandLine("torpor.wait=0 torpor.patience=\(patience)"))
+        parameters.fault = fault.flatMap { Fault($0) }
+        return runInChild("working", parameters, KernelLog()) { (state) throws(Failure) in
+            let steps = StepRunner(state: state, log: KernelLog(), fault: parameters.fault)
             try steps.run(.begin) {}
             state.stage = .working
             try steps.run(.pages) {}

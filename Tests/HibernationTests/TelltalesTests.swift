@@ -1,16 +1,17 @@
 import Basics
 import Foundation
 import Linux
+import MemoryImage
 import Testing
 
 @testable import Hibernation
 
 @Suite struct TelltalesTests {
-    private func contains(_ ranges: [Range<UInt64>], _ wanted: Range<UInt64>) -> Bool {
+    private func contains(_ ranges: [DeviceRange], _ wanted: DeviceRange) -> Bool {
         ranges.contains { $0.lowerBound <= wanted.lowerBound && $0.upperBound >= wanted.upperBound }
     }
 
-    private func overlaps(_ ranges: [Range<UInt64>], _ wanted: Range<UInt64>) -> Bool {
+    private func overlaps(_ ranges: [DeviceRange], _ wanted: DeviceRange) -> Bool {
         ranges.contains { $0.overlaps(wanted) }
     }
 
@@ -20,7 +21,7 @@ import Testing
         let found = try #require(try telltales("exfat", isDeviceReadOnly: false, DiskImage.exFAT().reader))
         #expect(found.areMoving)
         #expect(contains(found.ranges, 16 << 20..<(16 << 20) + 64 * 512))
-        func cluster(_ number: UInt64) -> Range<UInt64> {
+        func cluster(_ number: UInt64) -> DeviceRange {
             let start = UInt64(32 << 20) + (number - 2) * 4096
             return start..<start + 4096
         }
@@ -224,9 +225,9 @@ import Testing
 
     /// A mount writes 2 MiB of a large log at least: none of them lies between two samples.
     @Test func samplesALargeLog() {
-        let log: Range<UInt64> = 4096..<(2 << 30) + 4096
+        let log: DeviceRange = 4096..<(2 << 30) + 4096
         let ranges = XFS.logRanges(log)
-        let head: Range<UInt64> = 4096..<67_112_960
+        let head: DeviceRange = 4096..<67_112_960
         #expect(ranges.first == head)
         #expect(zip(ranges.dropFirst(), ranges.dropFirst(2)).allSatisfy { $1.lowerBound - $0.lowerBound <= 1 << 20 })
         #expect((ranges.last?.upperBound ?? 0) > log.upperBound - 1 << 20)
@@ -307,7 +308,7 @@ import Testing
     /// Four labels, without the boot loader's places in front of each.
     @Test func findsTheLabelsOfAMemberOfAZFS() throws {
         let kibi: UInt64 = 1024
-        func ranges(_ byteCount: UInt64) throws -> [Range<UInt64>]? {
+        func ranges(_ byteCount: UInt64) throws -> [DeviceRange]? {
             try telltales("zfs_member", isDeviceReadOnly: false, DiskImage(byteCount).reader)?.ranges
         }
         #expect(
@@ -367,9 +368,9 @@ import Testing
     }
 
     @Test func joinsRangesToWholePages() {
-        let ranges: [Range<UInt64>] = [5000..<5001, 0..<1, 4096..<8192, 20_000..<30_000, 90_000..<100_000, 7..<7]
+        let ranges: [DeviceRange] = [5000..<5001, 0..<1, 4096..<8192, 20_000..<30_000, 90_000..<100_000, 7..<7]
         #expect(ranges.wholePages(in: 0..<28_000) == [0..<8192, 16384..<28_000])
         #expect([UInt64.max - 1..<UInt64.max].wholePages(in: 0..<UInt64.max) == [UInt64.max - 4095..<UInt64.max])
-        #expect([Range<UInt64>]().wholePages(in: 0..<1).isEmpty)
+        #expect([DeviceRange]().wholePages(in: 0..<1).isEmpty)
     }
 }

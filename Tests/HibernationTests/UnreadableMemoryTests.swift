@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Linux
 import PhysicalMemory
 import Testing
 
@@ -82,7 +83,7 @@ import Testing
         ] as [(String, [String], Bool)])
     func refusesEncryptedMemory(info: String, flags: [String], isPlain: Bool) {
         let info = VMCoreInfo(Array(info.utf8))
-        let isTaken = (try? KernelA.requirePlainMemory(info, cpuFlags: flags)) != nil
+        let isTaken = (try? KernelSurvey.requirePlainMemory(info, cpuFlags: flags)) != nil
         #expect(isTaken == isPlain)
     }
 

@@ -1,4 +1,5 @@
 import Basics
+import Console
 import Foundation
 import Linux
 import Testing
@@ -22,9 +23,9 @@ import Testing
     }
 
     @Test func isAParameter() {
-        let all = Settings(KernelCommandLine("torpor.watchdog=0:60:0000:00:05.0,1:30 torpor.watchdog=2:10"))
+        let all = KernelParameters(KernelCommandLine("torpor.watchdog=0:60:0000:00:05.0,1:30 torpor.watchdog=2:10"))
         #expect(all.watchdogs.map { $0.number } == [0, 1, 2] && all.problems.isEmpty)
-        #expect(Settings(KernelCommandLine("torpor.watchdog=0")).problems.count == 1)
+        #expect(KernelParameters(KernelCommandLine("torpor.watchdog=0")).problems.count == 1)
     }
 }
 
@@ -222,7 +223,8 @@ import Testing
         let said = try system.said(to: "watchdog0") {
             let watchdogs = Watchdogs.inKernelB([], log, system.folders, dev: system.dev)
             let own = "\(system.root)/dev/watchdog0"
-            let outcome = runInChild("working", Settings(KernelCommandLine("")), log, watchdogs: watchdogs) { state in
+            let outcome = runInChild("working", KernelParameters(KernelCommandLine("")), log, watchdogs: watchdogs) {
+                state in
                 // One is the test's.
                 let open = ProcessTable().files(of: processID()).filter { $0 == own }.count
                 state.text = "\(open)"

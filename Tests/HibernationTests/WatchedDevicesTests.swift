@@ -2,6 +2,7 @@ import Basics
 import MemoryImage
 import Testing
 
+@testable import BlockDevices
 @testable import Hibernation
 @testable import Linux
 
@@ -27,7 +28,7 @@ import Testing
         #expect(!Self.use(before).covers(Self.use(now, 2)))
     }
 
-    private static func device(_ user: String, _ extents: [Range<UInt64>] = [0..<4096]) -> WatchedDevice {
+    private static func device(_ user: String, _ extents: [DeviceRange] = [0..<4096]) -> WatchedDevice {
         WatchedDevice(
             user: user, identity: "UUID=01234567-89ab-4cde-8f01-23456789abcd", byteCount: 1 << 40, extents: extents,
             fingerprints: [.init(byteCount: 1 << 40, checksum: 0)])

@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func mergesNeighboursOfOneKind() {
-        func entry(_ range: AddressRange, _ kind: E820Entry.Kind) -> E820Entry {
+        func entry(_ range: PhysicalRange, _ kind: E820Entry.Kind) -> E820Entry {
             E820Entry(addresses: range, kind: kind)
         }
         let merged = E820Entry.merged([
@@ -43,7 +43,7 @@ import Testing
 
     /// A kernel without NUMA takes the first 131: what it cannot do without comes first.
     @Test func putsFirstWhatMattersMost() {
-        func entry(_ range: AddressRange, _ kind: E820Entry.Kind) -> E820Entry {
+        func entry(_ range: PhysicalRange, _ kind: E820Entry.Kind) -> E820Entry {
             E820Entry(addresses: range, kind: kind)
         }
         let merged = E820Entry.merged([

@@ -1,4 +1,5 @@
 import Basics
+import Linux
 import Testing
 
 @testable import Kexec
@@ -70,7 +71,7 @@ import Testing
 }
 
 @Suite struct JumpBackTests {
-    private static let room: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
+    private static let room: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
 
     @Test func putsStubAndTablesAboveLowMemory() throws {
         let jump = try JumpBack(entry: 0x1_8000_0123, mapEnd: 0x1_c000_0000, room: Self.room, hasGibibytePages: false)
@@ -116,7 +117,7 @@ import Testing
 
     /// 32 TiB of addresses, and 8 MiB of memory to jump from: with pages of 1 GiB there is room for the tables.
     @Test func mapsTerabytesFromLittleMemory() throws {
-        let room: [AddressRange] = [0x10_0000..<0x90_0000]
+        let room: [PhysicalRange] = [0x10_0000..<0x90_0000]
         let failure = #expect(throws: Failure.self) {
             try JumpBack(entry: 0x9000, mapEnd: 32 << 40, room: room, hasGibibytePages: false)
         }

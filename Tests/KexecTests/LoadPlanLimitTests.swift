@@ -1,4 +1,5 @@
 import Basics
+import ELF
 import Testing
 
 @testable import Kexec
@@ -8,15 +9,15 @@ import Testing
     private static let kernelByteCount: UInt64 = 20 << 20
 
     private func kernelB(
-        _ backup: [AddressRange], initrd: Int = 4096, words: String = "quiet", reserved: [E820Entry] = []
-    ) throws -> KernelB {
-        KernelB(
+        _ backup: [PhysicalRange], initrd: Int = 4096, words: String = "quiet", reserved: [E820Entry] = []
+    ) throws -> KexecPayload {
+        KexecPayload(
             kernel: try BzImageFixture().parsed(), initrd: [UInt8](repeating: 0xdd, count: initrd), commandLine: words,
             backupRanges: backup, savedRanges: [0x800_0000..<0x4000_0000], reservedEntries: reserved,
             notes: [CoreNote(name: "Torpor", content: [1, 2, 3])], rsdp: 0, ownBootParameters: [])
     }
 
-    private func reason(_ b: KernelB) -> String? {
+    private func reason(_ b: KexecPayload) -> String? {
         do throws(Failure) {
             _ = try LoadPlan(b)
             return nil
@@ -24,7 +25,7 @@ import Testing
     }
 
     /// Ranges of half a MiB, one in every MiB from the second on, and behind them the kernel's.
-    private func fragments(_ count: UInt64, kernelAt start: UInt64) -> [AddressRange] {
+    private func fragments(_ count: UInt64, kernelAt start: UInt64) -> [PhysicalRange] {
         (1...count).map { $0 << 20..<$0 << 20 + 0x8_0000 } + [start..<0x800_0000]
     }
 
@@ -62,7 +63,7 @@ import Testing
             table += bytes[16...]
         }
         #expect(table.count == 20 * Int(count + 3))
-        var found: [AddressRange] = []
+        var found: [PhysicalRange] = []
         for at in stride(from: 0, to: table.count, by: 20) where try table.field(at: at + 16, as: UInt32.self) == 2 {
             let start: UInt64 = try table.field(at: at), size: UInt64 = try table.field(at: at + 8)
             if start >= 1 << 32 { found.append(start..<start + size) }
@@ -108,15 +109,15 @@ import Testing
         arguments: [
             (0x10_0000..<0x800_0000, 16 << 20), (0x100_0000..<0x800_0000, 16 << 20),
             (0x110_0000..<0x800_0000, 18 << 20), (0x120_1000..<0x800_0000, 20 << 20),
-        ] as [(AddressRange, UInt64)])
-    func alignsTheKernel(range: AddressRange, expected: UInt64) throws {
+        ] as [(PhysicalRange, UInt64)])
+    func alignsTheKernel(range: PhysicalRange, expected: UInt64) throws {
         let plan = try LoadPlan(kernelB([range]))
         #expect(plan.pieces.first { $0.name == "kernel" }?.address == expected)
     }
 
     @Test func takesTheFirstRangeWithRoomForTheKernel() throws {
         // The first is a page too short.
-        let backup: [AddressRange] = [0x10_0000..<0x100_0000 + Self.kernelByteCount - 4096, 0x400_0000..<0x800_0000]
+        let backup: [PhysicalRange] = [0x10_0000..<0x100_0000 + Self.kernelByteCount - 4096, 0x400_0000..<0x800_0000]
         #expect(try LoadPlan(kernelB(backup)).pieces.first { $0.name == "kernel" }?.address == 0x400_0000)
         let refusal = reason(try kernelB([backup[0]]))
         #expect(refusal?.contains("has 20.0 MiB for it above 16.0 MiB") == true)
@@ -125,7 +126,7 @@ import Testing
     /// The rest of the range behind the kernel, to the last page.
     @Test func fillsTheMemoryToItsEnd() throws {
         let end = 0x100_0000 + Self.kernelByteCount + 1 << 20
-        let backup: [AddressRange] = [0x10_0000..<0x10_8000, 0x100_0000..<end]
+        let backup: [PhysicalRange] = [0x10_0000..<0x10_8000, 0x100_0000..<end]
         #expect(reason(try kernelB(backup, initrd: 1 << 20)) == nil)
         #expect(reason(try kernelB(backup, initrd: 1 << 20 + 1))?.contains("do not fit below 37.0 MiB") == true)
     }
@@ -139,7 +140,7 @@ import Testing
         }
         var placed = 0
         for round in 0..<120 {
-            var backup: [AddressRange] = []
+            var backup: [PhysicalRange] = []
             var address = random(256) << 12
             for _ in 0...random(6) {
                 let count = (1 + random(1 << 12)) << 12 + random(3) << 24

@@ -1,23 +1,25 @@
 import Basics
-import PhysicalMemory
+import ELF
 import Testing
 
 @testable import Kexec
 
 @Suite struct LoadPlanTests {
     /// Memory as a BIOS gives it, and as OVMF does, with holes below 16 MiB.
-    static let bios: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
-    static let uefi: [AddressRange] = [
+    static let bios: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
+    static let uefi: [PhysicalRange] = [
         0x1000..<0x9f000, 0x10_0000..<0x80_0000, 0x80_8000..<0x80_b000, 0x80_c000..<0x81_0000, 0x90_0000..<0x800_0000,
     ]
-    static let saved: [AddressRange] = [0x800_0000..<0x4000_0000, 0x1_0000_0000..<0x1_4000_0000]
+    static let saved: [PhysicalRange] = [0x800_0000..<0x4000_0000, 0x1_0000_0000..<0x1_4000_0000]
     static let reserved = [
         E820Entry(addresses: 0x4000_0000..<0x4001_0000, kind: .acpiTables),
         E820Entry(addresses: 0x9fc00..<0x10_0000, kind: .reserved),
     ]
 
-    private func kernelB(_ backup: [AddressRange], initrd: Int = 1 << 20, words: String = "quiet") throws -> KernelB {
-        KernelB(
+    private func kernelB(_ backup: [PhysicalRange], initrd: Int = 1 << 20, words: String = "quiet") throws
+        -> KexecPayload
+    {
+        KexecPayload(
             kernel: try BzImageFixture().parsed(), initrd: [UInt8](repeating: 0xdd, count: initrd), commandLine: words,
             backupRanges: backup, savedRanges: Self.saved, reservedEntries: Self.reserved,
             notes: [
@@ -28,13 +30,13 @@ import Testing
 
     private func piece(
         _ plan: LoadPlan, _ name: String
-    ) throws -> (address: UInt64, addresses: AddressRange, bytes: [UInt8]) {
+    ) throws -> (address: UInt64, addresses: PhysicalRange, bytes: [UInt8]) {
         let piece = try #require(plan.pieces.first { $0.name == name })
         return (piece.address, piece.addresses, Array(piece.bytes))
     }
 
     @Test(arguments: [bios, uefi])
-    func placesEverythingInTheBackupRanges(backup: [AddressRange]) throws {
+    func placesEverythingInTheBackupRanges(backup: [PhysicalRange]) throws {
         let plan = try LoadPlan(kernelB(backup))
         let kernel = try piece(plan, "kernel")
         #expect(kernel.address >= 16 << 20 && kernel.address % (2 << 20) == 0)
@@ -75,7 +77,7 @@ import Testing
     }
 
     @Test(arguments: [bios, uefi])
-    func describesTheMemoryToKernelB(backup: [AddressRange]) throws {
+    func describesTheMemoryToKernelB(backup: [PhysicalRange]) throws {
         let plan = try LoadPlan(kernelB(backup))
         let page = try piece(plan, "boot_params").bytes
         #expect(try page.field(at: 0, as: UInt8.self) == 0x11, "the screen")
@@ -86,14 +88,14 @@ import Testing
         #expect(try page.field(at: 0x21c, as: UInt32.self) == 1 << 20)
         #expect(try page.field(at: 0x228, as: UInt32.self) == UInt32(piece(plan, "command line").address))
         #expect(try page.field(at: 0x258, as: UInt64.self) == 0x100_0000, "the setup header")
-        var entries: [(AddressRange, UInt32)] = []
+        var entries: [(PhysicalRange, UInt32)] = []
         for i in 0..<Int(try page.field(at: 0x1e8, as: UInt8.self)) {
             let start: UInt64 = try page.field(at: 0x2d0 + i * 20)
             let count: UInt64 = try page.field(at: 0x2d8 + i * 20)
-            entries.append((start..<start + count, try page.field(at: 0x2e0 + i * 20)))
+            entries.append((start..<start + count as PhysicalRange, try page.field(at: 0x2e0 + i * 20)))
         }
         let core = try piece(plan, "ELF core header")
-        let corePages = core.address..<(core.addresses.upperBound + 4095) & ~4095
+        let corePages: PhysicalRange = core.address..<(core.addresses.upperBound + 4095) & ~4095
         #expect(entries.filter { $0.1 == 1 }.map(\.0).normalized() == backup.subtracting([corePages]))
         #expect(entries.contains { $0.0 == corePages && $0.1 == 2 })
         #expect(entries.contains { $0.0 == 0x4000_0000..<0x4001_0000 && $0.1 == 3 })
@@ -107,19 +109,19 @@ import Testing
     @Test func describesKernelAsMemory() throws {
         let plan = try LoadPlan(kernelB(Self.bios))
         let header = try piece(plan, "ELF core header")
-        let core = try ELFCore(table: header.bytes)
+        let core = try CoreReader(table: header.bytes)
         #expect(core.segments.map(\.addresses) == Self.saved)
         #expect(core.segments.map(\.fileOffset) == Self.saved.map(\.lowerBound))
         let note = try #require(core.notes.first)
         let start = Int(note.offset - header.address)
         #expect(start + Int(note.byteCount) == header.bytes.count)
         let notes = Array(header.bytes[start...])
-        #expect(try ELFCore.note(named: "VMCOREINFO", in: notes) == Array("A=1".utf8))
-        #expect(try ELFCore.note(named: "Torpor", in: notes) == [1, 2])
+        #expect(try CoreReader.note(named: "VMCOREINFO", in: notes) == Array("A=1".utf8))
+        #expect(try CoreReader.note(named: "Torpor", in: notes) == [1, 2])
     }
 
     @Test func refusesWhatDoesNotFit() throws {
-        func reason(_ b: KernelB) -> String {
+        func reason(_ b: KexecPayload) -> String {
             do throws(Failure) { _ = try LoadPlan(b) } catch { return error.description }
             return ""
         }
@@ -128,7 +130,7 @@ import Testing
         #expect(try reason(kernelB([0x1000..<0x9f000, 0x10_0000..<0x200_0000])).contains("use a larger --backup-end"))
         let line = String(repeating: "x", count: 2000)
         #expect(try reason(kernelB(Self.bios, words: line)).contains("the kernel takes 2047"))
-        let pieces = (0..<17 as Range<UInt64>).map { $0 << 20..<$0 << 20 + 0x8_0000 }
+        let pieces: [PhysicalRange] = (0..<17 as Range<UInt64>).map { $0 << 20..<$0 << 20 + 0x8_0000 }
         #expect(try reason(kernelB(pieces + [0x200_0000..<0x800_0000])).contains("kexec_load takes 16"))
     }
 }

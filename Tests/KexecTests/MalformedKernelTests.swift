@@ -1,4 +1,5 @@
 import Basics
+import Linux
 import Testing
 
 @testable import Kexec
@@ -17,7 +18,7 @@ import Testing
                 #expect(kernel.payloadByteCount > 0 && UInt64(kernel.payloadByteCount) <= kernel.initByteCount)
                 #expect(kernel.setupHeader.upperBound <= 0x290, "it would reach into the memory map")
                 _ = try? LoadPlan(
-                    KernelB(
+                    KexecPayload(
                         kernel: kernel, initrd: [1], commandLine: "", backupRanges: [0x10_0000..<0x800_0000],
                         savedRanges: [], reservedEntries: [], notes: [], rsdp: 0, ownBootParameters: []))
             }
@@ -45,7 +46,7 @@ import Testing
     }
 
     @Test func putsTheWayBackIntoTheFirstRangeWithRoom() throws {
-        let room: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x10_4000, 0x20_0000..<0x800_0000]
+        let room: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x10_4000, 0x20_0000..<0x800_0000]
         let jump = try JumpBack(entry: 0x1_8000_0000, mapEnd: 0x2_0000_0000, room: room, hasGibibytePages: false)
         #expect(jump.destination.lowerBound == 0x20_0000)
         #expect(room.covers(jump.destination))

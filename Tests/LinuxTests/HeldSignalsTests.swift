@@ -13,13 +13,13 @@ import Testing
 
     /// Runs `body` in a child with signals held; its result is the child's exit status, before they are delivered.
     /// - Returns: what waitpid(2) tells.
-    private func status(releasing: Bool = false, _ body: (borrowing HeldSignals) -> Int32) throws -> Int32 {
+    private func status(releasing: Bool = false, _ body: (borrowing BlockedSignals) -> Int32) throws -> Int32 {
         let child = try forkChild {
             // Threads of the test's own may have signals blocked.
             var none = sigset_t()
             sigemptyset(&none)
             sigprocmask(SIG_SETMASK, &none, nil)
-            let signals = HeldSignals()
+            let signals = BlockedSignals()
             let result = body(signals)
             if !releasing || result != 0 { end(result) }
             withExtendedLifetime(signals) {}
@@ -37,9 +37,9 @@ import Testing
             let status = try status(releasing: true) { signals in
                 // A shell lets its background jobs ignore some.
                 signal(number, SIG_DFL)
-                if signals.areWaiting { return 1 }
+                if signals.arePending { return 1 }
                 raise(number)
-                return signals.areWaiting ? 0 : 2
+                return signals.arePending ? 0 : 2
             }
             #expect(status & 0x7f == number, "signal \(number), status \(status)")
         }
@@ -50,7 +50,7 @@ import Testing
             let status = try status { signals in
                 signal(number, SIG_DFL)
                 raise(number)
-                return signals.areWaiting ? 0 : 1
+                return signals.arePending ? 0 : 1
             }
             #expect(status == 0, "signal \(number)")
         }
@@ -60,7 +60,7 @@ import Testing
         let status = try status { signals in
             signal(SIGHUP, SIG_IGN)
             for number in [SIGHUP, SIGCHLD, SIGWINCH, SIGCONT, SIGURG, SIGPIPE] { raise(number) }
-            return signals.areWaiting ? 1 : 0
+            return signals.arePending ? 1 : 0
         }
         #expect(status == 0)
     }

@@ -27,8 +27,8 @@ import Testing
 
 @Suite struct WorkersTests {
     @Test func takesEveryItemOnce() throws {
-        let list = WorkList(Array(0..<1000))
-        let seen = Guarded<[Int]>([])
+        let list = WorkQueue(Array(0..<1000))
+        let seen = Locked<[Int]>([])
         try Workers().run { () throws(Failure) in
             while let item = list.take() { seen.withLock { $0.append(item) } }
         }
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func runsEveryNumberOnce() {
-        let seen = Guarded<[Int]>([])
+        let seen = Locked<[Int]>([])
         runConcurrently(7) { number in seen.withLock { $0.append(number) } }
         #expect(seen.withLock { $0.sorted() } == Array(0..<7))
     }
@@ -91,7 +91,7 @@ import Testing
         let size: UInt64 = 256 << 20
         #expect(try openFiles().isEmpty)
         do {
-            let held = try HeldMemory(byteCount: size)
+            let held = try MemoryReservation(byteCount: size)
             let file = try #require(try openFiles().first)
             var status = stat()
             #expect(stat("/proc/self/fd/\(file)", &status) == 0)
@@ -103,7 +103,7 @@ import Testing
 
     /// Asked for more, the kernel would end programs, this one among them.
     @Test(arguments: [1 << 60, UInt64.max]) func takesNoMoreThanThereIsToSpare(byteCount: UInt64) {
-        #expect(throws: Failure.self) { _ = try HeldMemory(byteCount: byteCount) }
+        #expect(throws: Failure.self) { _ = try MemoryReservation(byteCount: byteCount) }
     }
 }
 

@@ -108,10 +108,10 @@ import Testing
     @Test func takesNoMoreThanTheControlGroupHas() throws {
         let size: UInt64 = 1 << 20
         func limit(_ bytes: UInt64) -> MemoryLimit { MemoryLimit(bytes: bytes, name: "memory.max", remedy: "") }
-        try HeldMemory(byteCount: size, sparing: 4096, limit: limit(size + 4096)).giveBack()
+        try MemoryReservation(byteCount: size, sparing: 4096, limit: limit(size + 4096)).giveBack()
         for (sparing, bytes) in [(4096, size + 4095), (0, 0), (UInt64.max, UInt64.max - 1)] {
             let failure = #expect(throws: Failure.self) {
-                try HeldMemory(byteCount: size, sparing: sparing, limit: limit(bytes)).giveBack()
+                try MemoryReservation(byteCount: size, sparing: sparing, limit: limit(bytes)).giveBack()
             }
             #expect(failure?.reason.hasPrefix("memory.max leaves ") == true)
         }
@@ -123,7 +123,7 @@ import Testing
             var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
             guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return 2 }
             do throws(Failure) {
-                let held = try HeldMemory(byteCount: 1 << 20)
+                let held = try MemoryReservation(byteCount: 1 << 20)
                 held.giveBack()
                 return 3
             } catch { return error.reason.containsBytes("RLIMIT_FSIZE") ? 0 : 4 }

@@ -79,7 +79,7 @@ import Testing
     /// The first to come fails; the others have no other end than hearing of it.
     @Test(.timeLimit(.minutes(5))) func aFailureStopsTheOtherWorkers() {
         let workers = Workers()
-        let list = WorkList([0])
+        let list = WorkQueue([0])
         let failure = #expect(throws: Failure.self) {
             try workers.run { () throws(Failure) in
                 if list.take() != nil { throw Failure("work on", "item", "enough") }
@@ -93,7 +93,7 @@ import Testing
         let workers = Workers()
         try workers.run { () throws(Failure) in }
         #expect(!workers.isStopping)
-        #expect(WorkList([Int]()).take() == nil)
+        #expect(WorkQueue([Int]()).take() == nil)
     }
 }
 
@@ -153,11 +153,11 @@ import Testing
                 cpu: x
                           count: 
             """
-        #expect(keptFreePages(inZoneInfo: table) == 1270)
-        #expect(keptFreePages(of: 0, inZoneInfo: table) == 263)
-        #expect(keptFreePages(of: 1, inZoneInfo: table) == 7)
-        #expect(keptFreePages(of: 2, inZoneInfo: table) == 0)
-        #expect(keptFreePages(inZoneInfo: "count: x\ncount:\ncounts: 3") == 0)
+        #expect(pagesOnPerCPULists(inZoneInfo: table) == 1270)
+        #expect(pagesOnPerCPULists(of: 0, inZoneInfo: table) == 263)
+        #expect(pagesOnPerCPULists(of: 1, inZoneInfo: table) == 7)
+        #expect(pagesOnPerCPULists(of: 2, inZoneInfo: table) == 0)
+        #expect(pagesOnPerCPULists(inZoneInfo: "count: x\ncount:\ncounts: 3") == 0)
     }
 
     @Test func randomBytesDiffer() throws {

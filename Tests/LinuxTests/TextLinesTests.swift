@@ -64,8 +64,8 @@ import Testing
 
     /// 550 CPUs in two zones, some 3 MB.
     @Test func countsKeptPagesOfManyCPUs() {
-        var count = KeptPageCount()
-        var first = KeptPageCount(549)
+        var count = PerCPUListCount()
+        var first = PerCPUListCount(549)
         for zone in ["DMA32", "Normal"] {
             for line in ["Node 0, zone \(zone)", "  pages free     3840", "  pagesets"] { count.take(line) }
             for cpu in 0..<550 {

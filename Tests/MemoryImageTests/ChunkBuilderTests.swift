@@ -6,18 +6,18 @@ import Testing
 
 /// A sink that only notes what it was asked for.
 private struct AskingSink: PageSink, ~Copyable {
-    var asked: [AddressRange] = []
-    var leftAlone: [AddressRange] = []
+    var asked: [PhysicalRange] = []
+    var leftAlone: [PhysicalRange] = []
     private let memory: Mapping
 
     init() throws { memory = try Mapping(anonymous: Int(ChunkReader.pieceByteCount)) }
 
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+    mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
         asked.append(addresses)
         return UnsafeMutableRawBufferPointer(rebasing: memory.bytes.prefix(Int(addresses.byteCount)))
     }
 
-    mutating func leaveAlone(_ addresses: AddressRange) { leftAlone.append(addresses) }
+    mutating func leaveAlone(_ addresses: PhysicalRange) { leftAlone.append(addresses) }
 }
 
 /// How pages are put into chunks.
@@ -160,7 +160,7 @@ private struct AskingSink: PageSink, ~Copyable {
         var sink = try AskingSink()
         for entry in try reader.entries() { _ = try chunks.read(entry, into: &sink) }
         #expect(sink.asked.allSatisfy { $0.byteCount <= ChunkReader.pieceByteCount && !$0.isEmpty })
-        let expected: [AddressRange] = [0x6_4000..<0xc1_c000, 0x232_8000..<0x242_8000]
+        let expected: [PhysicalRange] = [0x6_4000..<0xc1_c000, 0x232_8000..<0x242_8000]
         #expect(sink.asked.normalized() == expected)
         #expect(sink.leftAlone == [0x4e2_0000..<0x59d_8000])
     }
@@ -195,7 +195,7 @@ private struct AskingSink: PageSink, ~Copyable {
     /// Builders on all CPUs share the partition; none may write where another does.
     @Test func workersWriteSideBySide() throws {
         let writer = self.writer
-        let list = WorkList((0..<60 as Range<UInt64>).map { $0 * 50..<$0 * 50 + 40 })
+        let list = WorkQueue((0..<60 as Range<UInt64>).map { $0 * 50..<$0 * 50 + 40 })
         try Workers().run { () throws(Failure) in
             let builder = try writer.makeChunkBuilder()
             while let frames = list.take() {

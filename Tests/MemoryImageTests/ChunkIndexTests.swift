@@ -5,7 +5,7 @@ import Testing
 @testable import MemoryImage
 
 @Suite struct IndexBlockTests {
-    private static let partition: Range<UInt64> = 1 << 20..<1 << 30
+    private static let partition: DeviceRange = 1 << 20..<1 << 30
     private static let block = IndexBlock(
         imageUUID: MemoryFixture.imageUUID, number: 7,
         entries: [
@@ -289,7 +289,7 @@ import Testing
         let reader = try ImageReader(HibernationPartition(file.path))
         for _ in 0..<2 {
             let queue = ChunkQueue(reader)
-            let taken = Guarded<[UInt64]>([])
+            let taken = Locked<[UInt64]>([])
             try Workers(count: 8).run { () throws(Failure) in
                 while let entry = try queue.take() { taken.withLock { $0.append(entry.sequence) } }
             }

@@ -66,7 +66,7 @@ import Testing
     func overwritesWhatTheDeviceKeeps(parts: UInt64, answer: Bool) throws {
         let (file, partition) = try partition(.consumed, pages: 1500)
         let end = partition.superblock.contentsEnd
-        let discard: (Range<UInt64>) -> Bool = { bytes in
+        let discard: (DeviceRange) -> Bool = { bytes in
             let length = (bytes.upperBound - bytes.lowerBound) / 3 / 4096 * 4096 * parts
             let part = parts == 3 ? bytes : bytes.lowerBound..<bytes.lowerBound + length
             let isDiscarded = part.isEmpty || partition.file.discard(part)
@@ -84,7 +84,7 @@ import Testing
         try partition.update { $0.state = .attempted }
         try partition.update { $0.state = .consumed }
         let end = partition.superblock.contentsEnd
-        let discard: (Range<UInt64>) -> Bool = { _ in
+        let discard: (DeviceRange) -> Bool = { _ in
             for offset in Superblock.slotOffsets {
                 let slot = (try? file.bytes).flatMap {
                     try? Superblock(decoding: Array($0[Int(offset)..<Int(offset) + 4096]))

@@ -1,4 +1,5 @@
 import Basics
+import Linux
 import Testing
 
 @testable import MemoryImage
@@ -184,8 +185,8 @@ import Testing
         arguments: [
             [4096..<8192, 0..<512], [0..<4096, 4000..<8192], [0..<(1 << 40) + 1], [5..<5], [0..<(4 << 30) + 1],
             [0..<2 << 30, 3 << 30..<(5 << 30) + 1], (0...1 << 15).map { UInt64($0) * 2..<UInt64($0) * 2 + 1 },
-        ] as [[Range<UInt64>]])
-    func refusesMalformedWatchedDevices(extents: [Range<UInt64>]) throws {
+        ] as [[DeviceRange]])
+    func refusesMalformedWatchedDevices(extents: [DeviceRange]) throws {
         var description = ImageDescription()
         description.watchedDevices = [
             WatchedDevice(user: "u", identity: "i", byteCount: 1 << 40, extents: [0..<4096, 8192..<(4 << 30)])

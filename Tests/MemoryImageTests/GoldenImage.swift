@@ -1,4 +1,5 @@
 import Basics
+import Linux
 
 @testable import MemoryImage
 

@@ -55,7 +55,7 @@ import Testing
         #expect(superblock.uuid == GoldenImage.uuid && superblock.label == GoldenImage.label)
         #expect(superblock.deviceByteCount == GoldenImage.byteCount && superblock.time > 1_500_000_000)
         guard golden.state != .empty else {
-            #expect(superblock.imageUUID == .zero && superblock.counts == Superblock.Counts())
+            #expect(superblock.imageUUID == .zero && superblock.counts == ImageCounts())
             return
         }
         #expect(superblock.imageUUID == GoldenImage.imageUUID && superblock.codec == golden.codec)
@@ -168,11 +168,11 @@ private struct GoldenSink: PageSink {
     private(set) var free: Set<UInt64> = []
     private var collecting = CollectingSink()
 
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+    mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
         try collecting.memory(for: addresses)
     }
 
-    mutating func leaveAlone(_ addresses: AddressRange) {
+    mutating func leaveAlone(_ addresses: PhysicalRange) {
         free.formUnion(addresses.lowerBound / pageSize..<addresses.upperBound / pageSize)
     }
 

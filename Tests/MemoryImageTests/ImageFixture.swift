@@ -116,9 +116,9 @@ struct MemoryFixture {
 /// A sink that keeps what it is given, by page frame number.
 struct CollectingSink: PageSink {
     private(set) var pages: [UInt64: [UInt8]] = [:]
-    private var pending: (AddressRange, UnsafeMutableRawBufferPointer)?
+    private var pending: (PhysicalRange, UnsafeMutableRawBufferPointer)?
 
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+    mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
         finish()
         // Memory that is not zero before: zeros have to be written.
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(addresses.byteCount), alignment: 8)
@@ -127,7 +127,7 @@ struct CollectingSink: PageSink {
         return buffer
     }
 
-    mutating func leaveAlone(_ addresses: AddressRange) {}
+    mutating func leaveAlone(_ addresses: PhysicalRange) {}
 
     /// Takes over what was written last.
     mutating func finish() {

@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func indexesKeepTheirPromises() throws {
-        let area: Range<UInt64> = 1 << 20..<1 << 24
+        let area: DeviceRange = 1 << 20..<1 << 24
         let block = IndexBlock(
             imageUUID: MemoryFixture.imageUUID, number: 0,
             entries: (0..<3).map {

@@ -161,12 +161,12 @@ private struct BoundedSink: PageSink {
 
     init(allowed: Set<UInt64>) { self.allowed = allowed }
 
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+    mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
         try leaveAlone(addresses)
         return try collecting.memory(for: addresses)
     }
 
-    mutating func leaveAlone(_ addresses: AddressRange) throws(Failure) {
+    mutating func leaveAlone(_ addresses: PhysicalRange) throws(Failure) {
         let frames = addresses.lowerBound / pageSize..<addresses.upperBound / pageSize
         taken += frames.count
         guard taken <= allowed.count, frames.allSatisfy({ allowed.contains($0) }) else {

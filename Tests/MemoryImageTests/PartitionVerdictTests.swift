@@ -1,4 +1,5 @@
 import Basics
+import BlockStore
 import Foundation
 import Linux
 import Testing

@@ -9,7 +9,7 @@ import Testing
     private static let list: UInt64 = 0x2000_0000
 
     /// Follows a list that lies on the given pages, the first of them named by the control page.
-    private func sources(_ ranges: [AddressRange], _ pages: [[UInt64]]) throws -> [UInt64] {
+    private func sources(_ ranges: [PhysicalRange], _ pages: [[UInt64]]) throws -> [UInt64] {
         var memory: [UInt64: [UInt8]] = [:]
         for (number, entries) in pages.enumerated() {
             var bytes = [UInt8](repeating: 0, count: 4096)
@@ -47,14 +47,14 @@ import Testing
         }
         pages.append(entries + [Self.done])
         #expect(pages.count > 9)
-        let range: AddressRange = 0x10_0000..<0x10_0000 + count * 4096
+        let range: PhysicalRange = 0x10_0000..<0x10_0000 + count * 4096
         #expect(try sources([range], pages) == (0..<count).map { 0x4_0000 + $0 * 2 })
         // One page short of it, or one page more, is another list's.
         #expect(throws: Failure.self) { try sources([range.lowerBound..<range.upperBound - 4096], pages) }
         #expect(throws: Failure.self) { try sources([range.lowerBound..<range.upperBound + 4096], pages) }
     }
 
-    private static let twoPages: [AddressRange] = [0x1000..<0x3000]
+    private static let twoPages: [PhysicalRange] = [0x1000..<0x3000]
 
     @Test(
         arguments: [

@@ -5,7 +5,7 @@ import Testing
 
 /// A kexec image's list of pages, as the kernel builds it (kernel/kexec_core.c, `kimage_add_entry`).
 private struct ListFixture {
-    static let ranges: [AddressRange] = [0x1000..<0x5000, 0x10_0000..<0x38_0000]
+    static let ranges: [PhysicalRange] = [0x1000..<0x5000, 0x10_0000..<0x38_0000]
     /// Destination and source of every page, in order.
     var pairs: [(UInt64, UInt64)] = ranges.flatMap { stride(from: $0.lowerBound, to: $0.upperBound, by: 4096) }
         .enumerated()
@@ -97,7 +97,7 @@ private struct ListFixture {
     }
 
     @Test func tellsWhereAnAddressIsInTheImage() throws {
-        let ranges: [AddressRange] = [0x1000..<0x3000, 0x10_0000..<0x10_1000]
+        let ranges: [PhysicalRange] = [0x1000..<0x3000, 0x10_0000..<0x10_1000]
         let map = BackupPageMap(sources: [100, 200, 300])
         let table: [(UInt64, UInt64?)] = [
             (0x1000, 100 * 4096), (0x2abc, 200 * 4096 + 0xabc), (0x10_0fff, 300 * 4096 + 0xfff), (0x3000, 0x3000),

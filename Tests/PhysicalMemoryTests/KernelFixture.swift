@@ -6,8 +6,8 @@ import Foundation
 /// A kernel A in miniature, written as an ELF core file: 4 MiB of memory with page tables and a memory map in it, the first
 /// 64 KiB of them swapped out to other pages.
 struct KernelFixture {
-    static let memory: AddressRange = 0x100_0000..<0x140_0000
-    static let backup: AddressRange = 0x100_0000..<0x101_0000
+    static let memory: PhysicalRange = 0x100_0000..<0x140_0000
+    static let backup: PhysicalRange = 0x100_0000..<0x101_0000
     /// Where the backed-up pages are, in reverse order so that a wrong index shows.
     static let sources = (0..<16).map { 0x120_0000 / pageSize + 15 - UInt64($0) }
     static let textMap: UInt64 = 0xffff_ffff_8000_0000

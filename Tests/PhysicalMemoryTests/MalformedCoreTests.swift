@@ -1,4 +1,6 @@
 import Basics
+import ELF
+import Fixtures
 import Foundation
 import Testing
 
@@ -26,7 +28,7 @@ import Testing
     func namesWhatIsWrong(offset: Int, value: UInt8, reason: String) {
         var bytes = Self.fixture.bytes
         bytes[offset] = value
-        let failure = #expect(throws: Failure.self) { try ELFCore(table: bytes) }
+        let failure = #expect(throws: Failure.self) { try CoreReader(table: bytes) }
         #expect(failure?.reason == reason)
     }
 
@@ -48,7 +50,7 @@ import Testing
         }
         var accepted = 0
         for (number, other) in others.enumerated() {
-            guard let core = try? ELFCore(table: other) else { continue }
+            guard let core = try? CoreReader(table: other) else { continue }
             accepted += 1
             let sizes =
                 core.segments.map { ($0.fileOffset, $0.addresses.byteCount) }
@@ -64,7 +66,7 @@ import Testing
             for value in Self.values {
                 var changed = notes
                 changed[i] = value
-                if let found = try? ELFCore.note(named: "Torpor", in: changed) {
+                if let found = try? CoreReader.note(named: "Torpor", in: changed) {
                     #expect(found.count <= notes.count, "byte \(i) = \(value)")
                 }
             }
@@ -77,65 +79,7 @@ import Testing
         let other = ELFCoreFixture.note(
             String(repeating: "n", count: nameLength), [UInt8](repeating: 0xff, count: contentLength))
         let notes = other + ELFCoreFixture.note("Torpor", [1, 2, 3])
-        #expect(try ELFCore.note(named: "Torpor", in: notes) == [1, 2, 3])
-        #expect(try ELFCore.note(named: "Torpo", in: notes) == nil)
-    }
-}
-
-@Suite struct CoreFileTests {
-    /// A core file with two notes and a segment of which only the first page is there.
-    private func withCore(noteByteCount: UInt64? = nil, _ body: (CoreFile) throws -> Void) throws {
-        let first = ELFCoreFixture.note("VMCOREINFO", Array("A=1".utf8)), second = ELFCoreFixture.note("Torpor", [7])
-        let fixture = ELFCoreFixture(headers: [
-            .init(type: 4, offset: 1024, address: 0, byteCount: noteByteCount ?? UInt64(first.count)),
-            .init(type: 4, offset: 2048, address: 0, byteCount: UInt64(second.count)),
-            .init(offset: 4096, address: 0x800_0000, byteCount: 1 << 20),
-            .init(offset: 100, address: 0x900_0000, byteCount: 4096),
-        ])
-        var bytes = fixture.bytes
-        bytes += [UInt8](repeating: 0, count: 1024 - bytes.count) + first
-        bytes += [UInt8](repeating: 0, count: 2048 - bytes.count) + second
-        bytes += [UInt8](repeating: 0, count: 4096 - bytes.count) + [UInt8](repeating: 0x42, count: 4096)
-        let file = TemporaryFile()
-        try Data(bytes).write(to: file.url)
-        try body(try CoreFile(file.url.path))
-    }
-
-    @Test func findsNotesOfEverySegment() throws {
-        try withCore { (core: CoreFile) throws in
-            #expect(try core.note(named: "VMCOREINFO") == Array("A=1".utf8))
-            #expect(try core.note(named: "Torpor") == [7])
-            #expect(try core.note(named: "Other") == nil)
-        }
-    }
-
-    @Test func refusesWhatTheFileDoesNotHave() throws {
-        try withCore { (core: CoreFile) throws in
-            #expect(try core.copy(0x800_0000..<0x800_1000).allSatisfy { $0 == 0x42 })
-            // Beyond the file's end, and beyond the segment's.
-            #expect(throws: Failure.self) { try core.copy(0x800_1000..<0x800_2000) }
-            #expect(throws: Failure.self) { try core.copy(0x80f_f000..<0x810_1000) }
-            #expect(throws: Failure.self) { try core.copy(0x7ff_f000..<0x800_0000) }
-            #expect(throws: Failure.self) { _ = try core.map(UInt64.max - 4095..<UInt64.max) }
-            // Not whole pages of the file.
-            #expect(throws: Failure.self) { _ = try core.map(0x900_0000..<0x900_1000) }
-            #expect(throws: Failure.self) { _ = try core.map(0x800_0000..<0x800_0000) }
-        }
-    }
-
-    @Test(arguments: [UInt64(maximumNoteByteCount) + 1, 1 << 62] as [UInt64])
-    func refusesNotesThatAreTooLarge(count: UInt64) {
-        let failure = #expect(throws: Failure.self) { try withCore(noteByteCount: count) { (_) throws in } }
-        #expect(failure?.reason == "its notes are too large")
-    }
-
-    @Test func refusesAFileThatEndsTooEarly() throws {
-        let bytes = ELFCoreFixture(headers: [.init(offset: 0, address: 0, byteCount: 1)]).bytes
-        let file = TemporaryFile()
-        for count in [0, 1, 63, 64, bytes.count - 1] {
-            try Data(bytes.prefix(count)).write(to: file.url)
-            #expect(throws: Failure.self, "\(count) bytes") { try CoreFile(file.url.path) }
-        }
-        #expect(throws: Failure.self) { try CoreFile("/nowhere/vmcore") }
+        #expect(try CoreReader.note(named: "Torpor", in: notes) == [1, 2, 3])
+        #expect(try CoreReader.note(named: "Torpo", in: notes) == nil)
     }
 }

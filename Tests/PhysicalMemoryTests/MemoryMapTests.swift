@@ -57,9 +57,9 @@ import Testing
         try add("0", "0x9fc00", "0x9ffff", "Reserved")
         #expect(
             try readFirmwareMemoryMap(folder.path) == [
-                FirmwareMemoryRange(addresses: 0..<0x9fc00, type: "System RAM"),
-                FirmwareMemoryRange(addresses: 0x9fc00..<0xa0000, type: "Reserved"),
-                FirmwareMemoryRange(addresses: 0x10_0000..<0x4000_0000, type: "System RAM"),
+                FirmwareRange(addresses: 0..<0x9fc00, type: "System RAM"),
+                FirmwareRange(addresses: 0x9fc00..<0xa0000, type: "Reserved"),
+                FirmwareRange(addresses: 0x10_0000..<0x4000_0000, type: "System RAM"),
             ])
         try add("3", "0x5", "0x4", "Reserved")
         #expect(throws: Failure.self) { try readFirmwareMemoryMap(folder.path) }

@@ -7,7 +7,7 @@ import Testing
 
 /// Memory that no map names is written to and read back before anything is put there.
 @Suite struct MemoryProofTests {
-    private static let ranges: [AddressRange] = [0x1_0000_0000..<0x1_1000_0000, 0x2_0000_0000..<0x2_0000_1000]
+    private static let ranges: [PhysicalRange] = [0x1_0000_0000..<0x1_1000_0000, 0x2_0000_0000..<0x2_0000_1000]
 
     /// Pages by address, as a machine has them, each in a file: what is written stays, if there is memory.
     private final class Machine {
@@ -82,8 +82,8 @@ import Testing
     }
 
     @Test func firmwareMapsWithoutPluggedMemory() {
-        func range(_ addresses: AddressRange, _ type: String = "System RAM") -> FirmwareMemoryRange {
-            FirmwareMemoryRange(addresses: addresses, type: type)
+        func range(_ addresses: PhysicalRange, _ type: String = "System RAM") -> FirmwareRange {
+            FirmwareRange(addresses: addresses, type: type)
         }
         let map = [
             range(0..<0x1000), range(0x1000..<0x2000, "Reserved"), range(0x4000..<0x6000), range(0x6000..<0x8000),

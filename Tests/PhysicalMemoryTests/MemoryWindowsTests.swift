@@ -8,7 +8,7 @@ import Testing
 /// Windows onto memory, here onto a file with holes.
 @Suite struct MemoryWindowsTests {
     private static let size = MemoryWindows.byteCount
-    private static let memory: AddressRange = 0..<8 * size
+    private static let memory: PhysicalRange = 0..<8 * size
 
     /// Where a page says where it lies.
     private static let marked: [UInt64] = [
@@ -106,11 +106,14 @@ import Testing
     /// Memory around what may be shown is not even mapped.
     @Test func refusesWhatIsNotAllowed() throws {
         try withDevice { device, path in
-            let allowed = [Self.size + pageSize..<Self.size + 4 * pageSize, 2 * Self.size..<3 * Self.size]
+            let allowed: [PhysicalRange] = [
+                Self.size + pageSize..<Self.size + 4 * pageSize, 2 * Self.size..<3 * Self.size,
+            ]
             let windows = MemoryWindows(device, allowed: allowed, limit: 2)
             var view = MemoryView(windows)
             for addresses in [
-                0..<pageSize, Self.size..<Self.size + 2 * pageSize, Self.size + 3 * pageSize..<Self.size + 5 * pageSize,
+                0..<pageSize as PhysicalRange, Self.size..<Self.size + 2 * pageSize,
+                Self.size + 3 * pageSize..<Self.size + 5 * pageSize,
                 Self.size + 2 * pageSize..<2 * Self.size + pageSize,
                 3 * Self.size - pageSize..<3 * Self.size + pageSize,
             ] {

@@ -8,14 +8,14 @@ import Testing
 
     private func find(
         _ fixture: KernelFixture, _ wanted: PageMarks.Kind = .free,
-        in frames: Range<UInt64> = firstFrame..<firstFrame + 1024
-    ) throws -> [Range<UInt64>] {
+        in frames: FrameRange = firstFrame..<firstFrame + 1024
+    ) throws -> [FrameRange] {
         let file = TemporaryFile()
         let marks = try PageMarks(fixture.kernelMemory(file.url), info: fixture.info)
         if wanted != .unreadable, let problem = marks.freeProblem { throw problem }
-        var blocks: [Range<UInt64>] = []
-        try marks.find(in: frames) { kind, first, count in
-            if kind == wanted { blocks.append(first..<first + count) }
+        var blocks: [FrameRange] = []
+        try marks.find(in: frames) { kind, block in
+            if kind == wanted { blocks.append(block) }
         }
         return blocks
     }
@@ -40,7 +40,7 @@ import Testing
     @Test func cutsBlocksToTheFramesAskedFor() throws {
         var fixture = KernelFixture()
         fixture.markFree(Self.firstFrame + 256, order: 8)
-        let frames = Self.firstFrame + 100..<Self.firstFrame + 300
+        let frames: FrameRange = Self.firstFrame + 100..<Self.firstFrame + 300
         #expect(try find(fixture, in: frames) == [Self.firstFrame + 256..<Self.firstFrame + 300])
     }
 

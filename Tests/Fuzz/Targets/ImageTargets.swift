@@ -94,7 +94,7 @@ let imageTargets: [FuzzTarget] = [
     },
 ]
 
-private let imagePartition: Range<UInt64> = 1 << 20..<1 << 30
+private let imagePartition: DeviceRange = 1 << 20..<1 << 30
 
 private func checkEntries(_ entries: [ChunkIndex.Entry]) {
     var end = imagePartition.lowerBound
@@ -151,7 +151,7 @@ private final class ChunkBench: @unchecked Sendable {
     private let chunks: ChunkReader
     private let memory: UnsafeMutableRawBufferPointer
     /// What kernel C would let be written: 4 MiB from 1 GiB on.
-    private static let allowed: AddressRange = 1 << 30..<(1 << 30) + 4 << 20
+    private static let allowed: PhysicalRange = 1 << 30..<(1 << 30) + 4 << 20
 
     private init() {
         let path = FileManager.default.temporaryDirectory.appending(
@@ -172,13 +172,13 @@ private final class ChunkBench: @unchecked Sendable {
 
     private struct Sink: PageSink {
         let memory: UnsafeMutableRawBufferPointer
-        mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+        mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
             require(addresses.byteCount <= ChunkReader.pieceByteCount, "no more is asked for than promised")
             guard [ChunkBench.allowed].covers(addresses) else { throw Failure("write", "memory", "it is not A's") }
             let start = Int(addresses.lowerBound - ChunkBench.allowed.lowerBound)
             return UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + Int(addresses.byteCount)])
         }
-        mutating func leaveAlone(_ addresses: AddressRange) { require(!addresses.isEmpty, "no run is empty") }
+        mutating func leaveAlone(_ addresses: PhysicalRange) { require(!addresses.isEmpty, "no run is empty") }
     }
 
     /// Unpacks a chunk as if the index named exactly it.

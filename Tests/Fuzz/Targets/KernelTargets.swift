@@ -1,4 +1,5 @@
 import Basics
+import ELF
 
 @testable import Hibernation
 @testable import Kexec
@@ -9,13 +10,13 @@ let kernelTargets: [FuzzTarget] = [
     FuzzTarget("elf") { bytes in
         let table = Array(bytes)
         attempt { () throws(Failure) in
-            let count = try ELFCore.tableByteCount(header: table)
+            let count = try CoreReader.tableByteCount(header: table)
             require(count <= 2 << 20, "tables are bounded")
-            let core = try ELFCore(table: table)
+            let core = try CoreReader(table: table)
             require(core.segments.count <= 4096 && core.notes.count <= 4096, "program headers are bounded")
             for segment in core.segments { _ = segment.addresses.wholePages }
         }
-        attempt { () throws(Failure) in _ = try ELFCore.note(named: VMCoreInfo.noteName, in: table) }
+        attempt { () throws(Failure) in _ = try CoreReader.note(named: VMCoreInfo.noteName, in: table) }
     },
     FuzzTarget("vmcoreinfo") { bytes in
         let info = VMCoreInfo(Array(bytes))
@@ -28,7 +29,7 @@ let kernelTargets: [FuzzTarget] = [
     },
     FuzzTarget("page-map") { bytes in
         // A control page, then the pages that the list may lie on, at 1 GiB and up.
-        let backup: [AddressRange] = [0x1000..<0x9000, 0x10_0000..<0x18_0000]
+        let backup: [PhysicalRange] = [0x1000..<0x9000, 0x10_0000..<0x18_0000]
         let input = Array(bytes)
         var reads = 0
         attempt { () throws(Failure) in
@@ -57,9 +58,9 @@ let kernelTargets: [FuzzTarget] = [
     FuzzTarget("bzimage") { bytes in
         attempt { () throws(Failure) in
             let kernel = try BzImage(Array(bytes), path: "input")
-            let backup: [AddressRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
+            let backup: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
             let plan = try LoadPlan(
-                KernelB(
+                KexecPayload(
                     kernel: kernel, initrd: [1, 2, 3], commandLine: "quiet", backupRanges: backup,
                     savedRanges: [0x800_0000..<0x4000_0000], reservedEntries: [],
                     notes: [CoreNote(name: "N", content: [1])], rsdp: 0, ownBootParameters: []))

@@ -1,4 +1,5 @@
 import Basics
+import ELF
 import Fixtures
 
 @testable import Hibernation
@@ -80,7 +81,7 @@ private enum Seeds {
         description.backupRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
         description.memoryRanges = description.backupRanges + [0x800_0000..<0x4000_0000]
         description.firmwareMap = [
-            ImageDescription.FirmwareRange(addresses: 0..<0x9fc00, type: "System RAM")
+            FirmwareRange(addresses: 0..<0x9fc00, type: "System RAM")
         ]
         description.backupSources = [0x9000, 0x9001]
         description.vmcoreInfo = Array(vmcoreInfo.utf8)
@@ -140,7 +141,7 @@ private enum Seeds {
         """
 
     static var core: [UInt8] {
-        let header = try? CoreHeader(
+        let header = try? CoreWriter(
             notes: [CoreNote(name: VMCoreInfo.noteName, content: Array(vmcoreInfo.utf8))],
             memory: [0x800_0000..<0x4000_0000])
         return header?.encoded(at: 0) ?? []

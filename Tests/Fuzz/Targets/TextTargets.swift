@@ -1,5 +1,6 @@
 import Basics
 
+@testable import BlockDevices
 @testable import Hibernation
 @testable import Linux
 @testable import MemoryImage
@@ -9,15 +10,15 @@ import Basics
 let textTargets: [FuzzTarget] = [
     FuzzTarget("command-line") { bytes in
         let line = KernelCommandLine(String(decoding: bytes, as: UTF8.self))
-        let settings = Settings(line)
-        require(settings.waitSeconds <= 86400 && settings.patienceSeconds <= 86400, "times are bounded")
-        require(settings.jumpBackEntry != 0, "an entry is not 0")
+        let parameters = KernelParameters(line)
+        require(parameters.waitSeconds <= 86400 && parameters.progressTimeoutSeconds <= 86400, "times are bounded")
+        require(parameters.jumpBackEntry != 0, "an entry is not 0")
         require(!line.words.contains("--"), "what is for init is not ours")
-        if let device = settings.device {
+        if let device = parameters.device {
             require(DeviceName(device.description) == device, "a device's name is read as it is written")
         }
-        if let codec = try? Codec(parsing: settings.codec.description) {
-            require(codec == settings.codec, "a codec is read as it is written")
+        if let codec = try? Codec(parsing: parameters.codec.description) {
+            require(codec == parameters.codec, "a codec is read as it is written")
         } else {
             require(false, "a codec can be read")
         }
@@ -31,7 +32,7 @@ let textTargets: [FuzzTarget] = [
             let low = memory.intersection([0..<128 << 20]), high = memory.subtracting([0..<128 << 20])
             require(low.intersection(high).isEmpty, "parts are apart")
             require((low + high).normalized() == memory, "parts make the whole")
-            let map = entries.map { FirmwareMemoryRange(addresses: $0.addresses, type: $0.name) }
+            let map = entries.map { FirmwareRange(addresses: $0.addresses, type: $0.name) }
             require(
                 map.without(memory).allSatisfy { [$0.addresses].intersection(memory).isEmpty },
                 "what is left out is gone")
@@ -39,7 +40,7 @@ let textTargets: [FuzzTarget] = [
     },
     FuzzTarget("ranges") { bytes in
         var input = InputReader(bytes)
-        func ranges(_ count: Int) -> [AddressRange] {
+        func ranges(_ count: Int) -> [PhysicalRange] {
             (0..<count).map { _ in
                 let start = input.number(UInt64.self), length = UInt64(input.number(UInt32.self))
                 return start..<(start > UInt64.max - length ? UInt64.max : start + length)
@@ -56,10 +57,10 @@ let textTargets: [FuzzTarget] = [
         let device = DeviceNumber(major: 8, minor: 1)
         attempt { () throws(Failure) in
             for part in try parts(ofTable: text, device) {
-                let range: Range<UInt64> = 4096..<8 << 20
+                let range: DeviceRange = 4096..<8 << 20
                 for found in try part.places(of: range, device) {
                     if case .copies = part.layout {
-                        require(found.bytes.count <= range.count, "a copy is as large as the original")
+                        require(found.bytes.byteCount <= range.byteCount, "a copy is as large as the original")
                     }
                 }
             }

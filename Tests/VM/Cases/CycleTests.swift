@@ -1,4 +1,5 @@
 import Basics
+import Linux
 import Machines
 import MemoryImage
 import Testing

@@ -131,16 +131,16 @@ extension MachineTests {
 /// The pages of an image, by physical address.
 private struct SavedPages: PageSink {
     var pages: [UInt64: Data] = [:]
-    private var pending: (address: AddressRange, buffer: UnsafeMutableRawBufferPointer)?
+    private var pending: (address: PhysicalRange, buffer: UnsafeMutableRawBufferPointer)?
 
-    mutating func memory(for addresses: AddressRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
+    mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
         flush()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(addresses.byteCount), alignment: 8)
         pending = (addresses, buffer)
         return buffer
     }
 
-    mutating func leaveAlone(_ addresses: AddressRange) {}
+    mutating func leaveAlone(_ addresses: PhysicalRange) {}
 
     /// Takes what was handed out last, when it is filled: before the next, and behind the last of all.
     mutating func flush() {

@@ -14,7 +14,7 @@ extension MachineTests {
 
         /// A step, and whether kernel B does without it when it fails, or is killed.
         private static let saveSteps: [(name: String, withoutIt: Set<String>)] = [
-            ("way-home", ["error", "trap", "kill", "hang"]), ("session", []), ("own-memory", []), ("machine", []),
+            ("jump-back", ["error", "trap", "kill", "hang"]), ("session", []), ("own-memory", []), ("machine", []),
             ("page-map", ["error"]), ("partition", []), ("fingerprints", []), ("free-pages", ["error"]), ("begin", []),
             ("pages", []),
             ("finish", []), ("end", []), ("report", []),

@@ -1,0 +1,69 @@
+import Basics
+import Linux
+import MemoryImage
+import PhysicalMemory
+
+/// The page in this process's memory that takes the report.
+final class ReportPage {
+    private let page: Mapping
+    let key: [UInt8]
+    /// Its physical address when it was made.
+    let address: UInt64
+
+    /// - Parameter frames: the page frame numbers behind pages of this process's.
+    init(
+        frames: @escaping (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64] = {
+            (pages) throws(Failure) in try pageFrames(of: pages)
+        }
+    ) throws(Failure) {
+        self.frames = frames
+        key = try randomBytes(Report.keyByteCount)
+        let page = try Mapping(anonymous: Int(pageSize))
+        try page.lock()
+        page.bytes.copyBytes(from: key)
+        address = try ReportPage.address(of: page, frames)
+        self.page = page
+    }
+
+    private let frames: (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64]
+
+    /// Whether it still is at its address: the kernel may move even a locked page.
+    var isInPlace: Bool { get throws(Failure) { try ReportPage.address(of: page, frames) == address } }
+
+    private static func address(
+        of page: borrowing Mapping, _ frames: (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64]
+    ) throws(Failure) -> UInt64 {
+        guard let frame = try frames(page.bytes).first, frame != 0 else {
+            throw Failure("find", "the report's page", "it is not in memory")
+        }
+        return frame * pageSize
+    }
+
+    func read() throws(Failure) -> Report {
+        try Report(decoding: Array(page.bytes[Report.keyByteCount...]))
+    }
+
+    /// Where kernel A notes something for kernel B, behind the report's own place: bytes from the page's beginning.
+    private static let noteOffset = 2048
+
+    /// Notes for kernel B what kernel A counted just before the jump.
+    func note(_ note: MemoryNote) {
+        for (number, value) in [note.free.free, note.free.kept, note.unreadablePages].enumerated() {
+            page.bytes.storeBytes(
+                of: value.littleEndian, toByteOffset: ReportPage.noteOffset + number * 8, as: UInt64.self)
+        }
+    }
+
+    /// What kernel A noted, read by kernel B.
+    static func memoryNote(in memory: KernelMemory, _ description: ImageDescription) throws(Failure) -> MemoryNote {
+        let page = try memory.page(description.reportAddress)
+        guard page.prefix(Report.keyByteCount).elementsEqual(description.reportKey) else {
+            throw Failure("find", "kernel A's count of free pages", "the report's page does not begin with its key")
+        }
+        let fields = page.span.bytes
+        return MemoryNote(
+            free: FreePageCount(
+                free: try fields.integer(at: noteOffset), kept: try fields.integer(at: noteOffset + 8)),
+            unreadablePages: try fields.integer(at: noteOffset + 16))
+    }
+}

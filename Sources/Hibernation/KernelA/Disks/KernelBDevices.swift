@@ -1,0 +1,123 @@
+import Basics
+import BlockDevices
+import Linux
+
+/// What kernel B finds of this system's block devices: disks and their partitions, whose drivers are built into it.
+struct KernelBDevices {
+    /// Where sysfs is mounted.
+    var sysfs = "/sys"
+
+    /// Refuses a device that kernel B would wait for in vain.
+    /// - Parameters:
+    ///   - use: what it is needed for: `the hibernation partition`.
+    ///   - isRunningKernel: whether kernel B is the running kernel, so that its modules are known.
+    func requirePresent(_ device: DeviceNumber, _ path: String, use: String, isRunningKernel: Bool) throws(Failure) {
+        if let layer = layer(device) {
+            throw Failure(
+                "use", "\(path), \(use)", "it lies on \(layer), and kernel B has only disks and their partitions",
+                remedy: "use a partition of a disk")
+        }
+        if let network = network(device) {
+            throw Failure(
+                "use", "\(path), \(use)", "it is reached through a network (\(network)), which kernel B does not have",
+                remedy: "use a disk of this machine")
+        }
+        if isRunningKernel, let (driver, module) = loadableDriver(of: device) {
+            throw Failure(
+                "use", "\(path), \(use)",
+                "its driver \(driver) is the module \(module), which kernel B does not have",
+                remedy: "use a kernel with the driver built in, if need be another one with --kernel")
+        }
+    }
+
+    /// What makes a device that is no disk, for messages; nil for disks and partitions of disks.
+    func layer(_ device: DeviceNumber) -> String? {
+        guard isVirtual(device, sysfs: sysfs) else { return nil }
+        let folder = "\(sysfs)/dev/block/\(device)"
+        // A partition is as its disk is.
+        for top in [folder, "\(folder)/.."] {
+            if exists("\(top)/dm") {
+                let name = (try? readText("\(top)/dm/name")).map { trimmed($0) } ?? ""
+                let isVolume = ((try? readText("\(top)/dm/uuid")) ?? "").utf8.starts(with: "LVM-".utf8)
+                return "the \(isVolume ? "LVM volume" : "device-mapper device") \(name)"
+            }
+            if exists("\(top)/md") { return "a RAID (md)" }
+            if exists("\(top)/loop") { return "a loop device" }
+        }
+        return "a block device that software makes"
+    }
+
+    /// The way over a network by which a disk is reached, for messages; nil for a disk of this machine (6.12: where the drivers
+    /// put their disks in sysfs).
+    func network(_ device: DeviceNumber) -> String? {
+        guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return nil }
+        let path = resolved("dev/block", link)
+        for (number, part) in path.enumerated() {
+            func isNumbered(_ name: String) -> Bool {
+                part.utf8.starts(with: name.utf8)
+                    && parseNumber(String(decoding: part.utf8.dropFirst(name.utf8.count), as: UTF8.self)) != nil
+            }
+            // drivers/scsi/scsi_transport_iscsi.c, iSER included
+            if isNumbered("session") { return "iSCSI" }
+            // drivers/scsi/fcoe/fcoe_sysfs.c
+            if isNumbered("ctlr_") { return "FCoE" }
+            // drivers/usb/usbip/vhci_hcd.c
+            if isNumbered("vhci_hcd.") { return "USB/IP" }
+            // drivers/block/rbd.c, `rbd_root_dev`
+            if part == "rbd", number > 0, path[number - 1] == "devices" { return "RBD" }
+            if part == "nvme-fabrics" { return "NVMe over Fabrics" }
+        }
+        // A namespace that several controllers may reach hangs on its subsystem (drivers/nvme/host/sysfs.c, `transport`).
+        guard let number = path.firstIndex(of: "nvme-subsystem"), number + 1 < path.count else { return nil }
+        let subsystem = "\(sysfs)/\(path[...(number + 1)].joined(separator: "/"))"
+        for entry in (try? listDirectory(subsystem)) ?? [] {
+            guard let transport = try? readText("\(subsystem)/\(entry)/transport") else { continue }
+            if ["tcp", "rdma", "fc", "loop"].contains(trimmed(transport)) { return "NVMe over Fabrics" }
+        }
+        return nil
+    }
+
+    /// The first driver on the way from a device to its bus that is a loadable module.
+    func loadableDriver(of device: DeviceNumber) -> (driver: String, module: String)? {
+        guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return nil }
+        // `../../devices/pci0000:00/…/block/sda/sda1`
+        return loadableDriver(from: resolved("dev/block", link))
+    }
+
+    private func loadableDriver(from path: [String]) -> (driver: String, module: String)? {
+        var path = path
+        while path.count > 1 {
+            let folder = "\(sysfs)/\(path.joined(separator: "/"))"
+            if let driver = lastPart(of: readLink("\(folder)/driver")),
+                let module = lastPart(of: readLink("\(folder)/driver/module")),
+                // Only what was loaded has a state (kernel/module/sysfs.c).
+                exists("\(sysfs)/module/\(module)/initstate")
+            {
+                return (driver, module)
+            }
+            let name = path.removeLast()
+            // A namespace of NVMe hangs on a subsystem, which names its controllers.
+            if path.last == "nvme-subsystem" {
+                for entry in (try? listDirectory(folder)) ?? [] {
+                    guard let link = readLink("\(folder)/\(entry)"), entry.utf8.starts(with: "nvme".utf8) else {
+                        continue
+                    }
+                    let controller = resolved((path + [name]).joined(separator: "/"), link)
+                    if let found = loadableDriver(from: controller) { return found }
+                }
+            }
+        }
+        return nil
+    }
+
+    /// The parts of the path that a link in a folder means.
+    private func resolved(_ folder: String, _ link: String) -> [String] {
+        var path = folder.split(separator: "/").map { String($0) }
+        for part in link.split(separator: "/") {
+            if part == ".." { _ = path.popLast() } else { path.append(String(part)) }
+        }
+        return path
+    }
+
+    private func lastPart(of link: String?) -> String? { link?.split(separator: "/").last.map { String($0) } }
+}

@@ -1,0 +1,144 @@
+import Basics
+import BlockDevices
+import Console
+import Kexec
+import Linux
+import MemoryImage
+import PhysicalMemory
+
+/// Kernel B: saves kernel A's memory, then powers off or jumps back.
+///
+/// Whatever fails before the image is complete ends in the jump back into A, with the reason in A's report.
+struct SaveRole {
+    let parameters: KernelParameters
+    let log: KernelLog
+    /// Physical address at which kernel A goes on.
+    let entry: UInt64
+    let session: UUID
+
+    func run() -> Never {
+        log.notice("kernel B: saving the session \(session.description)")
+        // One that kernel A armed counts already. Nobody but the machine itself can end a kernel that hangs; its session is lost
+        // then, as it is when a person switches the machine off.
+        let watchdogs = Watchdogs.inKernelB(parameters.watchdogs, log)
+        // The way home is prepared while there is memory and nothing has happened.
+        let isJumpBackLoaded = prepareJumpBack(parameters.fault, watchdogs)
+        let (failure, contentsEnd) = save(watchdogs)
+        if let failure {
+            log.error("the memory was not saved: \(failure)")
+        } else if parameters.after != .return {
+            log.notice(parameters.after == .reboot ? "restarting" : "powering off")
+            watchdogs.letGo()
+            endMachine(log, restarting: parameters.after == .reboot)
+        }
+        let report = runInChild("reporting", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
+            try StepRunner(state: state, log: log, fault: parameters.fault).run(.report) { () throws(Failure) in
+                try deliverReport(failure, contentsEnd: contentsEnd, state)
+            }
+        }
+        if let reason = report.reason { log.error("no report for kernel A: \(reason)") }
+        jumpBack(isLoaded: isJumpBackLoaded, watchdogs)
+        if failure == nil { keepSnapshot(watchdogs) }
+        // Nothing is left to try: with the image complete, the next boot resumes it.
+        watchdogs.letGo()
+        endMachine(log)
+    }
+
+    /// Minutes for which the jump is tried again: the kernel refuses it while a process waits for a device that does not
+    /// answer (kernel/kexec_core.c, `kernel_kexec`; kernel/power/process.c, `freeze_processes`).
+    private static let jumpMinutes: UInt64 = 10
+
+    /// Only comes back where the jump does not work.
+    private func jumpBack(isLoaded: Bool, _ watchdogs: Watchdogs) {
+        let start = monotonicMilliseconds()
+        var isLoaded = isLoaded
+        repeat {
+            // What kept it from being loaded may be over.
+            if !isLoaded { isLoaded = prepareJumpBack(nil, watchdogs) }
+            log.notice("jumping back into kernel A")
+            watchdogs.prepareJump()
+            do throws(Failure) { try jumpToLoadedImage() } catch { log.error(error.description) }
+            watchdogs.continueAfterFailedJump()
+            watchdogs.wait(milliseconds: 2000)
+        } while monotonicMilliseconds() - start < SaveRole.jumpMinutes * 60_000
+    }
+
+    /// Makes a snapshot an image to resume: its session will not go on by itself.
+    private func keepSnapshot(_ watchdogs: Watchdogs) {
+        let outcome = runInChild("keeping the snapshot", parameters, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
+            let partition = try openPartition(parameters, .write, DeviceCatalog(state))
+            if partition.superblock.state == .snapshot { try partition.update { $0.state = .ready } }
+        }
+        if let reason = outcome.reason { log.error("the snapshot cannot be resumed: \(reason)") }
+    }
+
+    /// - Returns: why the memory was not saved, nil if it was; and the byte at which the contents of the partition end, 0 if
+    ///   that is not known.
+    private func save(_ watchdogs: Watchdogs) -> (failure: String?, contentsEnd: UInt64) {
+        let outcome = runInChild("saving", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
+            let steps = StepRunner(state: state, log: log, fault: parameters.fault)
+            try Save(parameters: parameters, log: log, entry: entry, session: session, steps: steps).run()
+        }
+        guard outcome.stage == .committed else {
+            return (outcome.reason ?? "the process saving ended before its work was done", outcome.contentsEnd)
+        }
+        log.notice(
+            "saved \(describe(bytes: outcome.counts.dataPages &* pageSize)) in "
+                + "\(describe(bytes: outcome.counts.storedBytes)), \(describe(milliseconds: outcome.counts.milliseconds))"
+        )
+        return (nil, outcome.contentsEnd)
+    }
+
+    /// - Returns: whether the jump into kernel A is loaded.
+    private func prepareJumpBack(_ fault: Fault?, _ watchdogs: Watchdogs) -> Bool {
+        let outcome = runInChild("preparing the way back", parameters, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
+            try StepRunner(state: state, log: log, fault: fault).run(.jumpBack, loadJumpBack)
+        }
+        if let reason = outcome.reason { log.error("no way back into kernel A: \(reason)") }
+        return outcome.reason == nil
+    }
+
+    /// Loads the jump into kernel A. It needs no more than the memory that this kernel has itself, so it works where
+    /// nothing else of kernel A can be seen.
+    private func loadJumpBack() throws(Failure) {
+        let own = systemMemory(try readIOMemory())
+        // Kernel A's page tables take over within the page of the entry.
+        let (mapEnd, overflow) = entry.addingReportingOverflow(1 << 30)
+        guard !overflow else {
+            throw Failure("prepare", "the jump to 0x\(hexadecimal(entry))", "there is no such address")
+        }
+        let jump = try JumpBack(
+            entry: entry, mapEnd: max(mapEnd, own.last?.upperBound ?? 0), room: own,
+            hasGibibytePages: hasGibibytePages())
+        do throws(Failure) { try jump.load(preservesContext: true) } catch {
+            guard error.errno == ErrorNumber.invalid else { throw error }
+            // A kernel without CONFIG_KEXEC_JUMP knows no such flag (6.12, include/linux/kexec.h, `KEXEC_FLAGS`). The jump
+            // of a plain kexec leads to the same entry, as kernel C's does; only nobody could come back here.
+            try jump.load(preservesContext: false)
+        }
+    }
+
+    private func deliverReport(
+        _ failure: String?, contentsEnd: UInt64, _ state: ChildState
+    ) throws(Failure) {
+        var report = Report()
+        report.outcome = failure == nil ? .snapshot : .failed
+        report.contentsEnd = contentsEnd
+        report.text = failure ?? ""
+        if failure == nil, let partition = try? openPartition(parameters, [], DeviceCatalog(state)) {
+            report.counts = partition.superblock.counts
+        }
+        do throws(Failure) {
+            let core = try CoreFile("/proc/vmcore")
+            var description = try describeSession(core, session)
+            description.backupSources = (try? findBackupPages(core, description, entry: entry))?.sources ?? []
+            try report.deliver(description)
+        } catch {
+            // Kernel A's memory can be seen without its description, but for what it has below N.
+            guard let page = parameters.reportPage else { throw error }
+            try report.deliver(to: page)
+        }
+    }
+}

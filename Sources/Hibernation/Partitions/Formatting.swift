@@ -1,0 +1,96 @@
+import Basics
+import Linux
+import MemoryImage
+
+/// What `torpor format` does to a device, and what it refuses.
+public struct Formatting: Sendable {
+    public var path: String
+    public var label: String
+    /// Whether whatever the device holds may be lost.
+    public var isForced: Bool
+
+    public init(_ path: String, label: String, isForced: Bool) {
+        self.path = path
+        self.label = label
+        self.isForced = isForced
+    }
+
+    private static let remedy = "if that may be lost, use --force"
+
+    /// Makes the device a hibernation partition. What an earlier image left on it is erased.
+    /// - Parameter progress: is called with the bytes erased, and all of them.
+    public func perform(_ progress: (UInt64, UInt64) -> Void = { _, _ in }) throws(Failure) -> Superblock {
+        let verdict = try HibernationPartition.verdict(path)
+        if !isForced { try refuse(verdict) }
+        guard let uuid = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
+        if case .ours(let superblock, _) = verdict, superblock.contentsEnd > 0 {
+            let partition = try HibernationPartition(path, [.write, .exclusive])
+            try partition.discardImage()
+            _ = try partition.eraseContents(progress)
+        }
+        // What the superblocks do not tell may be anywhere, and must not become nobody's data.
+        let mayHideImage =
+            switch verdict {
+            case .ours, .foreign(_, wasOurs: false): false
+            case .unusable, .foreign(_, wasOurs: true): true
+            }
+        try HibernationPartition.format(path, label: label, uuid: uuid, mayHideImage: mayHideImage, .exclusive)
+        if mayHideImage { _ = try HibernationPartition(path, [.write, .exclusive]).eraseContents(progress) }
+        return try HibernationPartition(path).superblock
+    }
+
+    /// Refuses everything but an empty device and an unused hibernation partition.
+    private func refuse(_ verdict: PartitionVerdict) throws(Failure) {
+        switch verdict {
+        case .ours(let superblock, _):
+            if superblock.isUnused { return }
+            throw Failure(
+                "format", path, "it is a hibernation partition with \(superblock.stateDescription)",
+                remedy: Formatting.remedy)
+        case .unusable(let failure, _):
+            throw Failure(
+                "format", path, "it is a hibernation partition: \(failure.reason)", remedy: Formatting.remedy)
+        case .foreign(let content?, _):
+            throw Failure("format", path, "it holds \(content)", remedy: Formatting.remedy)
+        case .foreign(nil, _):
+            if try isEmpty() { return }
+            throw Failure("format", path, "it holds data of an unknown kind", remedy: Formatting.remedy)
+        }
+    }
+
+    /// Bytes at the beginning and at the end that are looked at in full.
+    private static let ends: UInt64 = 1 << 20
+    /// Blocks between that are looked at.
+    private static let samples: UInt64 = 256
+
+    /// Whether nothing seems to have been written to the device, or it was erased: its first and its last MiB and samples
+    /// between hold only zeros, or ones as erased flash has them.
+    private func isEmpty() throws(Failure) -> Bool {
+        let file = try File(path)
+        let size = try DeviceGeometry(of: file).byteCount
+        let buffer = try Mapping(anonymous: Int(Formatting.ends))
+        func isEmpty(_ bytes: DeviceRange) throws(Failure) -> Bool {
+            if bytes.isEmpty { return true }
+            let part = UnsafeMutableRawBufferPointer(
+                rebasing: buffer.bytes[..<Int(bytes.upperBound - bytes.lowerBound)])
+            try file.read(into: part, at: bytes.lowerBound)
+            return isUniform(UnsafeRawBufferPointer(part))
+        }
+        guard try isEmpty(0..<min(size, Formatting.ends)), try isEmpty(size - min(size, Formatting.ends)..<size) else {
+            return false
+        }
+        let block: UInt64 = 4096
+        guard size > block else { return true }
+        for number in 0..<Formatting.samples {
+            let start = (size - block) / Formatting.samples * number
+            if try !isEmpty(start..<start + block) { return false }
+        }
+        return true
+    }
+}
+
+/// Whether all bytes are zeros, or all are ones.
+private func isUniform(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let first = bytes.first, first == 0 || first == 0xff else { return bytes.isEmpty }
+    return first == 0 ? isZero(bytes) : bytes.allSatisfy { $0 == 0xff }
+}

@@ -1,0 +1,40 @@
+import Basics
+import Console
+import MemoryImage
+
+/// How a child's part of a role ended.
+struct ChildOutcome {
+    /// Why it was not done; nil where it was.
+    let reason: String?
+    /// How far the child came: past the point of no return, what it wrote before its end counts, not how it ended.
+    let stage: ChildState.Stage
+    let counts: ImageCounts
+    let imageUUID: UUID
+    /// See `ChildState.contentsEnd`.
+    var contentsEnd: UInt64 = 0
+    /// The image that the work was about; nil if it did not come to one.
+    var image: UUID? { imageUUID == .zero ? nil : imageUUID }
+    /// How the child gave up by itself; nil if it was ended, or did its work.
+    var ending: ChildState.Ending?
+    /// See `ChildState.answer`.
+    var answer: UInt64 = 0
+}
+
+/// Runs a part of a role in a child.
+func runInChild(
+    _ verb: String, _ parameters: KernelParameters, _ log: KernelLog, watchdogs: Watchdogs? = nil,
+    _ work: (ChildState) throws(Failure) -> Void
+) -> ChildOutcome {
+    let state: ChildState
+    do throws(Failure) { state = try ChildState() } catch {
+        return ChildOutcome(reason: error.description, stage: .preparing, counts: ImageCounts(), imageUUID: .zero)
+    }
+    let watch = ChildWatch(
+        state: state, log: log, verb: verb,
+        progressTimeoutSeconds: parameters.waitSeconds + parameters.progressTimeoutSeconds,
+        watchdogs: watchdogs)
+    let reason = watch.run { () throws(Failure) in try work(state) }
+    return ChildOutcome(
+        reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID,
+        contentsEnd: state.contentsEnd, ending: state.ending, answer: state.answer)
+}

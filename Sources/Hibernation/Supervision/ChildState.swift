@@ -1,0 +1,133 @@
+import Basics
+import Linux
+import MemoryImage
+import Synchronization
+
+/// What PID 1 and its child both see: one shared page-aligned mapping, made before the fork. The child writes, PID 1 reads; whatever becomes of the
+/// child, what it wrote last is still there.
+final class ChildState: @unchecked Sendable {
+    /// How far the role is, in the order in which it gets there.
+    enum Stage: UInt32 {
+        /// Looking for devices, reading, checking.
+        case preparing = 0
+        /// Moving pages.
+        case working = 1
+        /// All is ready for the point of no return, which may have been passed.
+        case committing = 2
+        /// The point of no return: the image is `ready` or `snapshot` in kernel B, `consumed` in kernel C.
+        case committed = 3
+    }
+
+    private let memory: Mapping
+    /// Words of 8 bytes, one for each number, are in front of the texts.
+    private static let textOffset = 256, textLimit = 1024
+    private static let activityOffset = 1280, activityLimit = 256
+
+    init() throws(Failure) { memory = try Mapping(anonymous: 8192, isShared: true) }
+
+    private func word(_ number: Int) -> UnsafeMutablePointer<Atomic<UInt64>>? {
+        memory.bytes.baseAddress?.advanced(by: number * 8).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    private func load(_ number: Int) -> UInt64 { word(number)?.pointee.load(ordering: .acquiring) ?? 0 }
+    private func store(_ number: Int, _ value: UInt64) { word(number)?.pointee.store(value, ordering: .releasing) }
+
+    var stage: Stage {
+        get { Stage(rawValue: UInt32(truncatingIfNeeded: load(0))) ?? .preparing }
+        set { store(0, UInt64(newValue.rawValue)) }
+    }
+    /// Pages to be moved, of data and of zeros.
+    var totalPages: UInt64 {
+        get { load(1) }
+        set { store(1, newValue) }
+    }
+    /// How many of them hold data; nil if that is not known before.
+    var totalDataPages: UInt64? {
+        get { load(11) == 0 ? nil : load(11) &- 1 }
+        set { store(11, newValue.map { $0 &+ 1 } ?? 0) }
+    }
+    /// Pages of data moved so far.
+    var pages: UInt64 { load(2) }
+    func add(pages: UInt64) { word(2)?.pointee.add(pages, ordering: .relaxed) }
+    /// Pages of zeros seen or cleared so far.
+    var zeroPages: UInt64 { load(12) }
+    func add(zeroPages: UInt64) { word(12)?.pointee.add(zeroPages, ordering: .relaxed) }
+    /// Counts up with anything the child gets done: a child that stops doing so hangs.
+    var heartbeat: UInt64 { load(3) &+ load(2) &+ load(12) }
+    func beat() { word(3)?.pointee.add(1, ordering: .relaxed) }
+
+    var counts: ImageCounts {
+        get {
+            var counts = ImageCounts()
+            counts.chunks = load(4)
+            counts.dataPages = load(5)
+            counts.zeroPages = load(6)
+            counts.storedBytes = load(7)
+            counts.milliseconds = load(8)
+            return counts
+        }
+        set {
+            store(4, newValue.chunks)
+            store(5, newValue.dataPages)
+            store(6, newValue.zeroPages)
+            store(7, newValue.storedBytes)
+            store(8, newValue.milliseconds)
+        }
+    }
+
+    /// The byte at which the contents of the hibernation partition end while an image is saved; 0 before that.
+    var contentsEnd: UInt64 { load(15) }
+    func note(contentsEnd: UInt64) { word(15)?.pointee.max(contentsEnd, ordering: .relaxed) }
+
+    /// The image that the role is about, as soon as it is known; zero before.
+    var imageUUID: UUID {
+        get {
+            var bytes: [UInt8] = []
+            for number in 9...10 { bytes.append(littleEndian: load(number)) }
+            return UUID(bytes: bytes) ?? .zero
+        }
+        set {
+            let fields = newValue.bytes.span.bytes
+            for number in 0...1 { store(9 + number, (try? fields.integer(at: number * 8)) ?? 0) }
+        }
+    }
+
+    /// How the child gave up by itself; nil while it has not.
+    enum Ending: UInt64 {
+        /// For a reason that time or a person can mend.
+        case failed = 1
+        /// For a reason that nothing mends.
+        case failedForGood = 2
+    }
+    var ending: Ending? {
+        get { Ending(rawValue: load(13)) }
+        set { store(13, newValue?.rawValue ?? 0) }
+    }
+    /// A number that the child's work has found out; 0 if it has not.
+    var answer: UInt64 {
+        get { load(14) }
+        set { store(14, newValue) }
+    }
+
+    /// Why the child gave up, as a sentence.
+    var text: String {
+        get { field(at: ChildState.textOffset, limit: ChildState.textLimit) }
+        set { set(newValue, at: ChildState.textOffset, limit: ChildState.textLimit) }
+    }
+
+    /// What the child is about to do that may never end, as a phrase: `reading /dev/sda`; empty for nothing of that kind.
+    var activity: String {
+        get { field(at: ChildState.activityOffset, limit: ChildState.activityLimit) }
+        set { set(newValue, at: ChildState.activityOffset, limit: ChildState.activityLimit) }
+    }
+
+    private func field(at offset: Int, limit: Int) -> String {
+        String(decoding: memory.bytes[offset..<offset + limit].prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    private func set(_ text: String, at offset: Int, limit: Int) {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        bytes.put(text: text, at: 0, limit: limit)
+        UnsafeMutableRawBufferPointer(rebasing: memory.bytes[offset...]).copyBytes(from: bytes)
+    }
+}

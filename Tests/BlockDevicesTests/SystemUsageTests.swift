@@ -1,0 +1,208 @@
+import Basics
+import BlockStore
+import Foundation
+import Linux
+import Testing
+
+@testable import BlockDevices
+
+/// Loop devices of this machine, as far as it lets us have some.
+private enum Loop {
+    static func shell(_ script: String) throws -> String {
+        let process = Process(), output = Pipe()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-ec", script]
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let data = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw Failure("run", "a script", "it ended with an error") }
+        return trimmed(String(decoding: data, as: UTF8.self))
+    }
+
+    static let areThere: Bool =
+        effectiveUserID() == 0 && exists("/dev/loop-control") && exists("/sbin/mkfs.ext4")
+        && (try? shell(
+            """
+            f=$(mktemp); truncate -s 1M $f; l=$(losetup -f --show $f); rm $f; losetup -d $l
+            """)) != nil
+}
+
+/// What the system itself says of devices in use.
+@Suite(.serialized, .enabled(if: Loop.areThere)) struct SystemUsageTests {
+    private func withLoop(_ body: (String, DeviceNumber) throws -> Void) throws {
+        let path = try Loop.shell(
+            """
+            f=$(mktemp); truncate -s 64M $f; mkfs.ext4 -q -F $f; losetup -f --show $f; rm $f
+            """)
+        defer { _ = try? Loop.shell("losetup -d \(path)") }
+        try body(path, try #require(DeviceNumber(path: path)))
+    }
+
+    private func use(_ device: DeviceNumber) throws -> DeviceUse? {
+        let catalog = DeviceCatalog(seconds: 20)
+        try catalog.refresh()
+        return try DeviceUsage(catalog).uses { DeviceNumber(path: $0) }.uses.first { $0.device == device }
+    }
+
+    /// Runs a script in the background until the body is done; it says `READY`, and ends at the end of its input. No signal
+    /// is needed: a thread of these tests may have blocked it, and what it runs may outlive it.
+    private func during(_ script: String, _ body: () throws -> Void) throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-ec", script.replacing("READY", with: "touch \(file)")]
+        let input = Pipe()
+        process.standardInput = input
+        try process.run()
+        defer {
+            try? input.fileHandleForWriting.close()
+            process.waitUntilExit()
+            try? FileManager.default.removeItem(atPath: file)
+        }
+        for _ in 0..<200 where !exists(file) { sleep(milliseconds: 50) }
+        try #require(exists(file))
+        try body()
+    }
+
+    /// A mount that only another namespace sees.
+    @Test func findsAMountInAnotherNamespace() throws {
+        try withLoop { (path: String, device: DeviceNumber) throws in
+            #expect(try use(device) == nil)
+            let folder = try Loop.shell("mktemp -d")
+            defer { rmdir(folder) }
+            try during("exec unshare -m sh -c 'mount \(path) \(folder); READY; exec cat'") { () throws in
+                #expect(try !readText("/proc/self/mountinfo").contains(folder))
+                #expect(
+                    try use(device)
+                        == DeviceUse(
+                            user: "the ext4 on \(folder)", device: device,
+                            purpose: .fileSystem(type: "ext4", isReadOnly: false)))
+            }
+        }
+    }
+
+    @Test func findsADeviceThatAProcessHasOpen() throws {
+        try withLoop { (path: String, device: DeviceNumber) throws in
+            // This process's own children do not count: theirs do.
+            try during("exec 3<&0 9<\(path); cat <&3 & READY; wait") { () throws in
+                let use = try #require(try use(device))
+                #expect(use.purpose == .unknown)
+                #expect(use.user.hasPrefix("\(path), which ") && use.user.hasSuffix(") has open"))
+            }
+        }
+    }
+
+    /// A device that lies on another one without a file system between.
+    @Test func followsALoopDeviceOnADevice() throws {
+        try withLoop { (path: String, device: DeviceNumber) throws in
+            let upper = try Loop.shell("losetup -f --show -o 1048576 \(path)")
+            defer { _ = try? Loop.shell("losetup -d \(upper)") }
+            let use = try #require(try use(device))
+            #expect(use.purpose == .container && use.user == "what \(upper) lies on")
+            // In the end all of it is in a file.
+            #expect(try BlockTopology().disks(below: try #require(DeviceNumber(path: upper)), [0..<4096]).isEmpty)
+            #expect(isVirtual(device))
+        }
+    }
+
+    /// A mapping outlives the descriptor that it was made with.
+    @Test(.enabled(if: exists("/usr/bin/python3"))) func findsADeviceThatIsOnlyMapped() throws {
+        try withLoop { (path: String, device: DeviceNumber) throws in
+            let script = """
+                import mmap, os, sys
+                d = os.open(sys.argv[1], os.O_RDWR)
+                m = mmap.mmap(d, 4096)
+                os.close(d)
+                for n in os.listdir("/proc/self/fd"):
+                    try:
+                        if int(n) > 2 and os.readlink("/proc/self/fd/" + n) == sys.argv[1]: os.close(int(n))
+                    except OSError: pass
+                open(sys.argv[2], "w").close()
+                sys.stdin.read()
+                """
+            let program = FileManager.default.temporaryDirectory.appending(
+                path: "torpor-\(Foundation.UUID().uuidString).py")
+            defer { try? FileManager.default.removeItem(at: program) }
+            try script.write(to: program, atomically: false, encoding: .utf8)
+            let ready = program.path + ".ready"
+            defer { try? FileManager.default.removeItem(atPath: ready) }
+            try during(
+                """
+                exec 3<&0; python3 \(program.path) \(path) \(ready) <&3 &
+                while [ ! -e \(ready) ]; do sleep 0.1; done
+                READY; wait
+                """
+            ) { () throws in
+                let use = try #require(try use(device))
+                #expect(use.purpose == .unknown && use.user.contains("has open"))
+            }
+        }
+    }
+
+    /// A descriptor that only names a device does not use it.
+    @Test(.enabled(if: exists("/usr/bin/python3"))) func ignoresAPathDescriptor() throws {
+        try withLoop { (path: String, device: DeviceNumber) throws in
+            let ready = FileManager.default.temporaryDirectory.appending(
+                path: "torpor-\(Foundation.UUID().uuidString)"
+            ).path
+            defer { try? FileManager.default.removeItem(atPath: ready) }
+            let program =
+                "import os, sys; os.open('\(path)', os.O_PATH); open('\(ready)', 'w').close(); sys.stdin.read()"
+            try during(
+                """
+                exec 3<&0; python3 -c "\(program)" <&3 &
+                while [ ! -e \(ready) ]; do sleep 0.1; done
+                READY; wait
+                """
+            ) { () throws in #expect(try use(device) == nil) }
+        }
+    }
+
+    /// The partition table tells what a partition is for, whatever is on it.
+    @Test(.enabled(if: exists("/sbin/sfdisk") && exists("/sbin/mkfs.btrfs")))
+    func keepsThePartitionOfAnAmbiguousDevice() throws {
+        let path = try Loop.shell(
+            """
+            f=$(mktemp); truncate -s 140M $f
+            echo 'start=2048, size=262144, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=01234567-89AB-4CDE-8F01-23456789ABCD' |
+                sfdisk -q --label gpt $f >/dev/null
+            l=$(losetup -f --show $f); rm $f; addpart $l 1 2048 262144; echo $l
+            """)
+        defer { _ = try? Loop.shell("delpart \(path) 1; losetup -d \(path)") }
+        _ = try Loop.shell(
+            """
+            mkfs.ext4 -q -F \(path)p1; f=$(mktemp); truncate -s 128M $f; mkfs.btrfs -q -f $f
+            dd if=$f of=\(path)p1 bs=64k skip=1 seek=1 count=1 conv=notrunc 2>/dev/null; rm $f; sync
+            """)
+        let content = try probeContent("\(path)p1")
+        #expect(content.type == "several overlapping signatures")
+        #expect(content.partitionUUID == "01234567-89ab-4cde-8f01-23456789abcd")
+        #expect(content.partitionType == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+    }
+}
+
+@Suite struct MappedFilesTests {
+    @Test func namesEachMappedFileOnce() {
+        var files = MappedFiles()
+        let table = """
+            00400000-00452000 r-xp 00000000 08:02 173521      /usr/bin/dbus-daemon
+            00e03000-00e24000 rw-p 00000000 00:00 0           [heap]
+            7f0000000000-7f0000001000 rw-s 00000000 00:06 123                        /dev/sda 1
+            7f0000001000-7f0000002000 rw-s 00001000 00:06 123                        /dev/sda 1
+            7f0000002000-7f0000003000 rw-p 00000000 00:00 0
+            garbage
+
+            """
+        #expect(files.unseen(Array(table.utf8)) == ["400000-452000", "7f0000000000-7f0000001000"])
+        #expect(files.unseen(Array(table.utf8)).isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            ("pos:\t0\nflags:\t012000000\nmnt_id:\t5\n", true), ("pos:\t0\nflags:\t0100002\n", false), ("", false),
+            ("flags:\t02000000\n", false), ("flags:\t99999\n", false),
+        ])
+    func tellsAPathDescriptor(text: String, expected: Bool) { #expect(isPathOnly(text) == expected) }
+}
