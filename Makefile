@@ -1,4 +1,6 @@
-# The only entry point. `make` builds both programs, `make demo` shows them, `make test` tests them.
+# SPDX-License-Identifier: Apache-2.0
+# The only entry point. `make` builds Torpor, `make install` installs it; neither installs a package. `make demo` shows Torpor
+# and `make test` tests it, and both install the Debian packages that they need.
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
 # Each test is told of when it ends, also where the output is a pipe.
@@ -8,6 +10,18 @@ EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePa
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
 
+# Where `make install` puts Torpor. torpor looks for rootfs.gz in /usr/lib/torpor.
+DESTDIR ?=
+PREFIX ?= /usr
+SBINDIR ?= $(PREFIX)/sbin
+PKGLIBDIR ?= $(PREFIX)/lib/torpor
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/torpor
+INSTALL ?= install
+# A directory of static libraries, by its absolute path: the linker looks there before it looks in the system's directories.
+STATIC_LIBDIR ?=
+LINK_FLAGS = $(if $(STATIC_LIBDIR),-Xlinker '-L$(STATIC_LIBDIR)')
+
 BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev binutils gcc libc6-dev cpio
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools
 CHECK_PACKAGES = shellcheck
@@ -16,11 +30,20 @@ CHECK_PACKAGES = shellcheck
 # apt-get twice.
 .NOTPARALLEL:
 
-.PHONY: all rootfs kernel demo bench fuzz torture test unit vm check format clean FORCE
-all: build/init build/torpor
+.PHONY: all rootfs kernel install uninstall demo bench fuzz torture test unit vm check format clean FORCE
+.PHONY: build-tools build-packages
+all: build/init build/torpor build/rootfs.gz
 
 rootfs: build/rootfs.gz
 kernel: build/bzImage
+
+# Names the programs, headers and libraries that are missing.
+build-tools:
+	@SWIFT='$(SWIFT)' STATIC_LIBDIR='$(STATIC_LIBDIR)' scripts/check-build-tools.sh
+
+# Installs them, on Debian.
+build-packages:
+	@scripts/install-packages.sh $(BUILD_PACKAGES)
 
 # /init, and a program for the tests' guests: the rooms as Embedded Swift, static. All programs are stripped copies, and
 # new only when they differ.
@@ -28,22 +51,30 @@ kernel: build/bzImage
 # Emulators chain jumps within a page, and look each other one up: a loop of liblz4 that came to lie across two pages made
 # saving in an emulated machine half as long again. So its code begins a page, whatever is linked before it.
 ALIGNED = .build-init/aligned
-build/init build/pattern: build/%: FORCE
-	@scripts/install-packages.sh $(BUILD_PACKAGES)
+build/init build/pattern: build/%: FORCE | build-tools
 	@mkdir -p $(ALIGNED)
-	@objcopy --set-section-alignment .text=4096 "$$(gcc -print-file-name=liblz4.a)" $(ALIGNED)/liblz4.a
+	@objcopy --set-section-alignment .text=4096 \
+		"$$(gcc $(if $(STATIC_LIBDIR),'-B$(STATIC_LIBDIR)/') -print-file-name=liblz4.a)" $(ALIGNED)/liblz4.a
 	TORPOR_EMBEDDED_LIBRARIES='$(EMBEDDED)' $(SWIFT) build -c release --product $* --scratch-path .build-init \
-		-Xlinker '-L$(CURDIR)/$(ALIGNED)'
+		-Xlinker '-L$(CURDIR)/$(ALIGNED)' $(LINK_FLAGS)
 	@scripts/install-program.sh --without-unwind-tables .build-init/release/$* $@
 
 # torpor: the same rooms as ordinary Swift, static as well, to be copied into any system.
-build/torpor: FORCE
-	@scripts/install-packages.sh $(BUILD_PACKAGES)
-	$(SWIFT) build -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable
+build/torpor: FORCE | build-tools
+	$(SWIFT) build -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable $(LINK_FLAGS)
 	@scripts/install-program.sh .build-torpor/release/torpor $@
 
 build/rootfs.gz: build/init mkinitramfs.sh $(shell find initramfs)
 	./mkinitramfs.sh --init build/init --output $@
+
+# Builds only what is missing, so that `make` can run as a user and `make install` as root.
+PRODUCTS = build/init build/torpor build/rootfs.gz
+PLACES = DESTDIR='$(DESTDIR)' SBINDIR='$(SBINDIR)' PKGLIBDIR='$(PKGLIBDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)'
+install: $(filter-out $(wildcard $(PRODUCTS)),$(PRODUCTS))
+	@$(PLACES) INSTALL='$(INSTALL)' scripts/install.sh install
+
+uninstall:
+	@$(PLACES) scripts/install.sh uninstall
 
 build/bzImage: FORCE
 	@env -u MAKEFLAGS -u MFLAGS Tests/VM/kernel/build.sh $@
@@ -51,46 +82,46 @@ build/bzImage: FORCE
 build/vmlinuz-stock: Tests/VM/kernel/stock.sh
 	@Tests/VM/kernel/stock.sh $@
 
-demo: all rootfs kernel
+demo: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	$(SWIFT) build --product torpor-demo
 	.build/debug/torpor-demo
 
 # Tables, numbers and pictures in build/bench; an hour and a quarter, or less than half an hour with TORPOR_BENCH_QUICK=1.
-bench: all rootfs kernel
+bench: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	@scripts/install-packages.sh zstd lz4 makedumpfile
 	$(SWIFT) build -c release --product torpor-bench --scratch-path .build-torpor
 	.build-torpor/release/torpor-bench
 
 # Every parser of what anybody may have written, with libFuzzer and the sanitizers, FUZZ_SECONDS each (60).
-fuzz:
-	@scripts/install-packages.sh $(BUILD_PACKAGES)
+fuzz: build-packages
 	TORPOR_FUZZ=1 $(SWIFT) build -c release --product torpor-fuzz --scratch-path .build-fuzz
 	scripts/fuzz.sh .build-fuzz/release/torpor-fuzz
 
 # The long runs of what make test has a sample of, and the fuzzer.
-torture: all rootfs kernel
+torture: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|StepFaults|PowerCuts|KilledMachines'
 	$(MAKE) fuzz
 
 test: unit vm
 
-unit:
-	@scripts/install-packages.sh $(BUILD_PACKAGES)
+unit: build-packages
 	$(SWIFT_TEST) --skip VMTests
 
-vm: all rootfs kernel build/pattern build/vmlinuz-stock
+vm: build-packages all kernel build/pattern build/vmlinuz-stock
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	$(SWIFT_TEST) --filter VMTests
 
-check: rootfs
+check: build-packages all
 	@scripts/install-packages.sh $(CHECK_PACKAGES)
 	@echo $(SWIFT_FORMAT) lint
 	@$(SWIFT_FORMAT) lint --strict --parallel $(SWIFT_FILES)
 	shellcheck $(SHELL_FILES)
 	scripts/check-rootfs.sh
+	scripts/check-licenses.sh
+	scripts/check-version.sh
 	scripts/check-makefile.sh
 
 format:

@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
 // TORPOR_EMBEDDED_LIBRARIES, set by the Makefile to the directory of the toolchain's embedded libraries, makes /init: the

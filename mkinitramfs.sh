@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Builds rootfs.gz, the initial RAM file system of kernels B and C: the static /init, what lies in initramfs/, and
 # what is added with --add. In front of it goes what the kernel itself takes from an initrd before anything is unpacked:
 # microcode and ACPI tables (Documentation/arch/x86/microcode.rst, Documentation/admin-guide/acpi/
@@ -6,11 +7,11 @@
 set -eu
 
 usage() {
-    cat <<'TEXT'
+    cat <<TEXT
 usage: mkinitramfs.sh [--output FILE] [--init FILE] [--add FILE[:PATH]]... [--microcode FILE]... [--acpi-tables FILE]...
 
-  --output FILE       where to write (default: build/rootfs.gz)
-  --init FILE         the static /init (default: build/init, built with make if it is not there)
+  --output FILE       where to write (default: $built/rootfs.gz)
+  --init FILE         the static /init (default: $built/init; in a checkout, make builds it if it is missing)
   --add FILE[:PATH]   put FILE in as well, at PATH (default: its own path); a directory goes in with all that is in it
   --microcode FILE    load this microcode early, as kernel A does: a file of the processor's maker, a directory of such
                       files (what fits no processor of this machine only takes room), or an initrd that has it
@@ -25,8 +26,11 @@ fail() {
     exit "${2:-1}"
 }
 
-top=$(cd "$(dirname "$0")" && pwd)
-output=$top/build/rootfs.gz
+top=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+# A checkout has its products in build/; `make install` puts /init and rootfs.gz beside this script.
+built=$top
+[ ! -f "$top/Makefile" ] || built=$top/build
+output=$built/rootfs.gz
 init=
 work=$(mktemp -d "${TMPDIR:-/tmp}/torpor-rootfs.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -222,8 +226,8 @@ while [ $# -gt 0 ]; do
 done
 
 if [ -z "$init" ]; then
-    init=$top/build/init
-    [ -f "$init" ] || make -s -C "$top" build/init >&2
+    init=$built/init
+    [ -f "$init" ] || [ "$built" = "$top" ] || make -s -C "$top" build/init >&2
 fi
 [ -f "$init" ] || fail "$init: there is no such file; build it with make"
 headers=$(readelf -hl "$init" 2>/dev/null) || fail "$init: it is no program"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The middle of the values, or between the two in the middle.
 func median(_ values: [Double]) -> Double {
     guard !values.isEmpty else { return 0 }

@@ -1,14 +1,21 @@
 #!/bin/sh
-# Checks that the Makefile works in a checkout whose path has a space, and with -j: on a copy, with a swift that only writes
-# down what it is called with and by how many at a time.
+# SPDX-License-Identifier: Apache-2.0
+# Checks that the Makefile works in a checkout whose path has a space, with -j and without a package manager, and that
+# `make install` and `make uninstall` do what they promise: on a copy, with a swift that only writes down what it is called
+# with and by how many at a time.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 copy="$work/a b/torpor"
-mkdir -p "$copy/Tests" "$copy/Sources" "$copy/Benchmarks" "$work/bin dir"
-cp "$top/Makefile" "$top/mkinitramfs.sh" "$copy/"
-cp -R "$top/scripts" "$top/initramfs" "$copy/"
+resources="$work/swift 6/lib/swift"
+mkdir -p "$copy/Tests" "$copy/Sources" "$copy/Benchmarks" "$work/bin dir" "$work/bare" \
+    "$resources/embedded/x86_64-unknown-linux-gnu" "${resources}_static/linux"
+mkdir -p "$copy/Tests/VM"
+cp -R "$top/Tests/VM/kernel" "$copy/Tests/VM/"
+(cd "$top" && cp -R Makefile mkinitramfs.sh VERSION LICENSE NOTICE README.md CHANGES.md scripts initramfs man docs "$copy/")
+touch "$resources/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a" \
+    "${resources}_static/linux/static-executable-args.lnk"
 
 cat >"$work/bin dir/swift" <<'STUB'
 #!/bin/sh
@@ -30,25 +37,105 @@ mkdir -p "$scratch/release"
 [ -z "$product" ] || printf 'int main(void) { return 0; }' | gcc -x c -static -o "$scratch/release/$product" -
 rmdir "$LOG.running"
 STUB
-cat >"$work/bin dir/swiftc" <<'STUB'
+cat >"$work/bin dir/swiftc" <<STUB
 #!/bin/sh
-echo '    "runtimeResourcePath": "/opt/swift 6/lib",'
+echo '    "runtimeResourcePath": "$resources",'
 STUB
-chmod +x "$work/bin dir/swift" "$work/bin dir/swiftc"
+for program in dpkg-query apt-get; do
+    # shellcheck disable=SC2016 # The stub expands LOG.
+    printf '#!/bin/sh\necho "%s is called" >>"$LOG"\nexit 1\n' $program >"$work/bin dir/$program"
+done
+# A system without a header of one library, and without the static form of another.
+cat >"$work/bare/gcc" <<STUB
+#!/bin/sh
+for argument; do
+    case \$argument in
+        -E) ! grep -q lzma.h; exit ;;
+        -print-file-name=libblkid.a) echo libblkid.a; exit ;;
+    esac
+done
+exec "$(command -v gcc)" "\$@"
+STUB
+chmod +x "$work/bin dir"/* "$work/bare/gcc"
 
 fail() {
     echo "check-makefile.sh: $1" >&2
-    cat "$work/log" >&2
+    cat "$work/log" "$work/output" >&2
     exit 1
 }
 
-(cd "$copy" && PATH="$work/bin dir:$PATH" LOG="$work/log" make -s -j8 all rootfs build/pattern) >"$work/output" 2>&1 ||
-    { cat "$work/output" >&2; fail "make -j8 all rootfs does not work in a path with a space"; }
-grep -qF "[-Xlinker][-L$copy/.build-init/aligned]" "$work/log" || fail "the linker is not told of the copy's libraries"
-grep -qF 'libraries=[/opt/swift 6/lib/embedded/x86_64-unknown-linux-gnu]' "$work/log" || fail "the toolchain's path is split"
-! grep -q 'two at a time' "$work/log" || fail "make -j8 runs two builds at a time"
-[ "$(grep -c '\[build\]' "$work/log")" = 3 ] || fail "each program should be built once"
+export LOG="$work/log"
+run_make() {
+    (cd "$copy" && PATH="$work/bin dir:$PATH" make -s "$@") >"$work/output" 2>&1
+}
+
+# Building.
+run_make -j8 all build/pattern || fail "make -j8 all does not work in a path with a space"
+grep -qF "[-Xlinker][-L$copy/.build-init/aligned]" "$LOG" || fail "the linker is not told of the copy's libraries"
+grep -qF "libraries=[$resources/embedded/x86_64-unknown-linux-gnu]" "$LOG" || fail "the toolchain's path is split"
+! grep -q 'two at a time' "$LOG" || fail "make -j8 runs two builds at a time"
+[ "$(grep -c '\[build\]' "$LOG")" = 3 ] || fail "each program should be built once"
+! grep -q 'is called' "$LOG" || fail "make all calls a package manager"
 for file in init torpor pattern rootfs.gz; do
     [ -f "$copy/build/$file" ] || fail "build/$file was not made"
 done
-echo "Makefile: works in a path with a space, and with -j"
+
+# What is missing is named, and nothing is built.
+: >"$LOG"
+! (PATH="$work/bare:$PATH" && run_make all) || fail "make all goes on although libraries are missing"
+for line in 'lzma.h *liblzma-dev *xz-devel *xz$' 'libblkid.a *libblkid-dev *- *-$'; do
+    grep -q "$line" "$work/output" || fail "make all does not name what is missing: $line"
+done
+[ "$(grep -c '\.[ah] ' "$work/output")" = 2 ] || fail "make all names what is not missing"
+! grep -q . "$LOG" || fail "make all builds although libraries are missing"
+
+# Libraries from another directory.
+mkdir "$work/my libraries"
+cp "$(gcc -print-file-name=liblz4.a)" "$(gcc -print-file-name=libblkid.a)" "$work/my libraries/"
+run_make all STATIC_LIBDIR="$work/my libraries" || fail "make all STATIC_LIBDIR=DIRECTORY does not work"
+[ "$(grep -cF "[-Xlinker][-L$work/my libraries]" "$LOG")" = 2 ] || fail "the linker is not told of STATIC_LIBDIR"
+
+# Installing: nothing is built that is there already, modes do not depend on the umask, and the installed mkinitramfs.sh works.
+: >"$LOG"
+root="$work/root dir"
+(umask 077 && run_make install DESTDIR="$root") || fail "make install does not work"
+! grep -q . "$LOG" || fail "make install builds what is there already, or calls a package manager"
+{
+    printf 'f 755 usr/%s\n' sbin/torpor lib/torpor/init lib/torpor/mkinitramfs.sh
+    printf 'f 644 usr/%s\n' lib/torpor/rootfs.gz share/man/man8/torpor.8 \
+        share/doc/torpor/LICENSE share/doc/torpor/NOTICE share/doc/torpor/README.md share/doc/torpor/CHANGES.md
+    (cd "$copy" && find initramfs -type f -printf 'f 644 usr/lib/torpor/%p\n' -o -type d -printf 'd 755 usr/lib/torpor/%p\n')
+    (cd "$copy" && find docs -type f -printf 'f 644 usr/share/doc/torpor/%p\n' -o -type d -printf 'd 755 usr/share/doc/torpor/%p\n')
+    printf 'd 755 usr%s\n' '' /sbin /lib /lib/torpor /share /share/man /share/man/man8 /share/doc /share/doc/torpor
+} | sort >"$work/expected"
+find "$root" -mindepth 1 -printf '%y %m %P\n' | sort >"$work/found"
+diff -u "$work/expected" "$work/found" >"$work/output" || fail "make install does not install what it should"
+grep -q "^\.TH .*\"Torpor $(cat "$copy/VERSION")\"" "$root/usr/share/man/man8/torpor.8" || fail "the manual page has no version"
+cp "$root/usr/lib/torpor/rootfs.gz" "$work/installed.gz"
+"$root/usr/lib/torpor/mkinitramfs.sh" >"$work/output" 2>&1 || fail "the installed mkinitramfs.sh does not work"
+cmp "$work/installed.gz" "$root/usr/lib/torpor/rootfs.gz" || fail "the installed mkinitramfs.sh makes another rootfs.gz"
+
+# Removing: every file and Torpor's own directories, and nothing of somebody else's.
+mkdir -p "$root/usr/lib/torpor/mine"
+run_make uninstall DESTDIR="$root" || fail "make uninstall does not work"
+find "$root" -mindepth 1 \( -type f -o -name '*torpor*' -o -name mine \) -printf '%P\n' | sort >"$work/found"
+printf '%s\n' usr/lib/torpor usr/lib/torpor/mine | diff -u - "$work/found" >"$work/output" || fail "make uninstall leaves or removes too much"
+
+# Other places, and what is missing is built.
+rm -r "$root" "$copy/build"
+run_make install DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin INSTALL='install -p' || fail "make install does not build"
+[ -x "$root/opt/torpor/bin/torpor" ] || fail "make install ignores SBINDIR"
+[ -f "$root/opt/torpor/lib/torpor/rootfs.gz" ] || fail "make install ignores PREFIX"
+run_make uninstall DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin || fail "make uninstall does not work with a PREFIX"
+[ -z "$(find "$root" -type f -o -name torpor -path '*/*/torpor/*/torpor')" ] || fail "make uninstall leaves files below a PREFIX"
+
+# Only the targets that run or test Torpor install packages.
+for target in demo test unit vm check bench fuzz torture; do
+    run_make -n $target || fail "make -n $target does not work"
+    grep -q scripts/install-packages.sh "$work/output" || fail "make $target installs no packages"
+done
+for target in all rootfs install uninstall format clean; do
+    run_make -n $target || fail "make -n $target does not work"
+    ! grep -q scripts/install-packages.sh "$work/output" || fail "make $target installs packages"
+done
+echo "Makefile: works in a path with a space, with -j and without packages; installs and uninstalls"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Checks what is promised of rootfs.gz: at most 1.25 MiB, the name by which torpor knows it, only what belongs there, the same bytes from two builds.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Runs the fuzzer on targets, each from its seeds and what earlier runs found worth keeping.
 #
 # usage: fuzz.sh FUZZER [TARGET...]

@@ -1,10 +1,17 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs those of the named Debian packages that are missing, with apt-get.
 #
 # usage: install-packages.sh PACKAGE...
 #
-# A package that this Debian has only in its backports is taken from there, from the mirror that apt already uses.
+# A package that this Debian has only in its backports is taken from there, from the mirror that apt already uses. Without
+# dpkg, nothing is installed: whoever calls this needs the same programs from the distribution's own packages.
 set -eu
+
+command -v dpkg-query >/dev/null || {
+    echo "install-packages.sh: there is no dpkg here, so install the counterparts of these Debian packages yourself: $*" >&2
+    exit 0
+}
 
 missing=
 for package in "$@"; do

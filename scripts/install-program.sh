@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Puts a stripped copy of a program in place, unless the same is there already.
 #
 # usage: install-program.sh [--without-unwind-tables] PROGRAM COPY

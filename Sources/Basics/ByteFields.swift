@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Little-endian fields read from untrusted bytes: nothing here traps, whatever the offset.
 extension RawSpan {
     /// The integer at a byte offset; throws where it does not lie inside the bytes.

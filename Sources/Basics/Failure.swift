@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What went wrong, as one sentence: `mount devtmpfs on /dev: No such device`.
 ///
 /// Every room throws this one type. Under init there are no existentials, so errors of several types would have to be

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The version of a Linux kernel: the three numbers that its release begins with.
 public struct KernelVersion: Comparable, Sendable {
     public var major, minor, patch: UInt64

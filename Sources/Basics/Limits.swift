@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Bytes in a page; x86_64 has no other base page size.
 public let pageSize: UInt64 = 4096
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A number as hexadecimal digits without prefix, with leading zeros up to `digits`.
 public func hexadecimal(_ value: UInt64, digits: Int = 1) -> String {
     let text = String(value, radix: 16)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Text that somebody else wrote (a label, a host name, a reason on a disk), as a terminal or a log may show it.
 ///
 /// What could steer a terminal, reorder a line, hide in it or end it is written as an escape: control characters as `\x1b`

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Sets of numbers as arrays of half-open ranges of one space.
 extension Array where Element: NumberRange {
     /// The same numbers as sorted, disjoint, non-empty ranges; ranges that touch become one.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A half-open range of numbers that count in one space: physical addresses, page frames, bytes of a device.
 ///
 /// Ranges of different spaces are different types, so that one cannot stand for the other. `a..<b` is a range of the space

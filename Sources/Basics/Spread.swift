@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The same items in an order in which each beginning is like the whole: multiples of the golden ratio, without their whole
 /// parts, fall evenly between 0 and 1, however many there are. An item comes as late as the multiple is that has its place.
 public func spread<Item>(_ items: [Item]) -> [Item] {

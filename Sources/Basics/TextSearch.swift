@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Searching in ASCII text of the kernel's, byte by byte: without Unicode's rules, which /init does not have.
 extension Collection where Element == UInt8 {
     /// Where a text begins in these bytes; nil if it is not in them.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A universally unique identifier (RFC 9562): 16 bytes, written as 8-4-4-4-12 hexadecimal digits.
 public struct UUID: Equatable, Sendable, CustomStringConvertible {
     public let bytes: [UInt8]

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Goes back into kernel A. The kernel that jumps here has mapped its own memory and this stub's segment, no more, while
  * kernel A's entry and everything it touches lie above: so the stub brings page tables of its own, an identity map of all

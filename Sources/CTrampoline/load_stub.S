@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Runs as the first thing behind kernel A's relocate_kernel (arch/x86/kernel/relocate_kernel_64.S): 64-bit mode,
  * interrupts off, identity-mapped page tables. With a preserved context, the word at (%rsp) is the address at which

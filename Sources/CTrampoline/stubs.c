@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "CTrampoline.h"
 
 extern const unsigned char torpor_load_stub_code[], torpor_load_stub_parameters[], torpor_load_stub_end[];

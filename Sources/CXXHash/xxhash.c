@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* The library as its header alone, with nothing of it but XXH64: rootfs.gz has no room for the rest. */
 #define XXH_INLINE_ALL
 #define XXH_NO_XXH3

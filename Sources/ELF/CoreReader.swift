@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// The program headers and notes of a 64-bit little-endian ELF core file, /proc/vmcore and /proc/kcore among them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// A line of the memory map that a boot loader hands to the kernel.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// A Linux kernel as a boot loader gets it. Fields and offsets are those of Documentation/arch/x86/boot.rst.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Page tables that map physical addresses to themselves, for 4 and for 5 levels.

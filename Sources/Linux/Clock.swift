@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CLinux
 
 /// Milliseconds since the machine's start, not counting time asleep (`CLOCK_MONOTONIC`).

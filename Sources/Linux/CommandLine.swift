@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The words of a kernel command line, as kernel/params.c splits them: at white space outside double quotes; the quotes
 /// around a value are not part of it. What stands behind `--` is for init, and is none of them
 /// (Documentation/admin-guide/kernel-parameters.rst).

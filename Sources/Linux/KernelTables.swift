@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// The number in the line of a table that begins with a name, as /proc/meminfo (`MemFree:  123 kB`) and /proc/vmstat

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CLinux
 
 /// Keeps the calling thread on some CPUs, until this goes out of scope.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Names of the features in a pair of registers of `processorFeatures()`, from bit 0 on, as /proc/cpuinfo has them

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CLinux
 
 /// Whether all bytes are zero, at the speed of the C library's memcmp(3): bytes equal to themselves one place further on

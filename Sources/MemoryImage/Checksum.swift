@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CXXHash
 
 /// The XXH64 of bytes (xxHash specification, "XXH64"): as fast as memory on any processor, since all it needs is

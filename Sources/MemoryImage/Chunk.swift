@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Pages that follow each other in physical memory and are alike in what the image has of them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// How the bytes of a chunk are stored: as they are, or compressed, with the level that was asked for.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How much an image holds.
 public struct ImageCounts: Equatable, Sendable {
     public var chunks: UInt64 = 0

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// A block of the index: entries of chunks that were written one after the other, about. It lies among the chunks.

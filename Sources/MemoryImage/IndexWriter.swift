@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Takes the entries of an image's chunks as they are written, and writes them a block at a time: all that stays in memory is

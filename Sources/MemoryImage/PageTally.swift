@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Pages of an image, counted by kind, and which ones they are: the sum tells each page once from some twice and others not

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// What a hibernation partition says of itself, in one 4 KiB block; `docs/image-format.md` has the table of fields.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// A part of a block device that is written whenever the file system or swap space there is used: where its contents

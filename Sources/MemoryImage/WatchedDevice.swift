@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Places on a block device that are written whenever the file system or swap space there is used: if their contents differ

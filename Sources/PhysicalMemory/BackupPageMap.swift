@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Where kernel A's low pages are while kernel B or C runs below N: the kernel's own list of pages to swap.

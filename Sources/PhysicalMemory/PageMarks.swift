@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// What kernel A's `struct page` says of its pages: which are free, and which must not be read.

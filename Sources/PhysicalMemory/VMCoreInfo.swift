@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// What a kernel tells of its data structures in its VMCOREINFO note (Documentation/admin-guide/kdump/vmcoreinfo.rst):

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// A bzImage with nothing but a setup header, as Linux 6.12 has it, and a payload.

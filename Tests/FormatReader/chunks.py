@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Chunks: a header with runs of pages, and a payload that a codec has made smaller."""
 
 import lzma

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The description of an image: tagged fields about the session and the machine."""
 
 import uuid

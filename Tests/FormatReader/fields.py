@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers, texts and extents of a hibernation partition.
 
 Nothing that is read is trusted: each number is compared with its bounds before it is used.

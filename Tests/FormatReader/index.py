@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the chunks are: a table of index blocks, or the index in one piece that version 1 has."""
 
 from typing import BinaryIO, Iterator, NamedTuple

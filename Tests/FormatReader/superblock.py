@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The superblock in its two slots, and which of them counts."""
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A second reader of Torpor's image format, written from docs/image-format.md alone.
 
     torpor_image.py show FILE     the superblock, its counts and the description, as JSON

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * The C library as Swift cannot take it by itself. Every function here is one that the importer leaves out: a variadic
  * function, a macro, or a system call without a wrapper. Everything else comes from the headers unchanged.

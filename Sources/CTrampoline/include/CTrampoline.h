@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * The two pieces of code that run between kernels: position-independent bytes that are copied into kexec segments. Each
  * ends with its parameters, little-endian 64-bit words that the loader fills in.

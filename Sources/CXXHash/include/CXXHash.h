@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CXXHASH_H
 #define CXXHASH_H
 

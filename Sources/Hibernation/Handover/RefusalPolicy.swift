@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Linux
 
 /// What kernel C does with an image that it cannot resume now although nothing is wrong with it: `torpor.refused=`.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Something that a check found and that does not keep this system from hibernating.
 ///
 /// A check that finds a reason to refuse throws a `Failure` instead.

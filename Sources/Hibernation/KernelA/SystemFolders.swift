@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Where the kernel shows itself; other folders in tests.
 struct SystemFolders {
     var proc = "/proc"

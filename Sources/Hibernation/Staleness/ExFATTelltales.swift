@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// What shows that an exFAT was used by somebody who changed it: the table, the allocation bitmap, and every directory, as

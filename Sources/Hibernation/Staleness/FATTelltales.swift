@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// The chains of clusters of a FAT or exFAT, and a limit on how many of them are followed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Something of ours that takes bytes which anybody may have written. It must not trap, loop, or take memory out of

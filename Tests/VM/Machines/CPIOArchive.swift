@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// A cpio archive in the `newc` format, as the kernel unpacks it into its initial RAM file system

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// A guest's whole user space, assembled in code: busybox, torpor with kernel B's parts, and the test's script as PID 1.

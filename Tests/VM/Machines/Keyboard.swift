@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// Types answers on a machine's console, which QEMU has as a pair of named pipes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// A folder for one test's machines, disks and logs: build/vm/NAME. The logs stay; disks go when the test ends.

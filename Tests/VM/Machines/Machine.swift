@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// One QEMU machine: what is in it, and how long it may run. A machine test is a few of these, one after the other.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// A disk image with one partition after another, as installers make them, and what lies in a partition.

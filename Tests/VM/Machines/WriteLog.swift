@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// Everything that was written to a disk, in order, as QEMU's blklogwrites driver records it in the format of dm-log-writes

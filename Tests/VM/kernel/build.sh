@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Builds the test kernel from Debian's source package with the fragment beside this script.
 #
 # usage: build.sh OUTPUT

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Takes a kernel out of Debian's package, to test what Torpor says on one without CONFIG_KEXEC_JUMP. Nothing is installed.
 #
 # usage: stock.sh OUTPUT

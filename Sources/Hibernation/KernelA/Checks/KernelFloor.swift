@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// The oldest kernels that come back from a jump: 6.12.107 of the 6.12 series, and 6.14. Those before lack "Restore GDT on

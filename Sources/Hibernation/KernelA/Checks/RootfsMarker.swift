@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 
 /// Torpor's rootfs.gz, known by the name in its gzip header: any other initramfs would boot in kernel B and never come back.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Linux
 
 /// Keeps free memory below N from being given to kexec_load(2).
