@@ -25,7 +25,8 @@ source_package=linux-source-6.12
 tarball=/usr/src/$source_package.tar.xz
 [ -f "$tarball" ] || { echo "build.sh: $tarball is missing although $source_package is installed" >&2; exit 1; }
 version=$(dpkg-query -W -f '${Version}' "$source_package")
-key=$({ cat "$here/torpor.config" "$here/build.sh" && echo "$version"; } | sha256sum | cut -c 1-16)
+# Comments change nothing.
+key=$({ grep -hv '^ *#' "$here/torpor.config" "$here/build.sh" && echo "$version"; } | sha256sum | cut -c 1-16)
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/torpor/kernel-$key
 
 if [ ! -f "$cache/bzImage" ]; then
