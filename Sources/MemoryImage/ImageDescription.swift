@@ -14,25 +14,12 @@ public struct ImageDescription: Equatable, Sendable {
     public var kernelRelease = ""
     /// Physical address at which kernel A goes on.
     public var jumpBackEntry: UInt64 = 0
-    /// Whether kernel A runs with 5-level page tables.
-    public var hasFiveLevelPaging = false
-    /// CPUs that kernel A had online.
-    public var processorCount: UInt32 = 0
-    /// What the processor can do, as `processorFeatures()` tells it; empty where that is not known.
-    public var processorFeatures: [UInt64] = []
-    /// The revision of the processor's microcode; 0 if it is not known.
-    public var microcodeRevision: UInt64 = 0
-    /// The XXH64 of the firmware's ACPI tables; 0 where there are none.
-    public var acpiChecksum: UInt64 = 0
+    /// What must be the same after power-on.
+    public var machine = MachineIdentity()
     /// System RAM below N that kernel A swaps out for kernels B and C: whole pages, ascending.
     public var backupRanges: [PhysicalRange] = []
     /// All System RAM of kernel A: whole pages, ascending.
     public var memoryRanges: [PhysicalRange] = []
-    /// Memory among `memoryRanges` that was plugged in and that ACPI describes as a device, so that the firmware's map of the
-    /// next boot may lack it: whole pages, ascending.
-    public var hotPluggedRanges: [PhysicalRange] = []
-    /// The firmware's map as it was when kernel A booted, without what was plugged in.
-    public var firmwareMap: [FirmwareRange] = []
     /// The backup page map: for each page of `backupRanges`, in order, the page frame number at which its contents lie
     /// in the image; empty where it is not known.
     public var backupSources: [UInt64] = []
@@ -97,12 +84,12 @@ public struct ImageDescription: Equatable, Sendable {
         add(.host, Array(host.utf8))
         add(.kernelRelease, Array(kernelRelease.utf8))
         add(.jumpBackEntry, numbers: [jumpBackEntry])
-        add(.hasFiveLevelPaging, numbers: [hasFiveLevelPaging ? 1 : 0])
-        add(.processorCount, numbers: [UInt64(processorCount)])
+        add(.hasFiveLevelPaging, numbers: [machine.hasFiveLevelPaging ? 1 : 0])
+        add(.processorCount, numbers: [UInt64(machine.processorCount)])
         add(.backupRanges, ranges: backupRanges)
         add(.memoryRanges, ranges: memoryRanges)
         var map: [UInt8] = []
-        for range in firmwareMap {
+        for range in machine.firmwareMap {
             map.append(littleEndian: range.addresses.lowerBound)
             map.append(littleEndian: range.addresses.upperBound)
             map.append(littleEndian: UInt32(range.type.utf8.count))
@@ -113,10 +100,10 @@ public struct ImageDescription: Equatable, Sendable {
         add(.vmcoreInfo, vmcoreInfo)
         add(.reportAddress, numbers: [reportAddress])
         add(.reportKey, reportKey)
-        add(.processorFeatures, numbers: processorFeatures)
-        add(.acpiChecksum, numbers: [acpiChecksum])
-        add(.microcodeRevision, numbers: [microcodeRevision])
-        if !hotPluggedRanges.isEmpty { add(.hotPluggedRanges, ranges: hotPluggedRanges) }
+        add(.processorFeatures, numbers: machine.processorFeatures)
+        add(.acpiChecksum, numbers: [machine.acpiChecksum])
+        add(.microcodeRevision, numbers: [machine.microcodeRevision])
+        if !machine.hotPluggedRanges.isEmpty { add(.hotPluggedRanges, ranges: machine.hotPluggedRanges) }
         var partition = partitionUUID.bytes
         partition.append(littleEndian: partitionGeneration)
         add(.partition, partition)
@@ -158,19 +145,19 @@ public struct ImageDescription: Equatable, Sendable {
         case .host: host = String(decoding: value, as: UTF8.self)
         case .kernelRelease: kernelRelease = String(decoding: value, as: UTF8.self)
         case .jumpBackEntry: jumpBackEntry = try number()
-        case .hasFiveLevelPaging: hasFiveLevelPaging = try number() != 0
-        case .processorCount: processorCount = UInt32(truncatingIfNeeded: try number())
+        case .hasFiveLevelPaging: machine.hasFiveLevelPaging = try number() != 0
+        case .processorCount: machine.processorCount = UInt32(truncatingIfNeeded: try number())
         case .backupRanges: backupRanges = try ImageDescription.ranges(value, "backup ranges")
         case .memoryRanges: memoryRanges = try ImageDescription.ranges(value, "memory ranges")
-        case .firmwareMap: firmwareMap = try ImageDescription.firmwareRanges(value)
-        case .hotPluggedRanges: hotPluggedRanges = try ImageDescription.ranges(value, "plugged memory ranges")
+        case .firmwareMap: machine.firmwareMap = try ImageDescription.firmwareRanges(value)
+        case .hotPluggedRanges: machine.hotPluggedRanges = try ImageDescription.ranges(value, "plugged memory ranges")
         case .backupSources: backupSources = try ImageDescription.numbers(value)
         case .vmcoreInfo: vmcoreInfo = value
         case .reportAddress: reportAddress = try number()
         case .reportKey: reportKey = value
-        case .processorFeatures: processorFeatures = try ImageDescription.numbers(value)
-        case .acpiChecksum: acpiChecksum = try number()
-        case .microcodeRevision: microcodeRevision = try number()
+        case .processorFeatures: machine.processorFeatures = try ImageDescription.numbers(value)
+        case .acpiChecksum: machine.acpiChecksum = try number()
+        case .microcodeRevision: machine.microcodeRevision = try number()
         case .writer: writer = String(decoding: value, as: UTF8.self)
         case .partition:
             let fields = value.span.bytes

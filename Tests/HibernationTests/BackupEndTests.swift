@@ -107,6 +107,14 @@ import Testing
 
     @Test func hasRealMachines() { #expect(Self.machines.count == 7) }
 
+    /// What kernel C's command line needs besides the partition's name.
+    private func words(_ choice: BackupEnd, needsFourLevels: Bool = false, own: String = "") -> [String] {
+        let line = KernelCCommandLine(
+            partition: .zero, backupEnd: choice.end, processors: choice.processors, needsFourLevels: needsFourLevels,
+            own: KernelCommandLine(own))
+        return Array(line.words.dropFirst())
+    }
+
     /// What was seen: 128 MiB are enough for a few CPUs, of however many there could be, and not for 64 that are started.
     @Test(
         arguments: [(2, 2, nil), (4, 4, nil), (2, 240, 2)] as [(Int, Int, Int?)])
@@ -119,7 +127,7 @@ import Testing
     @Test func limitsKernelBToWhatKernelAHas() throws {
         let choice = try choose(Self.need(possible: 4, present: 4, inFirmware: 64))
         #expect(choice == BackupEnd(end: 128 << 20, processors: 4))
-        #expect(choice.parametersForC(needsFourLevels: false) == ["mem=128M", "nr_cpus=4"])
+        #expect(words(choice) == ["mem=128M", "nr_cpus=4"])
         // Those in the firmware's table are those that kernel A has.
         #expect(try choose(Self.need(possible: 4, present: 4, inFirmware: 4)).processors == nil)
         #expect(try choose(Self.need(possible: 4, present: 4, inFirmware: 2)).processors == nil)
@@ -157,7 +165,7 @@ import Testing
     @Test func tellsOfTransactions() {
         let choice = BackupEnd(end: 128 << 20, processors: nil)
         #expect(
-            choice.parametersForC(needsFourLevels: false, MemoryTakers(), KernelCommandLine("ro tsx=auto tsx=on"))
+            words(choice, own: "ro tsx=auto tsx=on")
                 == ["mem=128M", "tsx=on"])
     }
 
@@ -179,8 +187,8 @@ import Testing
         #expect(choice.end == 128 << 20)
         let processors = try #require(choice.processors)
         #expect(processors >= 1 && processors < 16)
-        #expect(choice.parametersForC(needsFourLevels: true) == ["mem=128M", "nr_cpus=\(processors)", "no5lvl"])
-        #expect(BackupEnd(end: 192 << 20, processors: nil).parametersForC(needsFourLevels: false) == ["mem=192M"])
+        #expect(words(choice, needsFourLevels: true) == ["mem=128M", "nr_cpus=\(processors)", "no5lvl"])
+        #expect(words(BackupEnd(end: 192 << 20, processors: nil)) == ["mem=192M"])
     }
 
     @Test func takes64MiBOnASmallMachine() throws {

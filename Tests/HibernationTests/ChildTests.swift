@@ -126,7 +126,7 @@ import Testing
         description.reportKey = [UInt8](repeating: 1, count: 32)
         for address: UInt64 in [0, 0x2000, 0x10_0000, 0x2001, 1 << 60] {
             description.reportAddress = address
-            #expect(throws: Failure.self) { try Report().deliver(description) }
+            #expect(throws: Failure.self) { try Report().deliver(into: description) }
         }
     }
 }
@@ -141,13 +141,13 @@ import Testing
 
 @Suite struct WindowTests {
     @Test func cutsRangesAtMultiplesOfTheWindow() {
-        let size = SavePipeline.windowByteCount
-        let windows = SavePipeline.windows([0x1000..<0x2000, size - 4096..<3 * size + 4096, 5 * size..<6 * size])
+        let size = saveRangeByteCount
+        let windows = SavePipeline.saveRanges([0x1000..<0x2000, size - 4096..<3 * size + 4096, 5 * size..<6 * size])
         #expect(
             windows == [
                 0x1000..<0x2000, size - 4096..<size, size..<2 * size, 2 * size..<3 * size, 3 * size..<3 * size + 4096,
                 5 * size..<6 * size,
             ])
-        #expect(SavePipeline.windows([]) == [])
+        #expect(SavePipeline.saveRanges([]) == [])
     }
 }

@@ -96,12 +96,11 @@ import Testing
     }
 
     private func parameters(_ own: String, processors: Int? = nil, needsFourLevels: Bool = false) -> String {
-        var plan = Hibernate(device: nil, kernelPath: "", initrdPath: "")
-        plan.extraWords = "extra=1"
-        return plan.kernelBParameters(
-            KernelCommandLine(own), .path("/dev/x"), .zero, Report.Place(address: 0x1000, key: [1]),
-            backupEnd: 192 << 20,
-            processors: processors, needsFourLevels: needsFourLevels)
+        KernelBCommandLine(
+            device: .path("/dev/x"), session: .zero, report: Report.Place(address: 0x1000, key: [1]),
+            backupEnd: 192 << 20, processors: processors, needsFourLevels: needsFourLevels, own: KernelCommandLine(own),
+            memoryParameters: MemoryTakers.parametersForB, additional: "extra=1"
+        ).text
     }
 
     /// Kernel B must not take kernel A's memory modules for its own, nor more CPUs than it has memory for.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 import Foundation
+import MemoryImage
 import Testing
 
 @testable import Hibernation
@@ -62,8 +63,8 @@ import Testing
     /// CPUs that were plugged in are not there after power-on.
     @Test func refusesPluggedCPUsInKernelA() throws {
         let two = PresentProcessors(count: 2, isInFirmware: true)
-        try KernelSurvey.requireProcessors(2, two)
-        try KernelSurvey.requireProcessors(4, nil)
-        #expect(throws: Failure.self) { try KernelSurvey.requireProcessors(3, two) }
+        try MachineIdentity.requireOnlineProcessors(2, two)
+        try MachineIdentity.requireOnlineProcessors(4, nil)
+        #expect(throws: Failure.self) { try MachineIdentity.requireOnlineProcessors(3, two) }
     }
 }

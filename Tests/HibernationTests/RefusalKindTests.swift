@@ -41,34 +41,35 @@ import Testing
         var description = ImageDescription()
         description.backupRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
         description.memoryRanges = description.backupRanges + [0x800_0000..<0x1000_0000]
-        description.firmwareMap = [.init(addresses: 0..<0x9fc00, type: "System RAM")]
-        description.processorCount = 4
-        description.processorFeatures = [1, 2, 0xff, 0xff, 0, 0, 0]
-        description.acpiChecksum = 7
+        description.machine.firmwareMap = [.init(addresses: 0..<0x9fc00, type: "System RAM")]
+        description.machine.processorCount = 4
+        description.machine.processorFeatures = [1, 2, 0xff, 0xff, 0, 0, 0]
+        description.machine.acpiChecksum = 7
         return description
     }
 
     @Test func theMachineCanBeMended() {
         let checks = ResumeChecks(description())
+        let machine = description().machine
         expect("boot it with mem=128M", isFinal: false) { () throws(Failure) in
             try checks.requireOwnMemoryApart([0x10_0000..<0x900_0000], KernelCommandLine(""))
         }
         expect("memory map has changed", isFinal: false) { () throws(Failure) in
-            try checks.checkFirmwareMap([FirmwareRange(addresses: 0..<0x9f000, type: "System RAM")])
+            try machine.requireFirmwareMap([FirmwareRange(addresses: 0..<0x9f000, type: "System RAM")])
         }
-        expect("memory map has changed", isFinal: false) { () throws(Failure) in try checks.checkFirmwareMap([]) }
+        expect("memory map has changed", isFinal: false) { () throws(Failure) in try machine.requireFirmwareMap([]) }
         expect("has no memory at", isFinal: false) { () throws(Failure) in try requireMemory([0x1000..<0x2000], in: [])
         }
         expect("CPUs", isFinal: false) { () throws(Failure) in
-            try checks.checkProcessors(PresentProcessors(count: 1, isInFirmware: true))
+            try machine.requireProcessors(PresentProcessors(count: 1, isInFirmware: true))
         }
         expect("the processor has changed", isFinal: false) { () throws(Failure) in
-            try checks.checkFeatures([1, 2, 0xfe, 0xff, 0, 0, 0])
+            try machine.requireFeatures([1, 2, 0xfe, 0xff, 0, 0, 0])
         }
         expect("the processor has changed", isFinal: false) { () throws(Failure) in
-            try checks.checkFeatures([1, 3, 0xff, 0xff, 0, 0, 0])
+            try machine.requireFeatures([1, 3, 0xff, 0xff, 0, 0, 0])
         }
-        expect("ACPI tables", isFinal: false) { () throws(Failure) in try checks.checkACPITables(8) }
+        expect("ACPI tables", isFinal: false) { () throws(Failure) in try machine.requireACPITables(8) }
         expect("no range of memory has room", isFinal: false) { () throws(Failure) in
             _ = try JumpBack(entry: 0x900_0000, mapEnd: 0x1000_0000, room: [0x1000..<0x2000], hasGibibytePages: false)
         }

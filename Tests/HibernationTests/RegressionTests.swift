@@ -74,7 +74,7 @@ import Testing
             var description = ImageDescription()
             description.reportKey = [UInt8](repeating: 1, count: 32)
             description.reportAddress = 0xffff_ffff_ffff_f000
-            try? Report().deliver(description)
+            try? Report().deliver(into: description)
         }
     }
 

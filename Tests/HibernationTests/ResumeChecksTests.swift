@@ -17,10 +17,10 @@ import Testing
         var description = ImageDescription()
         description.backupRanges = Self.backup
         description.memoryRanges = Self.backup + [0x800_0000..<0x4000_0000, Self.plugged]
-        description.hotPluggedRanges = [Self.plugged]
+        description.machine.hotPluggedRanges = [Self.plugged]
         description.jumpBackEntry = 0x3000_0000
-        description.processorCount = 4
-        description.firmwareMap = [
+        description.machine.processorCount = 4
+        description.machine.firmwareMap = [
             .init(addresses: 0..<0x9fc00, type: "System RAM"),
             .init(addresses: 0x10_0000..<0x4000_0000, type: "System RAM"),
         ]
@@ -78,24 +78,26 @@ import Testing
 
     /// What was plugged in is in the firmware's map at the next boot, or is not.
     @Test func comparesMapsWithoutPluggedMemory() throws {
-        let map = description().firmwareMap.map { FirmwareRange(addresses: $0.addresses, type: $0.type) }
-        try checks.checkFirmwareMap(map)
-        try checks.checkFirmwareMap(map + [FirmwareRange(addresses: Self.plugged, type: "System RAM")])
+        let machine = description().machine
+        let map = machine.firmwareMap
+        try machine.requireFirmwareMap(map)
+        try machine.requireFirmwareMap(map + [FirmwareRange(addresses: Self.plugged, type: "System RAM")])
         let more = FirmwareRange(addresses: 0x1_4000_0000..<0x1_8000_0000, type: "System RAM")
-        #expect(throws: Failure.self) { try checks.checkFirmwareMap(map + [more]) }
-        #expect(throws: Failure.self) { try checks.checkFirmwareMap(Array(map.dropLast())) }
+        #expect(throws: Failure.self) { try machine.requireFirmwareMap(map + [more]) }
+        #expect(throws: Failure.self) { try machine.requireFirmwareMap(Array(map.dropLast())) }
     }
 
     /// CPUs need to be there, started or not.
     @Test func countsCPUsThatAreThere() throws {
-        try checks.checkProcessors(PresentProcessors(count: 4, isInFirmware: true))
-        try checks.checkProcessors(PresentProcessors(count: 5, isInFirmware: false))
+        let machine = description().machine
+        try machine.requireProcessors(PresentProcessors(count: 4, isInFirmware: true))
+        try machine.requireProcessors(PresentProcessors(count: 5, isInFirmware: false))
         let missing = #expect(throws: Failure.self) {
-            try checks.checkProcessors(PresentProcessors(count: 3, isInFirmware: true))
+            try machine.requireProcessors(PresentProcessors(count: 3, isInFirmware: true))
         }
-        #expect(missing?.reason == "it ran on 4 CPUs, and this machine has 3")
+        #expect(missing?.reason == "it ran on 4 CPUs, but this machine has 3")
         let unknown = #expect(throws: Failure.self) {
-            try checks.checkProcessors(PresentProcessors(count: 3, isInFirmware: false))
+            try machine.requireProcessors(PresentProcessors(count: 3, isInFirmware: false))
         }
         #expect(unknown?.remedy?.contains("nr_cpus=") == true)
     }
@@ -126,6 +128,6 @@ import Testing
         tagged.append(littleEndian: UInt32(16))
         tagged.append(littleEndian: Self.plugged.lowerBound)
         tagged.append(littleEndian: Self.plugged.upperBound)
-        #expect(try ImageDescription(decoding: tagged).hotPluggedRanges == [Self.plugged])
+        #expect(try ImageDescription(decoding: tagged).machine.hotPluggedRanges == [Self.plugged])
     }
 }

@@ -42,11 +42,18 @@ import Testing
         return refusal
     }
 
+    /// - Parameter path: the partition; nil if there is none.
+    private func note(_ refusal: ResumeRefusal, on path: String?, isRetrying: Bool) throws(Failure) -> RefusedSession {
+        var partition: HibernationPartition?
+        if let path { partition = try HibernationPartition(path, .write) }
+        return try noteRefusal(refusal, on: partition, isRetrying: isRetrying)
+    }
+
     @Test func aSessionWaitsHoweverOftenItIsRefused() throws {
         try set(.ready)
         for number in 1...4 as ClosedRange<UInt32> {
             let session = try note(Self.mendable, on: partition.path, isRetrying: false)
-            #expect(session == .waiting(refusals: number))
+            #expect(session == .pending(refusals: number))
             let superblock = try found
             #expect(superblock.state == .ready && superblock.refusals == number)
             #expect(superblock.reason == "the disk is missing" && superblock.imageUUID == Self.image)
@@ -55,7 +62,7 @@ import Testing
 
     @Test func countsUpToTheEndOfNumbers() throws {
         try set(.ready, refusals: .max)
-        #expect(try note(Self.mendable, on: partition.path, isRetrying: false) == .waiting(refusals: .max))
+        #expect(try note(Self.mendable, on: partition.path, isRetrying: false) == .pending(refusals: .max))
     }
 
     @Test(
@@ -85,7 +92,7 @@ import Testing
         let session = try note(refusal, on: partition.path, isRetrying: isRetrying)
         let superblock = try found
         #expect(superblock.state == after && superblock.refusals == refusals)
-        #expect(session == (after == .ready ? .waiting(refusals: refusals) : after == .attempted ? .attempted : .none))
+        #expect(session == (after == .ready ? .pending(refusals: refusals) : after == .attempted ? .attempted : .none))
         // What is not about this boot is not written.
         let isNoted = after == .ready || before == .attempted && refusal.hasAttempted
         #expect(superblock.reason == (isNoted ? refusal.reason : "before"))
@@ -164,7 +171,7 @@ import Testing
         refusal.consumedImage = .zero
         #expect(try note(refusal, on: partition.path, isRetrying: false) == .none, "another image")
         refusal.consumedImage = Self.image
-        #expect(try note(refusal, on: partition.path, isRetrying: false) == .waiting(refusals: 1))
+        #expect(try note(refusal, on: partition.path, isRetrying: false) == .pending(refusals: 1))
         #expect(try found.state == .ready)
     }
 

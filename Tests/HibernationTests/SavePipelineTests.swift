@@ -17,7 +17,7 @@ import Testing
         partition = try folder.partition()
     }
 
-    private static let windows = SavePipeline.windows([CoreFixture.memory])
+    private static let windows = SavePipeline.saveRanges([CoreFixture.memory])
 
     private func selection(
         _ fixture: CoreFixture, expected: UInt64?, kept: UInt64 = 0, sources: [UInt64] = CoreFixture.sources,
@@ -27,8 +27,8 @@ import Testing
         let memory = try KernelMemory(
             core, backupRanges: [CoreFixture.backup], pageMap: BackupPageMap(sources: sources), info: info)
         return try FreePageFilter(
-            memory, PageMarks(memory, info: info), windows: Self.windows,
-            expected: expected.map { FreePageCount(free: $0, kept: kept) })
+            memory, PageMarks(memory, info: info), ranges: Self.windows,
+            expected: expected.map { FreePageCount(free: $0, onCPULists: kept) })
     }
 
     /// How a window is split; pages are counted from the memory's first.
@@ -47,7 +47,7 @@ import Testing
         let state = try ChildState()
         let writer = try ImageWriter(partition, imageUUID: .zero, codec: .zstd(level: 1))
         try SavePipeline(
-            fixture.write(to: folder.path("core")), writer, windows: windows, selection: selection, state: state
+            fixture.write(to: folder.path("core")), writer, ranges: windows, filter: selection, state: state
         ).run()
         try writer.finish(ImageDescription(), state: .ready) { 0 }
         #expect(
@@ -76,13 +76,13 @@ import Testing
 
     /// Kernel B does not know how much of what is left holds anything: it sees all parts of the memory from the beginning on.
     @Test func takesWindowsFromAllOverTheMemory() throws {
-        let size = SavePipeline.windowByteCount
-        let windows = SavePipeline.windows([0..<1000 * size])
+        let size = saveRangeByteCount
+        let windows = SavePipeline.saveRanges([0..<1000 * size])
         let writer = try ImageWriter(partition, imageUUID: .zero, codec: .none)
         let pipeline = SavePipeline(
-            try CoreFixture().write(to: folder.path("core")), writer, windows: windows, selection: nil,
+            try CoreFixture().write(to: folder.path("core")), writer, ranges: windows, filter: nil,
             state: try ChildState())
-        let taken = pipeline.windows.items
+        let taken = pipeline.ranges.items
         #expect(taken.sorted { $0.lowerBound < $1.lowerBound } == windows)
         for part in stride(from: 0, to: 1000, by: 100) {
             let range = UInt64(part) * size..<UInt64(part + 100) * size
@@ -195,7 +195,7 @@ import Testing
             ])
     }
 
-    /// What was found is used only where kernel A counted about as many.
+    /// The filter leaves free pages out only if kernel A counted about as many.
     @Test(
         arguments: [(0, true), (4096, true), (64, true), (4754, true), (4755, false), (100_000, false), (.max, false)]
             as [(UInt64, Bool)])
@@ -205,7 +205,8 @@ import Testing
         let failure = try selection(fixture, expected: expected).freeProblem
         #expect((failure == nil) == isUsed)
         if let failure {
-            #expect(failure.reason == "64 are marked, where kernel A counted \(expected) and kept 0 for its CPUs")
+            #expect(
+                failure.reason == "64 pages are marked free, but kernel A counted \(expected), and 0 on per-CPU lists")
         }
     }
 
@@ -217,7 +218,7 @@ import Testing
             (0, 0, .max, false), (.max, 0, 0, false), (0, .max, .max, true),
         ] as [(UInt64, UInt64, UInt64, Bool)])
     func allowsForPagesOfTheCPUs(free: UInt64, kept: UInt64, found: UInt64, isAllowed: Bool) {
-        #expect(FreePageCount(free: free, kept: kept).allows(found) == isAllowed)
+        #expect(FreePageCount(free: free, onCPULists: kept).allows(found) == isAllowed)
     }
 
     /// A kernel with page_poison=1 checks what it filled its free pages with.
@@ -279,8 +280,8 @@ import Testing
         let writer = try ImageWriter(partition, imageUUID: .zero, codec: .none)
         let end = CoreFixture.memory.upperBound
         let pipeline = SavePipeline(
-            try CoreFixture().write(to: folder.path("core")), writer, windows: [end - 4096..<end + 4096],
-            selection: nil, state: state)
+            try CoreFixture().write(to: folder.path("core")), writer, ranges: [end - 4096..<end + 4096],
+            filter: nil, state: state)
         let failure = #expect(throws: Failure.self) { try pipeline.run() }
         #expect(failure?.description.contains("find the memory at 0x13ff000-0x1401000") == true)
         #expect(partition.superblock.state == .saving)
@@ -296,7 +297,7 @@ import Testing
         let small = try folder.partition(4 << 20)
         let writer = try ImageWriter(small, imageUUID: .zero, codec: .none)
         let pipeline = SavePipeline(
-            try fixture.write(to: folder.path("core")), writer, windows: Self.windows, selection: nil,
+            try fixture.write(to: folder.path("core")), writer, ranges: Self.windows, filter: nil,
             state: try ChildState())
         let failure = #expect(throws: Failure.self) { try pipeline.run() }
         #expect(failure?.description.contains("the image does not fit into its 4.0 MiB") == true)

@@ -27,19 +27,19 @@ import Testing
 
     @Test func findsTheSessionsDescription() throws {
         var fixture = CoreFixture()
-        fixture.notes = [("VMCOREINFO", [1]), (sessionNoteName, description().encoded())]
+        fixture.notes = [("VMCOREINFO", [1]), (SessionNote.name, description().encoded())]
         let core = try fixture.write(to: folder.path("core"))
-        #expect(try describeSession(core, Self.session) == description())
-        let failure = #expect(throws: Failure.self) { try describeSession(core, .zero) }
+        #expect(try SessionNote.read(core, Self.session) == description())
+        let failure = #expect(throws: Failure.self) { try SessionNote.read(core, .zero) }
         #expect(failure?.reason == "it belongs to the session \(Self.session)")
     }
 
-    @Test(arguments: [[], [("VMCOREINFO", [1])], [(sessionNoteName, [1, 2, 3])]] as [[(String, [UInt8])]])
+    @Test(arguments: [[], [("VMCOREINFO", [1])], [(SessionNote.name, [1, 2, 3])]] as [[(String, [UInt8])]])
     func refusesACoreWithoutOne(notes: [(String, [UInt8])]) throws {
         var fixture = CoreFixture()
         fixture.notes = notes.map { (name: $0.0, content: $0.1) }
         let core = try fixture.write(to: folder.path("core"))
-        #expect(throws: Failure.self) { try describeSession(core, Self.session) }
+        #expect(throws: Failure.self) { try SessionNote.read(core, Self.session) }
     }
 
     /// The control page holds the entry somewhere in it, and the list's address somewhere else.

@@ -39,15 +39,23 @@ import Testing
         return (nil, findings)
     }
 
+    /// The parameter that kernel B gets; nil if there is none.
+    private func parameter(_ system: FakeSystem) -> String? {
+        let line = KernelBCommandLine(
+            device: .path("/dev/x"), session: .zero, report: Report.Place(address: 0x1000, key: [1]),
+            watchdogs: WatchdogSurvey(system.folders).handovers, backupEnd: 128 << 20)
+        return KernelCommandLine(line.text).words.first { $0.hasPrefix("torpor.watchdog=") }
+    }
+
     @Test func handsOverWhatIsArmed() throws {
         let system = try FakeSystem()
-        #expect(WatchdogSurvey(system.folders).parameter == nil)
+        #expect(parameter(system) == nil)
         try system.addWatchdog(0)
-        #expect(WatchdogSurvey(system.folders).parameter == nil)
+        #expect(parameter(system) == nil)
         try system.addWatchdog(1, state: "active", seconds: 120, nowayout: 1, parent: "iTCO_wdt.1.auto")
         try system.addWatchdog(10, state: "active", seconds: 60, identity: "Software Watchdog", parent: nil)
         try system.addWatchdog(2, state: "active", seconds: 45, identity: "W83627HF Watchdog", parent: nil)
-        #expect(WatchdogSurvey(system.folders).parameter == "torpor.watchdog=1:120:iTCO_wdt.1.auto/i6300ESB_timer,2:45")
+        #expect(parameter(system) == "torpor.watchdog=1:120:iTCO_wdt.1.auto/i6300ESB_timer,2:45")
     }
 
     /// Drivers with the old interface are no part of the class.
@@ -55,9 +63,9 @@ import Testing
         let system = try FakeSystem()
         try system.make("sys/class/misc/watchdog")
         try system.addProcess(1, "watchdog")
-        #expect(WatchdogSurvey(system.folders).parameter == nil, "nobody has it open")
+        #expect(parameter(system) == nil, "nobody has it open")
         try system.link("proc/1/fd/3", "/dev/watchdog")
-        #expect(WatchdogSurvey(system.folders).parameter == "torpor.watchdog=0:0:misc")
+        #expect(parameter(system) == "torpor.watchdog=0:0:misc")
         let (unknown, findings) = refusal(system)
         #expect(unknown == nil && findings.warnings.count == 1)
         #expect(findings.warnings.first?.text.hasPrefix("/dev/watchdog is armed") == true)
@@ -79,9 +87,9 @@ import Testing
             let system = try FakeSystem()
             try system.addWatchdog(0, state: nil)
             try system.addProcess(1, "systemd")
-            #expect(WatchdogSurvey(system.folders).parameter == nil)
+            #expect(parameter(system) == nil)
             try system.link("proc/1/fd/7", path)
-            #expect(WatchdogSurvey(system.folders).parameter == (isArmed ? "torpor.watchdog=0:0:0000:00:05.0" : nil))
+            #expect(parameter(system) == (isArmed ? "torpor.watchdog=0:0:0000:00:05.0" : nil))
         }
     }
 

@@ -79,7 +79,7 @@ import Testing
         var description = ImageDescription()
         description.watchedDevices = devices
         do throws(Failure) {
-            try Hibernate.requireReadable(description.encoded(), devices, beside: 4096)
+            try SessionNote.requireReadable(description.encoded(), devices, beside: 4096)
             return nil
         } catch { return error }
     }

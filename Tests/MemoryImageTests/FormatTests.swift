@@ -92,20 +92,20 @@ import Testing
         description.host = "höst"
         description.kernelRelease = "6.12"
         description.jumpBackEntry = 0x1234_5678
-        description.hasFiveLevelPaging = true
-        description.processorCount = 4
+        description.machine.hasFiveLevelPaging = true
+        description.machine.processorCount = 4
         description.backupRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
         description.memoryRanges = description.backupRanges + [0x800_0000..<0x4000_0000]
-        description.firmwareMap = [
+        description.machine.firmwareMap = [
             .init(addresses: 0..<0x9fc00, type: "System RAM"), .init(addresses: 5..<6, type: ""),
         ]
         description.backupSources = [1, 2, UInt64.max]
         description.vmcoreInfo = Array("A=1\n".utf8)
         description.reportAddress = 0x5000
         description.reportKey = [1, 2, 3]
-        description.processorFeatures = [1, 2, UInt64.max]
-        description.acpiChecksum = 0x1234
-        description.microcodeRevision = 0xf0
+        description.machine.processorFeatures = [1, 2, UInt64.max]
+        description.machine.acpiChecksum = 0x1234
+        description.machine.microcodeRevision = 0xf0
         description.partitionUUID = PartitionFile.uuid
         description.partitionGeneration = 9
         description.writer = "0.2.0"

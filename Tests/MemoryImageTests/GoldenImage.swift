@@ -110,14 +110,14 @@ struct GoldenImage: Sendable {
         description.host = "höst"
         description.kernelRelease = "6.12.107-amd64"
         description.jumpBackEntry = 0x1234_5678
-        description.hasFiveLevelPaging = true
-        description.processorCount = 4
-        description.processorFeatures = [1, 2, .max]
-        description.acpiChecksum = 0x0123_4567_89ab_cdef
+        description.machine.hasFiveLevelPaging = true
+        description.machine.processorCount = 4
+        description.machine.processorFeatures = [1, 2, .max]
+        description.machine.acpiChecksum = 0x0123_4567_89ab_cdef
         description.backupRanges = [0x1000..<0x9000, 0x10_0000..<0x18_0000]
         description.memoryRanges =
             description.backupRanges + frames.map { $0.lowerBound * pageSize..<$0.upperBound * pageSize }
-        description.firmwareMap = [
+        description.machine.firmwareMap = [
             .init(addresses: 0..<0x9fc00, type: "System RAM"), .init(addresses: 0x9fc00..<0xa_0000, type: "Reserved"),
             .init(addresses: 5..<6, type: ""),
         ]

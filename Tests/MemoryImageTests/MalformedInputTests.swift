@@ -107,7 +107,7 @@ import Testing
         description.host = "host"
         description.memoryRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
         description.backupRanges = [0x1000..<0x9f000]
-        description.firmwareMap = [.init(addresses: 0..<0x9fc00, type: "System RAM")]
+        description.machine.firmwareMap = [.init(addresses: 0..<0x9fc00, type: "System RAM")]
         description.backupSources = [1, 2, 3]
         let bytes = description.encoded()
         for i in bytes.indices {

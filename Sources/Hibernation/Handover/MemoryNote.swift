@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import Linux
-import PhysicalMemory
 
 /// What kernel A counts of its own memory just before the jump, for kernel B.
 struct MemoryNote: Equatable, Sendable {
     var free: FreePageCount
     /// Pages that must not be read, as far as /proc/meminfo tells.
     var unreadablePages: UInt64
-}
-
-extension MemoryNote {
-    static func now() throws(Failure) -> MemoryNote {
-        MemoryNote(free: try FreePageCount.now(), unreadablePages: try UnreadableMemory.now().pages)
-    }
 }

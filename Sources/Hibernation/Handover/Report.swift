@@ -64,7 +64,7 @@ public struct Report: Equatable, Sendable {
 
     /// Writes the report into kernel A's memory, from kernel B, or from kernel C after that memory is back in place.
     /// - Throws: where the page does not begin with the key; nothing is written then.
-    func deliver(_ description: ImageDescription) throws(Failure) {
+    func deliver(into description: ImageDescription) throws(Failure) {
         guard description.reportAddress != 0 else { throw Place.missing("kernel A named none") }
         let map = BackupPageMap(sources: description.backupSources)
         let saved = description.savedRanges

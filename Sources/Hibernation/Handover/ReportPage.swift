@@ -49,7 +49,7 @@ final class ReportPage {
 
     /// Notes for kernel B what kernel A counted just before the jump.
     func note(_ note: MemoryNote) {
-        for (number, value) in [note.free.free, note.free.kept, note.unreadablePages].enumerated() {
+        for (number, value) in [note.free.free, note.free.onCPULists, note.unreadablePages].enumerated() {
             page.bytes.storeBytes(
                 of: value.littleEndian, toByteOffset: ReportPage.noteOffset + number * 8, as: UInt64.self)
         }
@@ -64,7 +64,7 @@ final class ReportPage {
         let fields = page.span.bytes
         return MemoryNote(
             free: FreePageCount(
-                free: try fields.integer(at: noteOffset), kept: try fields.integer(at: noteOffset + 8)),
+                free: try fields.integer(at: noteOffset), onCPULists: try fields.integer(at: noteOffset + 8)),
             unreadablePages: try fields.integer(at: noteOffset + 16))
     }
 }

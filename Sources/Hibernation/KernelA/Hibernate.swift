@@ -51,15 +51,11 @@ public struct Hibernate: Sendable {
                 "kernel B gets these words of this kernel's command line, and kernel C may need them too: "
                     + words.joined(separator: " ").utf8.printable)
         }
-        return (
-            preparation.path,
-            // Named, the partition is waited for, and no other one is taken for it.
-            ["torpor.device=UUID=\(preparation.partition.uuid)"]
-                + preparation.backupEnd.parametersForC(
-                    needsFourLevels: preparation.needsFourLevels, MemoryTakers(isOwnKernel: preparation.isOwnKernel),
-                    own
-                )
-        )
+        let commandLine = KernelCCommandLine(
+            partition: preparation.partition.uuid, backupEnd: preparation.backupEnd.end,
+            processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels,
+            memoryParameters: MemoryTakers(isOwnKernel: preparation.isOwnKernel).parametersForC, own: own)
+        return (preparation.path, commandLine.words)
     }
 
     /// Hibernates. Returns when kernel A is running again.

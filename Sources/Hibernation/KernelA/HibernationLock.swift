@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Kexec
 import Linux
 
 /// Lets one process at a time hibernate: a second one would load its kernel B over the first one's, and could jump to a kernel
@@ -32,14 +33,4 @@ func requireNoLoadedKernel(_ sys: String = "/sys") throws(Failure) {
     throw Failure(
         "hibernate", "", "a kernel is loaded for kexec already, and would be replaced",
         remedy: "if nothing needs it, unload it with: kexec -u")
-}
-
-/// Whether a kernel is loaded for kexec; nil if the kernel does not tell.
-/// - Parameter sys: where sysfs is mounted.
-func isKernelLoaded(_ sys: String = "/sys") -> Bool? {
-    // Linux 6.19 gave it a folder and kept the old name as a link.
-    for path in ["kernel/kexec_loaded", "kernel/kexec/loaded"] {
-        if let text = try? readText("\(sys)/\(path)") { return trimmed(text) != "0" }
-    }
-    return nil
 }

@@ -32,39 +32,23 @@ extension Hibernate {
         description.reportKey = reportKey
         description.partitionUUID = preparation.partition.uuid
         description.partitionGeneration = preparation.partition.generation
-        let note = description.encoded()
-        try Hibernate.requireReadable(note, description.watchedDevices, beside: a.vmcoreInfo.count)
+        let vmcoreInfo = CoreNote(name: VMCoreInfo.noteName, content: a.vmcoreInfo)
         return try LoadPlan(
             KexecPayload(
                 kernel: preparation.kernel, initrd: preparation.initrd,
-                commandLine: kernelBParameters(
-                    KernelCommandLine(try readText("/proc/cmdline")),
-                    .uuid(preparation.partition.uuid.description), description.session,
-                    Report.Place(address: reportAddress, key: reportKey), backupEnd: preparation.backupEnd.end,
+                commandLine: KernelBCommandLine(
+                    device: .uuid(preparation.partition.uuid.description), session: description.session,
+                    report: Report.Place(address: reportAddress, key: reportKey), after: after, codec: codec,
+                    watchdogs: WatchdogSurvey().handovers, backupEnd: preparation.backupEnd.end,
                     processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels,
-                    watchdogs: WatchdogSurvey().parameter),
+                    own: KernelCommandLine(try readText("/proc/cmdline")),
+                    memoryParameters: MemoryTakers.parametersForB, additional: extraWords
+                ).text,
                 backupRanges: description.backupRanges,
                 savedRanges: description.savedRanges,
                 reservedEntries: a.memory.reserved,
-                notes: [
-                    CoreNote(name: VMCoreInfo.noteName, content: a.vmcoreInfo),
-                    CoreNote(name: sessionNoteName, content: note),
-                ], rsdp: a.rsdp, ownBootParameters: a.bootParameters))
-    }
-
-    /// Refuses a description that kernel B would not read.
-    /// - Parameter other: bytes of other notes.
-    static func requireReadable(
-        _ note: [UInt8], _ devices: [WatchedDevice], beside other: Int
-    ) throws(Failure) {
-        // Names, sizes and padding of the notes.
-        if note.count + other + 256 <= maximumNoteByteCount { return }
-        guard let most = devices.max(by: { $0.extents.count < $1.extents.count }), !most.extents.isEmpty else { return }
-        throw Failure(
-            "watch", most.user,
-            "\(most.extents.count) places on it would show a change, and with those of everything else kernel B would have "
-                + "\(describe(bytes: UInt64(note.count))) to read, of \(describe(bytes: UInt64(maximumNoteByteCount)))",
-            remedy: "unmount it, or turn it off with swapoff")
+                notes: [vmcoreInfo, try SessionNote.write(description, beside: a.vmcoreInfo.count)], rsdp: a.rsdp,
+                ownBootParameters: a.bootParameters))
     }
 
     /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.

@@ -10,7 +10,7 @@ extension Hibernate {
         _ path: String, _ partition: Superblock, _ kernel: BzImage, _ initrd: [UInt8], _ a: KernelSurvey
     ) throws(Failure) -> Preparation {
         let needsFourLevels =
-            !a.description.hasFiveLevelPaging && knowsFiveLevelPaging() && kernel.usesFiveLevels
+            !a.description.machine.hasFiveLevelPaging && knowsFiveLevelPaging() && kernel.usesFiveLevels
         func preparation(_ choice: BackupEnd) throws(Failure) -> Preparation {
             Preparation(
                 path: path, partition: partition, kernel: kernel, initrd: initrd,

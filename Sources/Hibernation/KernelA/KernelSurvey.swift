@@ -40,18 +40,9 @@ struct KernelSurvey {
         var description = ImageDescription()
         description.session = session
         (description.host, description.kernelRelease) = systemNames()
-        description.hasFiveLevelPaging = try runsWithFiveLevelPaging()
-        description.processorCount = UInt32(clamping: try onlineProcessorCount())
-        try KernelSurvey.requireProcessors(Int(description.processorCount), try PresentProcessors.inFirmware())
-        description.processorFeatures = processorFeatures()
-        description.microcodeRevision = microcodeRevision()
-        description.acpiChecksum = try acpiTablesChecksum()
+        description.machine = try .collect(firmwareMap: memory.firmwareMap, hotPlugged: memory.hotPlugged)
         description.watchedDevices = disks.watched
         description.memoryRanges = memory.memory
-        description.hotPluggedRanges = memory.hotPlugged
-        description.firmwareMap = memory.firmwareMap.map {
-            FirmwareRange(addresses: $0.addresses, type: $0.type)
-        }
         self.description = description
     }
 
@@ -75,16 +66,6 @@ struct KernelSurvey {
         if cpuFlags.contains(where: { $0.utf8.elementsEqual("tdx_guest".utf8) }) {
             throw Failure("hibernate", "", "the memory is encrypted (Intel TDX)", remedy: remedy)
         }
-    }
-
-    /// Refuses a system with more CPUs than the firmware will have again: CPUs that were plugged in.
-    static func requireProcessors(_ online: Int, _ present: PresentProcessors?) throws(Failure) {
-        guard let present, online > present.count else { return }
-        throw Failure(
-            "hibernate", "",
-            "\(online) CPUs are online, and the firmware's table has \(present.count): the others would not be there after "
-                + "power-on",
-            remedy: "take those offline that were plugged in, in /sys/devices/system/cpu")
     }
 
     static func check(backupEnd: UInt64, _ memory: [PhysicalRange]) throws(Failure) {
@@ -122,15 +103,4 @@ struct KernelSurvey {
         }
         return 0
     }
-}
-
-/// The flags of the first CPU in /proc/cpuinfo.
-func processorFlags() throws(Failure) -> [String] {
-    var result: [String] = []
-    try readLines("/proc/cpuinfo") { (line) throws(Failure) in
-        guard line.utf8.starts(with: "flags".utf8) else { return true }
-        result = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map { String($0) }
-        return false
-    }
-    return result
 }

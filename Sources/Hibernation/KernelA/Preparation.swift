@@ -62,8 +62,8 @@ extension Hibernate {
             DisksInUse(
                 catalog, partition: path, kernelPath: isOwnKernel ? nil : kernelPath,
                 isUnwatchedAllowed: isUnwatchedAllowed, &findings))
-        try kernel.requirePageTables(hasFiveLevels: a.description.hasFiveLevelPaging, path: kernelPath)
-        try requireJumpBack(KernelCommandLine(extraWords), hasFiveLevels: a.description.hasFiveLevelPaging)
+        try kernel.requirePageTables(hasFiveLevels: a.description.machine.hasFiveLevelPaging, path: kernelPath)
+        try requireJumpBack(KernelCommandLine(extraWords), hasFiveLevels: a.description.machine.hasFiveLevelPaging)
         try WatchdogSurvey().check(isOwnKernel: isOwnKernel, &findings)
         return try choosingBackupEnd(path, partition, kernel, initrd, a)
     }

@@ -36,24 +36,24 @@ struct FreePageFilter: Sendable {
     ///
     /// - Parameters:
     ///   - memory: kernel A's; its backup ranges are counted as well.
-    ///   - windows: physical addresses to be saved; cut so that no free block lies across a cut.
+    ///   - ranges: physical addresses to be saved; cut so that no free block lies across a cut.
     ///   - expected: free pages that kernel A noted before the jump; nil if its note cannot be read.
-    ///   - whileCounting: is called for each window, by any thread.
+    ///   - whileCounting: is called for each range, by any thread.
     /// - Throws: if the marks cannot be read, or a huge page has a memory error.
     init(
-        _ memory: KernelMemory, _ marks: PageMarks, windows: [PhysicalRange], expected: FreePageCount?,
+        _ memory: KernelMemory, _ marks: PageMarks, ranges: [PhysicalRange], expected: FreePageCount?,
         whileCounting: @escaping () -> Void = {}
     ) throws(Failure) {
-        guard SavePipeline.windowByteCount / pageSize % marks.alignment == 0 else {
+        guard saveRangeByteCount / pageSize % marks.alignment == 0 else {
             throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(marks.alignment) pages")
         }
-        let tally = Locked(Findings())
-        let list = WorkQueue(windows + SavePipeline.windows(memory.backupRanges))
+        let tally = Locked(Tally())
+        let list = WorkQueue(ranges + SavePipeline.saveRanges(memory.backupRanges))
         let workers = Workers()
         try workers.run { () throws(Failure) in
-            while !workers.isStopping, let window = list.take() {
+            while !workers.isStopping, let range = list.take() {
                 whileCounting()
-                let findings = try Findings(memory, marks, window)
+                let findings = try Tally(memory, marks, range)
                 tally.withLock { $0.add(findings) }
             }
         }
@@ -67,14 +67,14 @@ struct FreePageFilter: Sendable {
     }
 
     /// What speaks against the free pages that were found.
-    private static func problem(_ found: Findings, _ expected: FreePageCount?) -> Failure? {
+    private static func problem(_ found: Tally, _ expected: FreePageCount?) -> Failure? {
         guard let expected else {
-            return Failure("find", "kernel A's free pages", "what kernel A counted itself cannot be read")
+            return Failure("find", "kernel A's free pages", "kernel A's own count cannot be read")
         }
         guard expected.allows(found.free) else {
             return Failure(
                 "find", "kernel A's free pages",
-                "\(found.free) are marked, where kernel A counted \(expected.free) and kept \(expected.kept) for its CPUs"
+                "\(found.free) pages are marked free, but kernel A counted \(expected.free), and \(expected.onCPULists) on per-CPU lists"
             )
         }
         guard found.samples == 0 || found.poisoned < found.samples else {
@@ -84,7 +84,7 @@ struct FreePageFilter: Sendable {
     }
 
     /// What was seen of the marks.
-    private struct Findings {
+    private struct Tally {
         /// How many pages are free.
         var free: UInt64 = 0
         /// Those whose contents were looked at, those among them that hold nothing but poison, and nothing but zeros.
@@ -99,16 +99,16 @@ struct FreePageFilter: Sendable {
 
         init() {}
 
-        /// Looks at the first page of the first and of the last free block in the window.
+        /// Looks at the first page of the first and of the last free block in the range.
         /// - Throws: if the marks cannot be read.
-        init(_ memory: KernelMemory, _ pages: PageMarks, _ window: PhysicalRange) throws(Failure) {
-            let isBackedUp = memory.backupRanges.covers(window)
+        init(_ memory: KernelMemory, _ pages: PageMarks, _ range: PhysicalRange) throws(Failure) {
+            let isBackedUp = memory.backupRanges.covers(range)
             var blocks: (first: UInt64, last: UInt64)?
             var relocatedFrames: [FrameRange] = []
             var found: UInt64 = 0
             var unreadable: UInt64 = 0
             var impossible: UInt64?
-            try pages.find(in: window.frames) { kind, block in
+            try pages.find(in: range.frames) { kind, block in
                 switch kind {
                 case .free:
                     found += block.frameCount
@@ -140,7 +140,7 @@ struct FreePageFilter: Sendable {
             } catch { freeProblem = error }
         }
 
-        /// Kernel A's kexec mostly took pages one beside the other, so that a window's 4096 are few ranges.
+        /// Kernel A's kexec mostly took pages one beside the other, so that a range's 4096 are few ranges.
         private mutating func addRelocated(_ page: PhysicalRange) {
             if let last = relocated.last, last.upperBound == page.lowerBound {
                 relocated[relocated.count - 1] = last.lowerBound..<page.upperBound
@@ -151,8 +151,8 @@ struct FreePageFilter: Sendable {
             }
         }
 
-        /// Takes in what was seen in another window.
-        mutating func add(_ other: Findings) {
+        /// Takes in what was seen in another range.
+        mutating func add(_ other: Tally) {
             free += other.free
             samples += other.samples
             poisoned += other.poisoned
@@ -163,12 +163,12 @@ struct FreePageFilter: Sendable {
         }
     }
 
-    /// The parts of a window, in order, and what becomes of each.
-    func split(_ window: PhysicalRange) throws(Failure) -> [(addresses: PhysicalRange, kind: Kind)] {
-        var free = relocated(in: window)
+    /// The parts of a range, in order, and what becomes of each.
+    func split(_ range: PhysicalRange) throws(Failure) -> [(addresses: PhysicalRange, kind: Kind)] {
+        var free = relocated(in: range)
         var unreadable: [PhysicalRange] = []
         let leavesOutFree = freeProblem == nil
-        try marks.find(in: window.frames) { kind, frames in
+        try marks.find(in: range.frames) { kind, frames in
             guard let block = frames.addresses else { return }
             switch kind {
             case .free: if leavesOutFree { free.append(block) }
@@ -179,17 +179,17 @@ struct FreePageFilter: Sendable {
         var parts: [(addresses: PhysicalRange, kind: Kind)] = []
         for range in free.subtracting(unreadable) { parts.append((range, .free)) }
         for range in unreadable.normalized() { parts.append((range, .unreadable)) }
-        for range in [window].subtracting(parts.map { $0.addresses }) { parts.append((range, .saved)) }
+        for range in [range].subtracting(parts.map { $0.addresses }) { parts.append((range, .saved)) }
         return parts.sorted { $0.addresses.lowerBound < $1.addresses.lowerBound }
     }
 
-    /// The pages among those of the window that hold what is free below N.
-    private func relocated(in window: PhysicalRange) -> [PhysicalRange] {
+    /// The pages among those of the range that hold what is free below N.
+    private func relocated(in range: PhysicalRange) -> [PhysicalRange] {
         var (first, end) = (0, relocated.count)
         while first < end {
             let middle = (first + end) / 2
-            if relocated[middle].upperBound <= window.lowerBound { first = middle + 1 } else { end = middle }
+            if relocated[middle].upperBound <= range.lowerBound { first = middle + 1 } else { end = middle }
         }
-        return relocated[first...].prefix { $0.lowerBound < window.upperBound }.map { $0.clamped(to: window) }
+        return relocated[first...].prefix { $0.lowerBound < range.upperBound }.map { $0.clamped(to: range) }
     }
 }

@@ -16,6 +16,12 @@ struct Save {
     let steps: StepRunner
     let catalog: DeviceCatalog
 
+    /// Kernel A as kernel B sees it.
+    struct Source {
+        let core: CoreFile
+        var description: ImageDescription
+    }
+
     init(parameters: KernelParameters, log: KernelLog, entry: UInt64, session: UUID, steps: StepRunner) {
         self.parameters = parameters
         self.log = log
@@ -28,137 +34,136 @@ struct Save {
     private var state: ChildState { steps.state }
 
     func run() throws(Failure) {
-        var (core, description) = try steps.run(.session, readSession)
-        let checks = ResumeChecks(description)
-        // Before anything else: what this kernel has of its own may be kernel A's.
-        try steps.run(.ownMemory) { () throws(Failure) in
-            try checks.requireOwnMemoryInBackup(systemMemory(readIOMemory()))
-        }
-        try steps.run(.machine) { () throws(Failure) in try checks.performInKernelB() }
-        description.backupSources = backupSources(core, description)
-        let backup = describeRanges(description.backupRanges)
-        log.debug("entry 0x\(hexadecimal(entry)); \(description.backupSources.count) pages backed up of \(backup)")
-        log.debug("/proc/vmcore has \(describeRanges(core.segments.map { $0.addresses }))")
-
-        let partition = try steps.run(.partition) { () throws(Failure) in try usablePartition(description) }
-        description.watchedDevices = try steps.run(.fingerprints) { () throws(Failure) in
-            try Fingerprints(catalog: catalog, seconds: parameters.watchedDeviceSeconds, state: state)
-                .taken(description.watchedDevices)
-        }
-        let ranges = description.savedRanges
-        let pages = ranges.byteCount / pageSize
-        let windows = SavePipeline.windows(ranges)
-        let selection = try selectPages(core, description, windows)
-        let leftOut = (selection?.freePages ?? 0) &+ (selection?.unreadablePages ?? 0)
-        let used = (pages - min(pages, leftOut)) * pageSize
-        log.notice("saving \(describe(bytes: used)) to \(partition.path) with \(parameters.codec.description)")
-        state.totalPages = used / pageSize
-        state.stage = .working
-
+        var source = try steps.run(.session, readSession)
+        let checks = ResumeChecks(source.description)
+        // Before anything else: this kernel's own memory may be kernel A's.
+        try steps.run(.ownMemory, checks.checkOwnMemory)
+        try steps.run(.machine, checks.performInKernelB)
+        // Optional: without it, free pages are saved too, and other programs cannot read the image as memory.
+        source.description.backupSources = steps.attempt(.pageMap, findBackupSources, source) ?? []
+        let partition = try steps.run(.partition, openPartition, source.description)
+        source.description.watchedDevices = try steps.run(.fingerprints, takeFingerprints, source.description)
+        let ranges = SavePipeline.saveRanges(source.description.savedRanges)
+        let filter = try filterFreePages(source, ranges)
+        expectPages(source.description, filter, partition)
         let start = monotonicMilliseconds()
-        let writer = try steps.run(.begin) { () throws(Failure) in
-            guard let imageUUID = UUID(random: try randomBytes(16)) else {
-                throw Failure("make", "a UUID", "too few bytes")
-            }
-            return try ImageWriter(partition, imageUUID: imageUUID, codec: parameters.codec) { [state] end in
-                state.note(contentsEnd: end)
-            }
-        }
+        let writer = try steps.run(.begin, beginImage, partition)
         do throws(Failure) {
-            try steps.run(.pages) { () throws(Failure) in
-                try SavePipeline(core, writer, windows: windows, selection: selection, state: state).run()
-            }
+            let pipeline = SavePipeline(source.core, writer, ranges: ranges, filter: filter, state: state)
+            try steps.run(.pages, pipeline.run)
             state.stage = .committing
             try steps.run(.finish) { () throws(Failure) in
-                try writer.finish(description, state: parameters.after == .return ? .snapshot : .ready) {
+                try writer.finish(source.description, state: parameters.after == .return ? .snapshot : .ready) {
                     monotonicMilliseconds() - start
                 }
             }
         } catch {
-            // The partition should tell as well; where it cannot even be written, kernel A still gets the report.
+            // The partition should say so as well; if it cannot be written, kernel A still gets the report.
             try? writer.fail(error.description)
             throw error
         }
         if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
-        try steps.run(.end) {}
+        try steps.end()
         state.counts = partition.superblock.counts
         state.stage = .committed
     }
 
-    private func readSession() throws(Failure) -> (CoreFile, ImageDescription) {
+    private func readSession() throws(Failure) -> Source {
         let core = try CoreFile("/proc/vmcore")
-        var description = try describeSession(core, session)
+        var description = try SessionNote.read(core, session)
         description.jumpBackEntry = entry
         description.vmcoreInfo = try core.note(named: VMCoreInfo.noteName) ?? []
-        return (core, description)
+        log.debug("/proc/vmcore has \(describeRanges(core.segments.map { $0.addresses }))")
+        return Source(core: core, description: description)
     }
 
-    /// Where kernel A's pages below N are; nothing where that cannot be told. Resuming does not need it: without it, free
-    /// pages are saved too, and others cannot read the image as memory.
-    private func backupSources(_ core: CoreFile, _ description: ImageDescription) -> [UInt64] {
-        do throws(Failure) {
-            return try steps.run(.pageMap) { () throws(Failure) in
-                try findBackupPages(core, description, entry: entry).sources
-            }
-        } catch {
-            log.error(error.description)
-            return []
-        }
+    private func findBackupSources(_ source: Source) throws(Failure) -> [UInt64] {
+        let sources = try findBackupPages(source.core, source.description, entry: entry).sources
+        let backup = describeRanges(source.description.backupRanges)
+        log.debug("entry 0x\(hexadecimal(entry)); \(sources.count) pages backed up of \(backup)")
+        return sources
     }
 
-    /// The partition, where an image may be written to it.
-    private func usablePartition(_ description: ImageDescription) throws(Failure) -> HibernationPartition {
-        let partition = try openPartition(parameters, [.write, .exclusive], catalog)
+    private func openPartition(_ description: ImageDescription) throws(Failure) -> HibernationPartition {
+        let partition = try openNamedPartition(parameters, [.write, .exclusive], catalog)
         try requireNoPendingImage(partition.superblock, partition.path)
         try requireUnchanged(partition.superblock, description, partition.path)
         return partition
     }
 
-    /// Finds the pages that are left out; nil, with the reason on the console, if all pages have to be saved.
-    /// - Throws: if kernel A has pages that must not be read and they cannot be told from others.
-    private func selectPages(
-        _ core: CoreFile, _ description: ImageDescription, _ windows: [PhysicalRange]
-    ) throws(Failure) -> FreePageFilter? {
+    private func takeFingerprints(_ description: ImageDescription) throws(Failure) -> [WatchedDevice] {
+        try Fingerprints(catalog: catalog, seconds: parameters.watchedDeviceSeconds, state: state)
+            .taken(description.watchedDevices)
+    }
+
+    private func beginImage(_ partition: HibernationPartition) throws(Failure) -> ImageWriter {
+        guard let imageUUID = UUID(random: try randomBytes(16)) else {
+            throw Failure("make", "a UUID", "too few bytes")
+        }
+        return try ImageWriter(partition, imageUUID: imageUUID, codec: parameters.codec) { [state] end in
+            state.note(contentsEnd: end)
+        }
+    }
+
+    /// Finds the pages that are left out; nil, with the reason on the console, if all pages are saved.
+    /// - Throws: if kernel A has pages that must not be read and kernel B cannot tell them from others.
+    private func filterFreePages(_ source: Source, _ ranges: [PhysicalRange]) throws(Failure) -> FreePageFilter? {
+        let description = source.description
         let info = VMCoreInfo(description.vmcoreInfo)
         let pageMap = BackupPageMap(sources: description.backupSources)
-        let memory = try? KernelMemory(core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
+        func memory() throws(Failure) -> KernelMemory {
+            try KernelMemory(source.core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
+        }
         var note: MemoryNote?
-        if let memory { note = try? ReportPage.memoryNote(in: memory, description) }
+        if let memory = try? memory() { note = try? ReportPage.memoryNote(in: memory, description) }
         do throws(Failure) {
-            let selection = try steps.run(.freePages) { () throws(Failure) in
-                let memory = try KernelMemory(
-                    core, backupRanges: description.backupRanges, pageMap: pageMap, info: info)
+            let filter = try steps.run(.freePages) { () throws(Failure) in
+                let memory = try memory()
                 return try FreePageFilter(
-                    memory, PageMarks(memory, info: info), windows: windows, expected: note?.free,
+                    memory, PageMarks(memory, info: info), ranges: ranges, expected: note?.free,
                     whileCounting: state.beat)
             }
-            tell(selection, note)
-            return selection
+            log(filter, note)
+            return filter
         } catch {
             let unreadable = note?.unreadablePages ?? 0
             guard unreadable == 0 else {
                 throw Failure(
                     "save", "kernel A's memory",
-                    "\(describe(bytes: unreadable &* pageSize)) of it must not be read, and cannot be told from the rest "
-                        + "(\(error))")
+                    "\(describe(bytes: unreadable &* pageSize)) of it must not be read, and kernel B cannot tell which pages these "
+                        + "are (\(error))")
             }
             log.notice("saving free pages too: \(error.description)")
             return nil
         }
     }
 
-    private func tell(_ selection: FreePageFilter, _ note: MemoryNote?) {
-        if selection.unreadablePages > 0 {
-            let size = describe(bytes: selection.unreadablePages &* pageSize)
-            log.notice("leaving out \(size) that must not be read")
+    private func log(_ filter: FreePageFilter, _ note: MemoryNote?) {
+        if filter.unreadablePages > 0 {
+            log.notice("leaving out \(describe(bytes: filter.unreadablePages &* pageSize)) that must not be read")
         }
-        if let problem = selection.freeProblem {
+        if let problem = filter.freeProblem {
             log.notice("saving free pages too: \(problem.description)")
             return
         }
-        let counted = note?.free ?? FreePageCount(free: 0, kept: 0)
-        log.debug("\(selection.freePages) pages are free; kernel A counted \(counted.free), and kept \(counted.kept)")
-        let size = describe(bytes: selection.freePages &* pageSize)
-        log.notice("leaving out \(size) of free pages" + (selection.keepsZeros ? ", to come back as zeros" : ""))
+        let counted = note?.free ?? FreePageCount(free: 0, onCPULists: 0)
+        log.debug(
+            "\(filter.freePages) pages are free; kernel A counted \(counted.free), and \(counted.onCPULists) on per-CPU lists"
+        )
+        let size = describe(bytes: filter.freePages &* pageSize)
+        log.notice("leaving out \(size) of free pages" + (filter.keepsZeros ? ", to come back as zeros" : ""))
+    }
+
+    /// Says what is about to be saved, for the progress.
+    private func expectPages(
+        _ description: ImageDescription, _ filter: FreePageFilter?, _ partition: HibernationPartition
+    ) {
+        let pages = description.savedRanges.byteCount / pageSize
+        let leftOut = (filter?.freePages ?? 0) &+ (filter?.unreadablePages ?? 0)
+        state.totalPages = pages - min(pages, leftOut)
+        log.notice(
+            "saving \(describe(bytes: state.totalPages &* pageSize)) to \(partition.path) with \(parameters.codec.description)"
+        )
+        state.stage = .working
     }
 }

@@ -22,7 +22,7 @@ struct SaveRole {
         // One that kernel A armed counts already. Nobody but the machine itself can end a kernel that hangs; its session is lost
         // then, as it is when a person switches the machine off.
         let watchdogs = Watchdogs.inKernelB(parameters.watchdogs, log)
-        // The way home is prepared while there is memory and nothing has happened.
+        // Loaded first, while there is memory and nothing has happened.
         let isJumpBackLoaded = prepareJumpBack(parameters.fault, watchdogs)
         let (failure, contentsEnd) = save(watchdogs)
         if let failure {
@@ -32,12 +32,7 @@ struct SaveRole {
             watchdogs.letGo()
             endMachine(log, restarting: parameters.after == .reboot)
         }
-        let report = runInChild("reporting", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
-            try StepRunner(state: state, log: log, fault: parameters.fault).run(.report) { () throws(Failure) in
-                try deliverReport(failure, contentsEnd: contentsEnd, state)
-            }
-        }
-        if let reason = report.reason { log.error("no report for kernel A: \(reason)") }
+        report(failure, contentsEnd: contentsEnd, watchdogs)
         jumpBack(isLoaded: isJumpBackLoaded, watchdogs)
         if failure == nil { keepSnapshot(watchdogs) }
         // Nothing is left to try: with the image complete, the next boot resumes it.
@@ -45,16 +40,26 @@ struct SaveRole {
         endMachine(log)
     }
 
+    /// Writes the report into kernel A's memory, in a child.
+    private func report(_ failure: String?, contentsEnd: UInt64, _ watchdogs: Watchdogs) {
+        let outcome = runInChild("reporting", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
+            try StepRunner(state: state, log: log, fault: parameters.fault).run(.report) { () throws(Failure) in
+                try deliverReport(failure, contentsEnd: contentsEnd, state)
+            }
+        }
+        if let reason = outcome.reason { log.error("no report for kernel A: \(reason)") }
+    }
+
     /// Minutes for which the jump is tried again: the kernel refuses it while a process waits for a device that does not
     /// answer (kernel/kexec_core.c, `kernel_kexec`; kernel/power/process.c, `freeze_processes`).
     private static let jumpMinutes: UInt64 = 10
 
-    /// Only comes back where the jump does not work.
+    /// Returns only if the jump does not work.
     private func jumpBack(isLoaded: Bool, _ watchdogs: Watchdogs) {
         let start = monotonicMilliseconds()
         var isLoaded = isLoaded
         repeat {
-            // What kept it from being loaded may be over.
+            // Retry: the load may have failed for a transient reason.
             if !isLoaded { isLoaded = prepareJumpBack(nil, watchdogs) }
             log.notice("jumping back into kernel A")
             watchdogs.prepareJump()
@@ -68,7 +73,7 @@ struct SaveRole {
     private func keepSnapshot(_ watchdogs: Watchdogs) {
         let outcome = runInChild("keeping the snapshot", parameters, log, watchdogs: watchdogs) {
             (state) throws(Failure) in
-            let partition = try openPartition(parameters, .write, DeviceCatalog(state))
+            let partition = try openNamedPartition(parameters, .write, DeviceCatalog(state))
             if partition.superblock.state == .snapshot { try partition.update { $0.state = .ready } }
         }
         if let reason = outcome.reason { log.error("the snapshot cannot be resumed: \(reason)") }
@@ -93,11 +98,11 @@ struct SaveRole {
 
     /// - Returns: whether the jump into kernel A is loaded.
     private func prepareJumpBack(_ fault: Fault?, _ watchdogs: Watchdogs) -> Bool {
-        let outcome = runInChild("preparing the way back", parameters, log, watchdogs: watchdogs) {
+        let outcome = runInChild("loading the jump back", parameters, log, watchdogs: watchdogs) {
             (state) throws(Failure) in
             try StepRunner(state: state, log: log, fault: fault).run(.jumpBack, loadJumpBack)
         }
-        if let reason = outcome.reason { log.error("no way back into kernel A: \(reason)") }
+        if let reason = outcome.reason { log.error("the jump back into kernel A is not loaded: \(reason)") }
         return outcome.reason == nil
     }
 
@@ -128,14 +133,14 @@ struct SaveRole {
         report.outcome = failure == nil ? .snapshot : .failed
         report.contentsEnd = contentsEnd
         report.text = failure ?? ""
-        if failure == nil, let partition = try? openPartition(parameters, [], DeviceCatalog(state)) {
+        if failure == nil, let partition = try? openNamedPartition(parameters, [], DeviceCatalog(state)) {
             report.counts = partition.superblock.counts
         }
         do throws(Failure) {
             let core = try CoreFile("/proc/vmcore")
-            var description = try describeSession(core, session)
+            var description = try SessionNote.read(core, session)
             description.backupSources = (try? findBackupPages(core, description, entry: entry))?.sources ?? []
-            try report.deliver(description)
+            try report.deliver(into: description)
         } catch {
             // Kernel A's memory can be seen without its description, but for what it has below N.
             guard let page = parameters.reportPage else { throw error }

@@ -24,30 +24,46 @@ struct Restore {
     private var state: ChildState { steps.state }
 
     func run() throws(Failure) {
-        guard let partition = try steps.run(.partition, findPartition) else { return }
-        if parameters.isResumeForbidden {
-            throw Failure("resume", partition.path, "noresume is on the kernel's command line")
-        }
-        try resume(partition)
+        guard let partition = try steps.run(.partition, openPartition) else { return }
+        try requireResumeAllowed(partition)
+        let reader = try steps.run(.image, readImage, partition)
+        let description = reader.description
+        let checks = ResumeChecks(description)
+        let copies = try openCopies(of: partition)
+        try steps.run(.machine, checks.performInKernelC)
+        try steps.run(.fingerprints, compareFingerprints, description)
+        expectPages(description, partition)
+        try steps.run(.attempt, beginAttempt, partition)
+        let start = monotonicMilliseconds()
+        try steps.run(.pages, restorePages, reader)
+        let report = report(of: partition, milliseconds: monotonicMilliseconds() - start)
+        try steps.run(.jump, loadJump, checks)
+        // Kernel A is resumed without it as well.
+        _ = steps.attempt(.report, report.deliver(into:), description)
+        // Durable before the jump: an image is resumed at most once.
+        state.stage = .committing
+        try steps.run(.consume, consume, [partition] + copies)
+        try steps.end()
+        state.stage = .committed
     }
 
-    /// - Returns: the partition whose image is to be resumed; nil, with the reason on the console, where there is none.
-    private func findPartition() throws(Failure) -> HibernationPartition? {
-        guard let path = try findPartitionToResume(parameters, seconds: parameters.waitSeconds, catalog) else {
+    /// - Returns: the partition with a pending image; nil, with the reason on the console, if there is none.
+    private func openPartition() throws(Failure) -> HibernationPartition? {
+        let partition = try openPartitionToResume(parameters, seconds: parameters.waitSeconds, catalog)
+        guard let partition else {
             log.notice("nothing to resume: there is no hibernation partition\(catalog.missingPartitionPhrase)")
             return nil
         }
-        for entry in catalog.hibernationPartitions where entry.path != path {
+        for entry in catalog.hibernationPartitions where entry.path != partition.path {
             if let failure = entry.verdict.failure(entry.path) { log.notice("not looked at: \(failure)") }
         }
-        let partition = try HibernationPartition(path, .write)
         // From here on a refusal is about this image, whatever becomes of the device.
         if partition.superblock.state.isPending { state.imageUUID = partition.superblock.imageUUID }
-        return try isPending(partition.superblock, path) ? partition : nil
+        return try isPending(partition.superblock, partition.path) ? partition : nil
     }
 
     /// Whether there is an image to resume.
-    /// - Throws: of an attempted one, which may be what stopped the machine: a person may want it tried again.
+    /// - Throws: if its last resume failed, as it may be what stopped the machine: a person may want it tried again.
     func isPending(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
         switch superblock.state {
         case .ready: return true
@@ -57,7 +73,7 @@ struct Restore {
                 "resume", path,
                 "its image was left by an earlier attempt"
                     + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
-                remedy: "try it again with torpor.retry, or give that session up with: torpor discard \(path)",
+                remedy: "try it again with torpor.retry, or drop that session: torpor discard \(path)",
                 isFinal: superblock.isGivenUp)
         case .saving, .failed:
             throw Failure("resume", path, "it holds \(superblock.stateDescription)", isFinal: true)
@@ -67,64 +83,71 @@ struct Restore {
         }
     }
 
-    private func resume(_ partition: HibernationPartition) throws(Failure) {
-        let reader = try steps.run(.image) { () throws(Failure) in try ImageReader(partition) }
+    private func requireResumeAllowed(_ partition: HibernationPartition) throws(Failure) {
+        guard parameters.isResumeForbidden else { return }
+        throw Failure("resume", partition.path, "noresume is on the kernel's command line")
+    }
+
+    private func readImage(_ partition: HibernationPartition) throws(Failure) -> ImageReader {
+        let reader = try ImageReader(partition)
         let description = reader.description
         log.debug("entry 0x\(hexadecimal(description.jumpBackEntry)), \(partition.superblock.counts.chunks) chunks")
         log.debug("kernel A had \(describeRanges(description.memoryRanges))")
-        let copies = try copies(of: partition)
-        try steps.run(.machine) { () throws(Failure) in try ResumeChecks(description).perform() }
-        try steps.run(.fingerprints) { () throws(Failure) in
-            try Fingerprints(catalog: catalog, seconds: parameters.watchedDeviceSeconds, state: state)
-                .expectUnchanged(
-                    description.watchedDevices + description.watchedAreas.map { WatchedDevice($0) })
-        }
-        let allowed = description.savedRanges
-        log.notice(
-            "kernel C: restoring \(describe(bytes: allowed.byteCount)) of \(description.host) (\(description.kernelRelease))"
-        )
+        return reader
+    }
+
+    private func compareFingerprints(_ description: ImageDescription) throws(Failure) {
+        try Fingerprints(catalog: catalog, seconds: parameters.watchedDeviceSeconds, state: state)
+            .expectUnchanged(description.watchedDevices + description.watchedAreas.map { WatchedDevice($0) })
+    }
+
+    /// Says what is about to be restored, for the progress.
+    private func expectPages(_ description: ImageDescription, _ partition: HibernationPartition) {
+        let size = describe(bytes: description.savedRanges.byteCount)
+        log.notice("kernel C: restoring \(size) of \(description.host) (\(description.kernelRelease))")
         state.expectPages(of: partition.superblock)
         // Before the write: PID 1 takes back what a failed write may have left.
         state.stage = .working
-        try steps.run(.attempt) { () throws(Failure) in try partition.update { $0.beginAttempt() } }
+    }
 
-        let start = monotonicMilliseconds()
-        try steps.run(.pages) { () throws(Failure) in
-            try RestorePipeline(reader, MemoryDevice(), allowed: allowed, state: state).run()
-        }
+    private func beginAttempt(_ partition: HibernationPartition) throws(Failure) {
+        try partition.update { $0.beginAttempt() }
+    }
+
+    private func restorePages(_ reader: ImageReader) throws(Failure) {
+        try RestorePipeline(
+            reader, MemoryDevice(), allowed: reader.description.savedRanges, state: state
+        ).run()
+    }
+
+    private func report(of partition: HibernationPartition, milliseconds: UInt64) -> Report {
         var report = Report()
         report.outcome = .resumed
         report.counts = partition.superblock.counts
-        report.restoreMilliseconds = monotonicMilliseconds() - start
-        log.notice("restored and verified in \(describe(milliseconds: report.restoreMilliseconds))")
-
-        try steps.run(.jump) { () throws(Failure) in
-            try JumpBack(
-                entry: description.jumpBackEntry, mapEnd: description.memoryRanges.last?.upperBound ?? 0,
-                room: description.backupRanges, hasGibibytePages: hasGibibytePages()
-            ).load(preservesContext: false)
-        }
-        if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
-        do throws(Failure) {
-            try steps.run(.report) { () throws(Failure) in try report.deliver(description) }
-        } catch { log.error(error.description) }
-        // Durable before the jump: an image is resumed at most once.
-        state.stage = .committing
-        try steps.run(.consume) { () throws(Failure) in
-            for copy in copies { try copy.retireImage { $0.state = .consumed } }
-            try partition.update { superblock in
-                superblock.state = .consumed
-                superblock.refusals = 0
-            }
-        }
-        try steps.run(.end) {}
-        state.stage = .committed
+        report.restoreMilliseconds = milliseconds
+        log.notice("restored and verified in \(describe(milliseconds: milliseconds))")
+        return report
     }
 
-    /// Other partitions that hold the same image and wait with it, as a cloned disk does: what is resumed from one of them
-    /// is not resumed from another.
-    /// - Throws: where this partition is itself an older copy of one that went on.
-    private func copies(of partition: HibernationPartition) throws(Failure) -> [HibernationPartition] {
+    private func loadJump(_ checks: ResumeChecks) throws(Failure) {
+        try checks.jumpBack(hasGibibytePages: hasGibibytePages()).load(preservesContext: false)
+        if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
+    }
+
+    /// Marks the image `consumed`, on its copies first.
+    /// - Parameter partitions: the partition that is resumed from, and its copies.
+    private func consume(_ partitions: [HibernationPartition]) throws(Failure) {
+        for copy in partitions.dropFirst() { try copy.retireImage { $0.state = .consumed } }
+        try partitions[0].update { superblock in
+            superblock.state = .consumed
+            superblock.refusals = 0
+        }
+    }
+
+    /// Other partitions that hold the same pending image, as a cloned disk does: if one of them is resumed, the others must not
+    /// be.
+    /// - Throws: if this partition is itself an older copy of one that went on.
+    private func openCopies(of partition: HibernationPartition) throws(Failure) -> [HibernationPartition] {
         let own = partition.superblock
         var copies: [HibernationPartition] = []
         try catalog.refresh()

@@ -66,29 +66,32 @@ extension Superblock {
         isGivenUp = false
         reason = refusal.reason
         if !refusal.isFinal, refusals < .max { refusals += 1 }
-        return .waiting(refusals: refusals)
+        return .pending(refusals: refusals)
     }
 }
 
-/// What a refusal leaves on disk.
+/// The session that a refusal leaves on disk.
 enum RefusedSession: Equatable {
-    /// A session that waits, refused so often in a row.
-    case waiting(refusals: UInt32)
-    /// A session whose last attempt did not come through, and may be what stopped the machine. It is not tried again without
-    /// a person.
+    /// A pending session, with its refusals in a row.
+    case pending(refusals: UInt32)
+    /// A session whose last resume failed, and may be what stopped the machine. It is not tried again without a person.
     case attempted
     /// No session that could be resumed.
     case none
-    /// The partition was not found, or could not be read or written. A session may wait there.
+    /// The partition was not found, or could not be read or written. It may hold a session.
     case unknown
+
+    /// Refusals in a row, as the partition counts them; nil if it does not.
+    var refusals: UInt32? { if case .pending(let refusals) = self { refusals } else { nil } }
 }
 
 /// Notes a refusal on the partition, durably.
-/// - Parameter path: the partition; nil if there is none.
-/// - Throws: if the partition cannot be read or written; the session waits as before then.
-func note(_ refusal: ResumeRefusal, on path: String?, isRetrying: Bool) throws(Failure) -> RefusedSession {
-    guard let path else { return refusal.image == nil ? .none : .unknown }
-    let partition = try HibernationPartition(path, .write)
+/// - Parameter partition: opened for writing; nil if there is none.
+/// - Throws: if the partition cannot be written; the session is pending as before then.
+func noteRefusal(
+    _ refusal: ResumeRefusal, on partition: HibernationPartition?, isRetrying: Bool
+) throws(Failure) -> RefusedSession {
+    guard let partition else { return refusal.image == nil ? .none : .unknown }
     var noted = partition.superblock
     let session = noted.note(refusal, isRetrying: isRetrying)
     if noted != partition.superblock { try partition.update { $0 = noted } }

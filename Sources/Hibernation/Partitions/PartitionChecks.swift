@@ -4,25 +4,34 @@ import BlockDevices
 import Linux
 import MemoryImage
 
-/// The partition that `torpor.device=` names.
-func openPartition(
+/// Opens the partition that `torpor.device=` names or, without a name, the only one there is.
+func openNamedPartition(
     _ parameters: KernelParameters, _ options: File.Options, _ catalog: DeviceCatalog
 ) throws(Failure) -> HibernationPartition {
     let path = try findHibernationPartition(
-        parameters.device, seconds: parameters.waitSeconds, catalog, naming: "torpor.device=")
+        parameters.device, seconds: parameters.waitSeconds, catalog, naming: Parameter.device.option)
     return try HibernationPartition(path, options)
 }
 
-/// An image that was never resumed is a session: it is not written over.
+/// Opens the partition whose image is to be resumed, for writing: see `findPartitionToResume`.
+/// - Returns: nil if this machine does not hibernate.
+func openPartitionToResume(
+    _ parameters: KernelParameters, seconds: Int, _ catalog: DeviceCatalog
+) throws(Failure) -> HibernationPartition? {
+    guard let path = try findPartitionToResume(parameters, seconds: seconds, catalog) else { return nil }
+    return try HibernationPartition(path, .write)
+}
+
+/// Refuses a partition with a pending image: nobody overwrites a session.
 func requireNoPendingImage(_ superblock: Superblock, _ path: String) throws(Failure) {
     if superblock.state.isPending {
         throw Failure(
             "write", path, "it holds \(superblock.stateDescription)",
-            remedy: "give that session up with: torpor discard \(path)")
+            remedy: "to drop that session: torpor discard \(path)")
     }
 }
 
-/// Kernel A looked at the partition: a superblock that somebody wrote since is not what it checked.
+/// Refuses a partition whose superblock was written after kernel A checked it.
 func requireUnchanged(_ superblock: Superblock, _ description: ImageDescription, _ path: String) throws(Failure) {
     guard superblock.uuid == description.partitionUUID else { return }
     if superblock.generation != description.partitionGeneration {

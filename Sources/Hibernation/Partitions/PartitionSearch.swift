@@ -120,7 +120,7 @@ private func choosePartition(
 func findPartitionToResume(_ parameters: KernelParameters, seconds: Int, _ catalog: DeviceCatalog) throws(Failure)
     -> String?
 {
-    let naming = "torpor.device="
+    let naming = Parameter.device.option
     if let device = parameters.device {
         return try findHibernationPartition(device, seconds: seconds, catalog, naming: naming)
     }

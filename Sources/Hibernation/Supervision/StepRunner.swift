@@ -3,13 +3,13 @@ import Basics
 import Console
 import Linux
 
-/// Runs the steps of a role's child: each is a sign of life, and the console tells with `torpor.debug` how long it took.
+/// Runs the steps of a role's child. Each step is progress, and with `torpor.debug` the console shows how long it took.
 struct StepRunner {
     let state: ChildState
     let log: KernelLog
     let fault: Fault?
 
-    /// Runs a step, or the fault that is wanted in its place.
+    /// Runs a step, or the fault that is injected in its place.
     func run<Result>(_ step: Step, _ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         if let fault, fault.step == step { try fault.happen() }
         let start = monotonicMilliseconds()
@@ -19,4 +19,25 @@ struct StepRunner {
         log.debug("\(step.rawValue): \(monotonicMilliseconds() - start) ms")
         return result
     }
+
+    /// Runs a step that takes what an earlier one found.
+    func run<Input, Result>(
+        _ step: Step, _ body: (Input) throws(Failure) -> Result, _ input: Input
+    ) throws(Failure) -> Result {
+        try run(step) { () throws(Failure) in try body(input) }
+    }
+
+    /// Runs a step that the role can do without. A failure goes to the console.
+    /// - Returns: nil if it failed.
+    func attempt<Input, Result>(
+        _ step: Step, _ body: (Input) throws(Failure) -> Result, _ input: Input
+    ) -> Result? {
+        do throws(Failure) { return try run(step, body, input) } catch {
+            log.error(error.description)
+            return nil
+        }
+    }
+
+    /// The last step, which has no work: only a fault can happen in it.
+    func end() throws(Failure) { try run(.end) {} }
 }

@@ -14,3 +14,7 @@ func pipelineWorkerCount(_ codec: Codec) -> Int {
 func pipelineWorkerCount(_ codec: Codec, processors: Int, available: UInt64) -> Int {
     max(1, Int(clamping: min(UInt64(processors) * 2, available / 2 / codec.workerByteCount)))
 }
+
+/// Bytes of kernel A's memory that a worker of kernel B maps at once: the size of a save range. A free block of the largest
+/// order divides it.
+let saveRangeByteCount: UInt64 = 16 << 20

@@ -81,7 +81,7 @@ private enum Seeds {
         description.jumpBackEntry = 0x3fac_0123
         description.backupRanges = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
         description.memoryRanges = description.backupRanges + [0x800_0000..<0x4000_0000]
-        description.firmwareMap = [
+        description.machine.firmwareMap = [
             FirmwareRange(addresses: 0..<0x9fc00, type: "System RAM")
         ]
         description.backupSources = [0x9000, 0x9001]

@@ -76,7 +76,7 @@ let textTargets: [FuzzTarget] = [
         _ = fileSystemTypesWithoutDevice(text)
         _ = processorCount(inList: text)
         _ = number("MemFree", in: text)
-        _ = hasFiveLevelPaging(cpuInfo: text)
+        _ = processorFlags(inLine: text)
         _ = parseSize(text)
         if let uuid = UUID(text) { require(UUID(uuid.description) == uuid, "a UUID is read as it is written") }
     },

@@ -104,7 +104,7 @@ extension MachineTests {
                 $0.timeout = 600
             }
             #expect(description.jumpBackEntry > 4 << 30, "the jump-back entry does not lie above 4 GiB")
-            #expect(description.processorCount == 4)
+            #expect(description.machine.processorCount == 4)
         }
 
         @Test func resumesWithUEFIAndNVMeAndAHCI() throws {

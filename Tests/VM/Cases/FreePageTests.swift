@@ -104,7 +104,7 @@ extension MachineTests {
             let result = try lab.run(a)
             result.expectDone()
             let lines = result.console.matches(
-                of: /torpor: ([0-9]+) pages are free; kernel A counted ([0-9]+), and kept ([0-9]+)/)
+                of: /torpor: ([0-9]+) pages are free; kernel A counted ([0-9]+), and ([0-9]+) on per-CPU lists/)
             #expect(lines.count == 2)
             for line in lines {
                 let found = try #require(Int(line.1)), free = try #require(Int(line.2)),

@@ -116,7 +116,7 @@ extension MachineTests {
             try refusal(lab, other, "features").expectConsole("the processor has changed: it lacks features")
             other = a
             other.cpus = 1
-            try refusal(lab, other, "fewer-cpus").expectConsole("it ran on 2 CPUs, and this machine has 1")
+            try refusal(lab, other, "fewer-cpus").expectConsole("it ran on 2 CPUs, but this machine has 1")
             other.cpus = 3
             try refusal(lab, other, "more-cpus").expectConsole("the firmware's ACPI tables have changed")
             try lab.run(lab.kernelC("right", like: a)).expectDone()

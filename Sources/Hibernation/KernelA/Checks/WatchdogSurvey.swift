@@ -31,17 +31,14 @@ struct WatchdogSurvey {
         }
     }
 
-    /// Kernel B's parameter; nil if no watchdog is armed.
-    var parameter: String? {
-        guard !armed.isEmpty else { return nil }
-        let list = armed.map { device in
+    /// The armed watchdogs, for kernel B.
+    var handovers: [WatchdogHandover] {
+        armed.map { device in
             WatchdogHandover(
                 number: device.number, seconds: device.seconds,
                 parent: device.isMiscellaneous ? WatchdogHandover.miscellaneous : device.parent,
-                identity: device.identity
-            ).description
+                identity: device.identity)
         }
-        return "torpor.watchdog=" + list.joined(separator: ",")
     }
 
     /// Seconds that the jump and kernel B's start may take until kernel B feeds the watchdog; whoever feeds it in kernel A does so

@@ -7,7 +7,7 @@ extension Hibernate {
     /// long they are many (mm/page_alloc.c, `zone_highsize`).
     func drainPerCPUList(_ affinity: borrowing ProcessorAffinity) {
         affinity.moveToFirst()
-        let pages = try? MemoryReservation(byteCount: FreePageCount.kept(of: 0) &* pageSize)
+        let pages = try? MemoryReservation(byteCount: FreePageCount.onCPULists(of: 0) &* pageSize)
         affinity.moveToOthers()
         pages?.giveBack()
     }

@@ -84,20 +84,4 @@ struct BackupEnd: Equatable, Sendable {
             throw failure
         }
     }
-
-    /// What kernel C's command line needs.
-    /// - Parameters:
-    ///   - takers: what takes memory from kernel C.
-    ///   - own: kernel A's command line.
-    func parametersForC(
-        needsFourLevels: Bool, _ takers: MemoryTakers = MemoryTakers(), _ own: KernelCommandLine = KernelCommandLine("")
-    ) -> [String] {
-        var words = ["mem=\(end >> 20)M"]
-        if let processors { words.append("nr_cpus=\(processors)") }
-        if needsFourLevels { words.append("no5lvl") }
-        words += takers.parametersForC
-        // It decides which features CPUID tells of (6.12, arch/x86/kernel/cpu/tsx.c), and kernel C compares them.
-        if let value = own.value("tsx") { words.append("tsx=\(value)") }
-        return words
-    }
 }

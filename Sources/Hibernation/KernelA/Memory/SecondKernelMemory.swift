@@ -41,7 +41,7 @@ struct SecondKernelMemory: Equatable, Sendable {
     ) {
         self.kernel = kernel.initByteCount
         self.initrd = UInt64(initrd.count) + RootfsMarker.unpackedByteCount(initrd)
-        session = UInt64(descriptionByteCount) * 4 + savedBytes / SavePipeline.windowByteCount * 64
+        session = UInt64(descriptionByteCount) * 4 + savedBytes / saveRangeByteCount * 64
         worker = codec.workerByteCount
         self.possible = possible
         self.present = present

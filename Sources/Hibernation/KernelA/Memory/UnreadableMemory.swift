@@ -59,3 +59,9 @@ struct UnreadableMemory: Equatable, Sendable {
         }
     }
 }
+
+extension MemoryNote {
+    static func now() throws(Failure) -> MemoryNote {
+        MemoryNote(free: try FreePageCount.now(), unreadablePages: try UnreadableMemory.now().pages)
+    }
+}

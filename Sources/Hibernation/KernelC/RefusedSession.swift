@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import Basics
+import BlockDevices
+import Console
+import Kexec
+import Linux
+import MemoryImage
+
+/// What PID 1 of kernel C does with a session that it cannot resume now.
+extension RestoreRole {
+    /// Does what the policy or a person chooses for a pending image; never returns.
+    /// - Parameter refusals: see `RefusalPolicy`.
+    func decide(_ refusal: ResumeRefusal, _ refusals: UInt32?) -> Never {
+        unloadJump()
+        let policy = parameters.refusalPolicy
+        var decision = policy.decision(refusals: refusals)
+        while true {
+            let answer = decision.askSeconds > 0 ? ask(refusal, refusals, decision) : nil
+            switch (answer?.answer, decision.otherwise) {
+            case (.shell, _):
+                log.notice("running a shell; when it ends, the question comes back")
+                // A person may take their time.
+                watchdogs.prepareJump()
+                runShell(on: answer?.path ?? "/dev/console")
+                watchdogs.continueAfterFailedJump()
+                decision = policy.ask
+            case (.restart, _), (nil, .restart):
+                // A pending image is tried again anyway.
+                if answer != nil, refusals == nil { allowAttempt(refusal) }
+                log.notice("restarting to try again; the session is kept")
+                watchdogs.letGo()
+                endMachine(log, restarting: true)
+            case (.powerOff, _), (nil, .powerOff):
+                log.notice("powering off; the session is kept")
+                watchdogs.letGo()
+                endMachine(log)
+            case (.bootRoot, _), (nil, .bootRoot):
+                log.notice("giving the session up for the root file system")
+                leave(.root, givingUp: refusal)
+            }
+        }
+    }
+
+    /// - Returns: the answer and the console's path; nil without one in time.
+    private func ask(
+        _ refusal: ResumeRefusal, _ refusals: UInt32?, _ decision: RefusalPolicy.Decision
+    ) -> (answer: RefusalMenu.Answer, path: String)? {
+        let paths = consolePaths(inTable: (try? readText("/proc/consoles")) ?? "")
+        var menu = RefusalMenu(
+            reason: refusal.reason, refusals: refusals, hasRoot: parameters.refusalPolicy.canBootRoot,
+            hasShell: isExecutable(RestoreRole.shell))
+        let outcome = runInChild("asking", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
+            let consoles = ConsoleInput(paths)
+            let found = menu.ask(consoles, seconds: decision.askSeconds, otherwise: decision.otherwise) { state.beat() }
+            guard let found else { return }
+            let number = paths.firstIndex { $0.utf8.elementsEqual(found.path.utf8) } ?? 0
+            state.answer = UInt64(number) << 8 | found.answer.rawValue
+        }
+        if let reason = outcome.reason { log.error("nobody was asked: \(reason)") }
+        let number = Int(truncatingIfNeeded: outcome.answer >> 8)
+        guard let answer = RefusalMenu.Answer(rawValue: outcome.answer & 0xff), paths.indices.contains(number) else {
+            return nil
+        }
+        return (answer, paths[number])
+    }
+
+    /// Marks an image that is still pending, whatever became of the child that read it: the root file system that boots now makes
+    /// it stale.
+    func giveUp(_ refusal: ResumeRefusal) {
+        let outcome = runInChild("marking the image", parameters, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
+            guard let partition = try openPartitionToResume(parameters, seconds: 0, DeviceCatalog(state)) else {
+                return
+            }
+            var next = partition.superblock
+            guard next.giveUp(refusal) else { return }
+            try partition.retireImage { superblock in
+                superblock.state = next.state
+                superblock.isGivenUp = next.isGivenUp
+                superblock.reason = next.reason
+            }
+        }
+        if let reason = outcome.reason { log.error("the image was not marked: \(reason)") }
+    }
+
+    /// Makes an image whose last resume failed `ready` again, as a person wants it tried once more.
+    private func allowAttempt(_ refusal: ResumeRefusal) {
+        let outcome = runInChild("marking the image", parameters, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
+            guard let partition = try openPartitionToResume(parameters, seconds: 0, DeviceCatalog(state)) else {
+                return
+            }
+            var next = partition.superblock
+            guard refusal.image == nil || refusal.image == next.imageUUID, next.allowAttempt() else { return }
+            try partition.update { $0.state = next.state }
+        }
+        if let reason = outcome.reason { log.error("the image was not marked: \(reason)") }
+    }
+}
