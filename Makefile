@@ -3,9 +3,12 @@
 # and `make test` tests it, and both install the Debian packages that they need.
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
-# Each test is told of when it ends, also where the output is a pipe.
+# A file imports only modules that Package.swift declares for its target.
+CHECK_IMPORTS = --explicit-target-dependency-import-check error
+SWIFT_BUILD = $(SWIFT) build $(CHECK_IMPORTS)
+# The output shows each test as soon as it ends, even if it goes to a pipe.
 # Children of the tests trap on purpose: no debugger should start for them.
-SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest
+SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest $(CHECK_IMPORTS)
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
@@ -25,6 +28,8 @@ LINK_FLAGS = $(if $(STATIC_LIBDIR),-Xlinker '-L$(STATIC_LIBDIR)')
 BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev binutils gcc libc6-dev cpio
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools
 CHECK_PACKAGES = shellcheck
+# For the second reader of the format.
+READER_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash
 
 # One recipe at a time, whatever -j says: each uses all CPUs by itself, and two of them would build in one folder, or run
 # apt-get twice.
@@ -45,7 +50,7 @@ build-tools:
 build-packages:
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
 
-# /init, and a program for the tests' guests: the rooms as Embedded Swift, static. All programs are stripped copies, and
+# /init, and a program for the tests' guests: the modules as Embedded Swift, static. All programs are stripped copies, and
 # new only when they differ.
 #
 # Emulators chain jumps within a page, and look each other one up: a loop of liblz4 that came to lie across two pages made
@@ -55,13 +60,13 @@ build/init build/pattern: build/%: FORCE | build-tools
 	@mkdir -p $(ALIGNED)
 	@objcopy --set-section-alignment .text=4096 \
 		"$$(gcc $(if $(STATIC_LIBDIR),'-B$(STATIC_LIBDIR)/') -print-file-name=liblz4.a)" $(ALIGNED)/liblz4.a
-	TORPOR_EMBEDDED_LIBRARIES='$(EMBEDDED)' $(SWIFT) build -c release --product $* --scratch-path .build-init \
+	TORPOR_EMBEDDED_LIBRARIES='$(EMBEDDED)' $(SWIFT_BUILD) -c release --product $* --scratch-path .build-init \
 		-Xlinker '-L$(CURDIR)/$(ALIGNED)' $(LINK_FLAGS)
 	@scripts/install-program.sh --without-unwind-tables .build-init/release/$* $@
 
-# torpor: the same rooms as ordinary Swift, static as well, to be copied into any system.
+# torpor: the same modules as ordinary Swift, static as well, to be copied into any system.
 build/torpor: FORCE | build-tools
-	$(SWIFT) build -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable $(LINK_FLAGS)
+	$(SWIFT_BUILD) -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable $(LINK_FLAGS)
 	@scripts/install-program.sh .build-torpor/release/torpor $@
 
 build/rootfs.gz: build/init mkinitramfs.sh $(shell find initramfs)
@@ -84,22 +89,22 @@ build/vmlinuz-stock: Tests/VM/kernel/stock.sh
 
 demo: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	$(SWIFT) build --product torpor-demo
+	$(SWIFT_BUILD) --product torpor-demo
 	.build/debug/torpor-demo
 
 # Tables, numbers and pictures in build/bench; an hour and a quarter, or less than half an hour with TORPOR_BENCH_QUICK=1.
 bench: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	@scripts/install-packages.sh zstd lz4 makedumpfile
-	$(SWIFT) build -c release --product torpor-bench --scratch-path .build-torpor
+	$(SWIFT_BUILD) -c release --product torpor-bench --scratch-path .build-torpor
 	.build-torpor/release/torpor-bench
 
-# Every parser of what anybody may have written, with libFuzzer and the sanitizers, FUZZ_SECONDS each (60).
+# Every parser of untrusted input, with libFuzzer and the sanitizers, FUZZ_SECONDS each (60).
 fuzz: build-packages
-	TORPOR_FUZZ=1 $(SWIFT) build -c release --product torpor-fuzz --scratch-path .build-fuzz
+	TORPOR_FUZZ=1 $(SWIFT_BUILD) -c release --product torpor-fuzz --scratch-path .build-fuzz
 	scripts/fuzz.sh .build-fuzz/release/torpor-fuzz
 
-# The long runs of what make test has a sample of, and the fuzzer.
+# The long runs, of which `make test` has a sample, and the fuzzer.
 torture: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|StepFaults|PowerCuts|KilledMachines'
@@ -108,6 +113,7 @@ torture: build-packages all kernel
 test: unit vm
 
 unit: build-packages
+	@scripts/install-packages.sh $(READER_PACKAGES)
 	$(SWIFT_TEST) --skip VMTests
 
 vm: build-packages all kernel build/pattern build/vmlinuz-stock

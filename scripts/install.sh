@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs what make has built, or removes what was installed. The Makefile calls it.
+#
+# usage: SBINDIR=… PKGLIBDIR=… MANDIR=… DOCDIR=… [DESTDIR=…] [INSTALL=…] install.sh install|uninstall
+set -eu
+cd "$(dirname "$0")/.."
+: "${SBINDIR:?}" "${PKGLIBDIR:?}" "${MANDIR:?}" "${DOCDIR:?}"
+destdir=${DESTDIR-}
+version=$(cat VERSION)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+sed "s/@VERSION@/$version/" man/torpor.8 >"$work/torpor.8"
+
+# Each file that is installed: its mode, where it is now, and where it goes.
+files() {
+    cat <<LIST
+755 build/torpor	$SBINDIR/torpor
+755 build/init	$PKGLIBDIR/init
+644 build/rootfs.gz	$PKGLIBDIR/rootfs.gz
+755 mkinitramfs.sh	$PKGLIBDIR/mkinitramfs.sh
+644 $work/torpor.8	$MANDIR/man8/torpor.8
+644 LICENSE	$DOCDIR/LICENSE
+644 NOTICE	$DOCDIR/NOTICE
+644 README.md	$DOCDIR/README.md
+644 CHANGES.md	$DOCDIR/CHANGES.md
+LIST
+    find initramfs -type f | LC_ALL=C sort | while IFS= read -r file; do printf '644 %s\t%s\n' "$file" "$PKGLIBDIR/$file"; done
+    find docs -type f | LC_ALL=C sort | while IFS= read -r file; do printf '644 %s\t%s\n' "$file" "$DOCDIR/$file"; done
+}
+
+tab=$(printf '\t')
+files >"$work/files"
+case ${1-} in
+    install)
+        while IFS=$tab read -r from to; do
+            # -D makes the directories with mode 755, whatever the umask is.
+            # shellcheck disable=SC2086 # INSTALL is a command with its options.
+            ${INSTALL:-install} -D -m "${from%% *}" "${from#* }" "$destdir$to"
+        done <"$work/files"
+        ;;
+    uninstall)
+        # A file that somebody else put into Torpor's directories stays, and so does its directory.
+        while IFS=$tab read -r from to; do
+            rm -f "$destdir$to"
+            case $to in
+                "$PKGLIBDIR"/* | "$DOCDIR"/*) ;;
+                *) continue ;;
+            esac
+            directory=${to%/*}
+            while [ "$directory" != "${PKGLIBDIR%/*}" ] && [ "$directory" != "${DOCDIR%/*}" ]; do
+                rmdir "$destdir$directory" 2>/dev/null || break
+                directory=${directory%/*}
+            done
+        done <"$work/files"
+        ;;
+    *)
+        echo "usage: install.sh install|uninstall" >&2
+        exit 2
+        ;;
+esac
