@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# The only entry point. `make` builds Torpor, `make install` installs it; neither installs a package. `make demo` shows Torpor
-# and `make test` tests it, and both install the Debian packages that they need.
+# The only entry point. `make` builds Torpor, `make install` installs it; neither installs a package. `make demo` shows a cycle,
+# `make test` runs the tests, and both install the Debian packages that they need.
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
 # A file imports only modules that Package.swift declares for its target.
 CHECK_IMPORTS = --explicit-target-dependency-import-check error
 SWIFT_BUILD = $(SWIFT) build $(CHECK_IMPORTS)
-# The output shows each test as soon as it ends, even if it goes to a pipe.
-# Children of the tests trap on purpose: no debugger should start for them.
+# stdbuf: each test is printed as soon as it ends, into a pipe as well. SWIFT_BACKTRACE: some children of the tests trap on
+# purpose, and no debugger should start for them.
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest $(CHECK_IMPORTS)
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
@@ -21,17 +21,17 @@ PKGLIBDIR ?= $(PREFIX)/lib/torpor
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/torpor
 INSTALL ?= install
-# A directory of static libraries, by its absolute path: the linker looks there before it looks in the system's directories.
+# The absolute path of a directory of static libraries. The linker searches it before the system's directories.
 STATIC_LIBDIR ?=
 LINK_FLAGS = $(if $(STATIC_LIBDIR),-Xlinker '-L$(STATIC_LIBDIR)')
 
 BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev binutils gcc libc6-dev cpio
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools
 CHECK_PACKAGES = shellcheck
-# For the second reader of the format.
+# The second reader of the format needs them.
 READER_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash
 
-# One recipe at a time, whatever -j says: each uses all CPUs by itself, and two of them would build in one folder, or run
+# One recipe at a time, even with -j: each uses all CPUs by itself, and two of them would build in one folder, or run
 # apt-get twice.
 .NOTPARALLEL:
 
@@ -42,19 +42,19 @@ all: build/init build/torpor build/rootfs.gz
 rootfs: build/rootfs.gz
 kernel: build/bzImage
 
-# Names the programs, headers and libraries that are missing.
+# Names missing programs, headers and libraries.
 build-tools:
 	@SWIFT='$(SWIFT)' STATIC_LIBDIR='$(STATIC_LIBDIR)' scripts/check-build-tools.sh
 
-# Installs them, on Debian.
+# Installs their packages on Debian.
 build-packages:
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
 
-# /init, and a program for the tests' guests: the modules as Embedded Swift, static. All programs are stripped copies, and
-# new only when they differ.
+# /init, and a program for the guests of the tests: the modules as Embedded Swift, static. build/ gets stripped copies, which
+# are replaced only if they differ.
 #
-# Emulators chain jumps within a page, and look each other one up: a loop of liblz4 that came to lie across two pages made
-# saving in an emulated machine half as long again. So its code begins a page, whatever is linked before it.
+# Emulators chain jumps within a page, and look up every other jump. A loop of liblz4 across two pages made a save in an
+# emulated machine half as long again. So the code of liblz4 begins at a page boundary.
 ALIGNED = .build-init/aligned
 build/init build/pattern: build/%: FORCE | build-tools
 	@mkdir -p $(ALIGNED)
@@ -64,7 +64,7 @@ build/init build/pattern: build/%: FORCE | build-tools
 		-Xlinker '-L$(CURDIR)/$(ALIGNED)' $(LINK_FLAGS)
 	@scripts/install-program.sh --without-unwind-tables .build-init/release/$* $@
 
-# torpor: the same modules as ordinary Swift, static as well, to be copied into any system.
+# torpor: the same modules as ordinary Swift, also static, so that it runs on any system.
 build/torpor: FORCE | build-tools
 	$(SWIFT_BUILD) -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable $(LINK_FLAGS)
 	@scripts/install-program.sh .build-torpor/release/torpor $@
@@ -72,7 +72,7 @@ build/torpor: FORCE | build-tools
 build/rootfs.gz: build/init mkinitramfs.sh $(shell find initramfs)
 	./mkinitramfs.sh --init build/init --output $@
 
-# Builds only what is missing, so that `make` can run as a user and `make install` as root.
+# Builds only missing products, so that `make` can run as a user and `make install` as root.
 PRODUCTS = build/init build/torpor build/rootfs.gz
 PLACES = DESTDIR='$(DESTDIR)' SBINDIR='$(SBINDIR)' PKGLIBDIR='$(PKGLIBDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)'
 install: $(filter-out $(wildcard $(PRODUCTS)),$(PRODUCTS))
@@ -92,22 +92,23 @@ demo: build-packages all kernel
 	$(SWIFT_BUILD) --product torpor-demo
 	.build/debug/torpor-demo
 
-# Tables, numbers and pictures in build/bench; an hour and a quarter, or less than half an hour with TORPOR_BENCH_QUICK=1.
+# Writes tables, numbers and charts to build/bench. Takes an hour and a quarter, or less than half an hour with
+# TORPOR_BENCH_QUICK=1.
 bench: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	@scripts/install-packages.sh zstd lz4 makedumpfile
 	$(SWIFT_BUILD) -c release --product torpor-bench --scratch-path .build-torpor
 	.build-torpor/release/torpor-bench
 
-# Every parser of untrusted input, with libFuzzer and the sanitizers, FUZZ_SECONDS each (60).
+# Fuzzes every parser of untrusted input with libFuzzer and the sanitizers, FUZZ_SECONDS each (60).
 fuzz: build-packages
 	TORPOR_FUZZ=1 $(SWIFT_BUILD) -c release --product torpor-fuzz --scratch-path .build-fuzz
 	scripts/fuzz.sh .build-fuzz/release/torpor-fuzz
 
-# The long runs, of which `make test` has a sample, and the fuzzer.
+# The long form of the tests of which `make test` runs a sample, and the fuzzer.
 torture: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|StepFaults|PowerCuts|KilledMachines'
+	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|StepFaultTests|PowerCutTests|KilledMachineTests'
 	$(MAKE) fuzz
 
 test: unit vm

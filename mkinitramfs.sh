@@ -1,22 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Builds rootfs.gz, the initial RAM file system of kernels B and C: the static /init, what lies in initramfs/, and
-# what is added with --add. In front of it goes what the kernel itself takes from an initrd before anything is unpacked:
-# microcode and ACPI tables (Documentation/arch/x86/microcode.rst, Documentation/admin-guide/acpi/
-# initrd_table_override.rst). Two builds of the same files give the same bytes. It needs no root.
+# Builds rootfs.gz, the initramfs of kernels B and C: the static /init, the files of initramfs/, and the files of --add. In
+# front of it are the microcode and the ACPI tables, which the kernel reads from an initrd before it unpacks anything
+# (Documentation/arch/x86/microcode.rst, Documentation/admin-guide/acpi/initrd_table_override.rst). Two builds of the same
+# files give the same bytes. The script does not need root.
 set -eu
 
 usage() {
     cat <<TEXT
 usage: mkinitramfs.sh [--output FILE] [--init FILE] [--add FILE[:PATH]]... [--microcode FILE]... [--acpi-tables FILE]...
 
-  --output FILE       where to write (default: $built/rootfs.gz)
+  --output FILE       the file to write (default: $built/rootfs.gz)
   --init FILE         the static /init (default: $built/init; in a checkout, make builds it if it is missing)
-  --add FILE[:PATH]   put FILE in as well, at PATH (default: its own path); a directory goes in with all that is in it
-  --microcode FILE    load this microcode early, as kernel A does: a file of the processor's maker, a directory of such
-                      files (what fits no processor of this machine only takes room), or an initrd that has it
+  --add FILE[:PATH]   add FILE at PATH (default: its own path); a directory is added with all its contents
+  --microcode FILE    load this microcode early, as kernel A does: a file of the processor's vendor, a directory of such
+                      files (microcode for other processors only takes space), or an initrd that contains microcode
   --acpi-tables FILE  replace these ACPI tables, as kernel A does: a compiled table (.aml), a directory of such files,
-                      or an initrd that has them
+                      or an initrd that contains tables
   --help              show this
 TEXT
 }
@@ -27,7 +27,7 @@ fail() {
 }
 
 top=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
-# A checkout has its products in build/; `make install` puts /init and rootfs.gz beside this script.
+# In a checkout, the products are in build/; `make install` puts /init and rootfs.gz beside this script.
 built=$top
 [ ! -f "$top/Makefile" ] || built=$top/build
 output=$built/rootfs.gz
@@ -42,14 +42,14 @@ add() {
     file=${1%%:*}
     path=$file
     case $1 in *:*) path=${1#*:} ;; esac
-    [ -e "$file" ] || fail "--add $1: there is no $file"
+    [ -e "$file" ] || fail "--add $1: there is no file $file"
     case $path in
         /*) ;;
         *) fail "--add $1: the path in rootfs.gz must begin with /; use --add $file:/PATH" ;;
     esac
     case /$path/ in */../*) fail "--add $1: the path must not contain .." ;; esac
     mkdir -p "$root$(dirname "$path")"
-    # -L: what is linked to goes in, as the link's target would not be there.
+    # -L: copy the target of a link, because it would be missing in rootfs.gz.
     if [ -d "$file" ]; then
         mkdir -p "$root$path"
         cp -RL "$file/." "$root$path/"
@@ -58,27 +58,27 @@ add() {
     fi
 }
 
-# Microcode and ACPI tables are here, by their paths in the initrd.
+# Microcode and ACPI tables, by their paths in the initrd.
 early=$work/early
 mkdir "$early"
 
-# The bytes of a file from an offset on, as hexadecimal digits.
+# Prints bytes of a file as hexadecimal digits: FILE OFFSET COUNT.
 digits() {
     od -An -v -tx1 -j "$2" -N "$3" "$1" | tr -d ' \n'
 }
 
-# Some bytes of a file, from an offset on.
+# Prints bytes of a file: FILE OFFSET COUNT.
 part() {
     tail -c "+$(($2 + 1))" "$1" | head -c "$3"
 }
 
-# A field of an archive's header: hexadecimal digits.
+# Prints a field of an archive's header, which has hexadecimal digits, as a number.
 header_field() {
     echo $((0x$(printf %s "$header" | cut -c "$1")))
 }
 
-# Takes the files in a directory out of the uncompressed archives at the beginning of an initrd. The kernel looks through all
-# of them (lib/earlycpio.c, find_cpio_data), and cpio only through the first.
+# Extracts the files of one directory from the uncompressed archives at the beginning of an initrd. The kernel searches all
+# archives (lib/earlycpio.c, find_cpio_data), but cpio only the first.
 unpack_early() {
     unpacked=$(mktemp -d "$work/unpacked.XXXXXX")
     offset=0
@@ -87,7 +87,7 @@ unpack_early() {
         bytes=$(digits "$1" "$offset" 512)
         case $bytes in
             00*)
-                # Zeros between archives; entries begin at multiples of 4.
+                # Skip the zeros between archives; entries begin at multiples of 4.
                 zeros=${bytes%%[!0]*}
                 skipped=$((${#zeros} / 8))
                 [ $skipped -gt 0 ] || skipped=1
@@ -107,7 +107,7 @@ unpack_early() {
         name=$(part "$1" $((offset + 110)) $((name_size - 1)) | tr -d '\0')
         name=${name#./}
         base=${name##*/}
-        # Of files with one name, the kernel takes the first.
+        # If several files have one name, the kernel takes the first.
         if [ "$name" = "$2/$base" ] && [ -n "$base" ] && [ $((mode & 0170000)) -eq $((0100000)) ] &&
             [ ! -e "$unpacked/$name" ]; then
             mkdir -p "$unpacked/$2"
@@ -118,16 +118,16 @@ unpack_early() {
     [ -d "$unpacked/$2" ]
 }
 
-# Puts the microcode of one maker behind what is already there; the kernel looks through all of it.
+# Appends microcode to the blob of one vendor; the kernel searches the whole blob.
 add_microcode_blob() {
     size=$(stat -L -c %s "$1")
-    # A file that is cut off would move what comes behind it.
-    [ $((size % 4)) -eq 0 ] || fail "--microcode $1: it is cut off: its $size bytes are no multiple of 4"
+    # A truncated file would shift the microcode after it.
+    [ $((size % 4)) -eq 0 ] || fail "--microcode $1: it is cut off: its size of $size bytes is not a multiple of 4"
     mkdir -p "$early/kernel/x86/microcode"
     cat "$1" >>"$early/kernel/x86/microcode/$2.bin"
 }
 
-# Returns 1 if the file is no microcode.
+# Returns 1 if the file is not microcode.
 add_microcode_file() {
     case $(digits "$1" 0 4) in
         # 0x00414d44, an AMD container (arch/x86/kernel/cpu/microcode/amd.c, UCODE_MAGIC).
@@ -139,7 +139,8 @@ add_microcode_file() {
             ;;
         # An archive, 070701 or 070702.
         30373037)
-            unpack_early "$1" kernel/x86/microcode || fail "--microcode $1: there is no microcode in the uncompressed archives at its beginning"
+            unpack_early "$1" kernel/x86/microcode ||
+                fail "--microcode $1: there is no microcode in the uncompressed archives at its beginning"
             for blob in "$unpacked"/kernel/x86/microcode/*.bin; do
                 [ -f "$blob" ] || continue
                 maker=$(basename "$blob" .bin)
@@ -158,15 +159,15 @@ add_microcode() {
             [ -f "$entry" ] || continue
             if add_microcode_file "$entry"; then found=yes; fi
         done
-        [ $found = yes ] || fail "--microcode $1: there is no microcode in it; unpack files that are compressed"
+        [ $found = yes ] || fail "--microcode $1: there is no microcode in it; unpack compressed files"
     else
         add_microcode_file "$1" ||
-            fail "--microcode $1: it is no microcode of Intel or AMD, and no initrd; unpack it if it is compressed"
+            fail "--microcode $1: it is no microcode of Intel or AMD, and no initrd; unpack a compressed file"
     fi
 }
 
-# Returns 1 if the file is no table: its length is at byte 4, and its bytes add up to 0 (ACPI specification, "System
-# Description Table Header").
+# Returns 1 if the file is not a table: a table has its length at byte 4, and the sum of its bytes is 0 (ACPI specification,
+# "System Description Table Header").
 add_acpi_table() {
     size=$(stat -L -c %s "$1")
     [ "$size" -ge 36 ] || return 1
@@ -176,9 +177,9 @@ add_acpi_table() {
     [ "$sum" -eq 0 ] || return 1
     name=$(basename "$1")
     # lib/earlycpio.c, MAX_CPIO_FILE_NAME.
-    [ ${#name} -lt 18 ] || fail "--acpi-tables $1: the kernel takes names of at most 17 bytes; rename it"
+    [ ${#name} -lt 18 ] || fail "--acpi-tables $1: the kernel accepts names of at most 17 bytes; rename the file"
     mkdir -p "$early/kernel/firmware/acpi"
-    [ ! -e "$early/kernel/firmware/acpi/$name" ] || fail "--acpi-tables $1: there are two tables with this name; rename one"
+    [ ! -e "$early/kernel/firmware/acpi/$name" ] || fail "--acpi-tables $1: two tables have this name; rename one"
     cp -L "$1" "$early/kernel/firmware/acpi/$name"
 }
 
@@ -190,7 +191,8 @@ add_acpi_tables() {
             add_acpi_table "$1" || fail "--acpi-tables $1: it is no compiled ACPI table and no initrd; compile it with iasl"
             return
         fi
-        unpack_early "$1" kernel/firmware/acpi || fail "--acpi-tables $1: there is no ACPI table in the uncompressed archives at its beginning"
+        unpack_early "$1" kernel/firmware/acpi ||
+            fail "--acpi-tables $1: there is no ACPI table in the uncompressed archives at its beginning"
         folder=$unpacked/kernel/firmware/acpi
     fi
     found=no
@@ -201,7 +203,7 @@ add_acpi_tables() {
     [ $found = yes ] || fail "--acpi-tables $1: there is no compiled ACPI table in it"
     # drivers/acpi/tables.c, NR_ACPI_INITRD_TABLES.
     count=$(find "$early/kernel/firmware/acpi" -type f | wc -l)
-    [ "$count" -le 64 ] || fail "--acpi-tables $1: there are $count tables, and the kernel takes 64"
+    [ "$count" -le 64 ] || fail "--acpi-tables $1: there are $count tables, but the kernel accepts at most 64"
 }
 
 while [ $# -gt 0 ]; do
@@ -221,7 +223,7 @@ while [ $# -gt 0 ]; do
             esac
             shift 2
             ;;
-        *) fail "$1: there is no such option; see --help" 2 ;;
+        *) fail "$1: unknown option; see --help" 2 ;;
     esac
 done
 
@@ -230,28 +232,28 @@ if [ -z "$init" ]; then
     [ -f "$init" ] || [ "$built" = "$top" ] || make -s -C "$top" build/init >&2
 fi
 [ -f "$init" ] || fail "$init: there is no such file; build it with make"
-headers=$(readelf -hl "$init" 2>/dev/null) || fail "$init: it is no program"
+headers=$(readelf -hl "$init" 2>/dev/null) || fail "$init: it is not an ELF program"
 case $headers in
     *X86-64*) ;;
-    *) fail "$init: it is no program for x86_64" ;;
+    *) fail "$init: it is not a program for x86_64" ;;
 esac
 case $headers in
     *"program interpreter"* | *DYNAMIC*)
-        fail "$init: it is not static; kernels B and C have no libraries, so build it with: make build/init"
+        fail "$init: it is not static, and kernels B and C have no libraries; build it with: make build/init"
         ;;
 esac
 
 cp -RL "$top/initramfs/." "$root/"
 cp "$init" "$root/init"
 chmod 755 "$root/init"
-# An archive of a directory's files, the same bytes whenever it is made. It ends at a multiple of 512 bytes, so at one of 4,
-# as the kernel wants it of what follows (lib/earlycpio.c).
+# Prints an archive of a directory. The same files always give the same bytes. The archive ends at a multiple of 512 bytes,
+# because the kernel expects the next one at a multiple of 4 (lib/earlycpio.c).
 archive() {
     find "$1" -type d -exec chmod 755 {} +
     find "$1" -type f ! -perm -u+x -exec chmod 644 {} +
     find "$1" -type f -perm -u+x -exec chmod 755 {} +
     find "$1" -exec touch -h -d @0 {} +
-    # Names without ./ in front: the kernel compares them as they are.
+    # Remove ./ from the names: the kernel compares them literally.
     (cd "$1" && find . -mindepth 1 | sed 's|^\./||' | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 --reproducible)
 }
 
@@ -259,8 +261,8 @@ mkdir -p "$(dirname "$output")"
 archive "$root" >"$work/cpio"
 : >"$work/rootfs.gz"
 [ ! -d "$early/kernel" ] || archive "$early" >"$work/rootfs.gz"
-# `torpor hibernate` knows the file by the name in this gzip header (RFC 1952: FNAME), and by the bytes from its beginning to the
-# end, which are in place of the time: what is behind them is not ours. The kernel passes over both.
+# `torpor hibernate` recognizes the file by the name in this gzip header (RFC 1952: FNAME) and by the size of the gzip file,
+# which is in the field for the time: data after that size is not ours. The kernel ignores both fields.
 gzip -9n <"$work/cpio" >"$work/cpio.gz"
 size=$(($(stat -c %s "$work/cpio.gz") + 14))
 {

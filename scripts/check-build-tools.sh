@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Checks that everything is there that `make` needs, and names what is missing and the packages that have it.
+# Checks that the programs, headers and libraries for `make` are installed. Names missing ones, and their packages.
 #
-# It needs no package manager. SWIFT is the swift program (default: swift), STATIC_LIBDIR a directory of static libraries
-# that comes before the system's.
+# Needs no package manager. SWIFT is the swift program (default: swift), STATIC_LIBDIR a directory of static libraries that
+# is searched before the system's.
 set -eu
 swift=${SWIFT:-swift}
 
-# Each line: what is needed, and the packages of Debian, Fedora and Arch that have it; - if none has it. Fedora and Arch
+# Each line: a requirement, and the packages of Debian, Fedora and Arch that have it; - if none has it. Fedora and Arch
 # remove some static libraries from their packages.
 needs() {
     cat <<'TABLE'
@@ -34,13 +34,13 @@ library liblz4.a liblz4-dev lz4-static -
 TABLE
 }
 
-# Whether something is there. Without gcc, only programs are looked for.
+# Succeeds if the requirement is installed. Without gcc, checks only programs.
 is_there() {
     case $1 in
         program) command -v "$2" >/dev/null ;;
         header) [ "$has_gcc" = no ] || echo "#include <$2>" | gcc -E - >/dev/null 2>&1 ;;
         library)
-            # gcc answers with the bare name if it finds no such file.
+            # gcc prints the bare name if it does not find the file.
             [ "$has_gcc" = no ] ||
                 case $(gcc ${STATIC_LIBDIR:+"-B$STATIC_LIBDIR/"} "-print-file-name=$2") in */*) ;; *) return 1 ;; esac
             ;;
@@ -56,25 +56,25 @@ missing=$(
 status=0
 if [ -n "$missing" ]; then
     {
-        echo "Torpor needs these programs, headers and static libraries, and they are missing here:"
+        echo "Torpor needs these programs, headers and static libraries, which are missing here:"
         printf '  %-15s %-15s %-17s %s\n' "" "Debian package" "Fedora package" "Arch package"
         echo "$missing"
-        echo "If your distribution has a library (.a) in no package (-), build it and call make STATIC_LIBDIR=DIRECTORY; NOTICE says how."
+        echo "If no package of your distribution has a library (-), build it and call make STATIC_LIBDIR=DIRECTORY; see NOTICE."
     } >&2
     status=1
 fi
 
 if command -v "$swift" >/dev/null; then
-    # The toolchain has the standard library three times: shared, static, and for Embedded Swift.
+    # The toolchain has three standard libraries: shared, static, and for Embedded Swift.
     resources=$("${swift}c" -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
     for file in "${resources}_static/linux/static-executable-args.lnk" \
         "$resources/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a"; do
         [ -e "$file" ] && continue
-        echo "Torpor needs a Swift toolchain with $file; the toolchains from swift.org have it." >&2
+        echo "Torpor needs a Swift toolchain with $file; the toolchains of swift.org have it." >&2
         status=1
     done
 else
-    echo "Torpor needs Swift 6.3, and there is no program $swift: https://www.swift.org/install/" >&2
+    echo "Torpor needs Swift 6.3, but there is no program $swift; install it: https://www.swift.org/install/" >&2
     status=1
 fi
 exit $status

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Checks that each source file names its licence: SPDX-License-Identifier in the first line, or in the second line of a
-# script or of Package.swift.
+# script and of Package.swift.
 set -eu
 cd "$(dirname "$0")/.."
 identifier='SPDX-License-Identifier: Apache-2.0'
 
-# Files without a comment syntax, and data that must not change. LICENSE covers them all.
+# Succeeds for files without a comment syntax, and for data that must not change. LICENSE covers them all.
 is_exempt() {
     case $1 in
         LICENSE | NOTICE | VERSION | *.md | *.json | .gitignore | .swift-format | Package.resolved) ;;
@@ -26,7 +26,7 @@ while IFS= read -r file; do
             case $(sed -n 2p "$file") in *"$identifier"*) continue ;; esac
             ;;
     esac
-    echo "check-licenses.sh: $file: the line $identifier is missing at the beginning" >&2
+    echo "check-licenses.sh: $file: add the line $identifier at the beginning" >&2
     status=1
 done <<LIST
 $files

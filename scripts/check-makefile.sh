@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Checks that the Makefile works in a checkout whose path has a space, with -j and without a package manager, and that
-# `make install` and `make uninstall` do what they promise: on a copy, with a swift that only writes down what it is called
-# with and by how many at a time.
+# `make install` and `make uninstall` keep their promises. It uses a copy of the checkout, and a stub of swift that only
+# records its arguments and whether two of them run at the same time.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -45,7 +45,7 @@ for program in dpkg-query apt-get; do
     # shellcheck disable=SC2016 # The stub expands LOG.
     printf '#!/bin/sh\necho "%s is called" >>"$LOG"\nexit 1\n' $program >"$work/bin dir/$program"
 done
-# A system without a header of one library, and without the static form of another.
+# A system without the header of one library, and without the static form of another.
 cat >"$work/bare/gcc" <<STUB
 #!/bin/sh
 for argument; do
@@ -71,7 +71,7 @@ run_make() {
 
 # Building.
 run_make -j8 all build/pattern || fail "make -j8 all does not work in a path with a space"
-grep -qF "[-Xlinker][-L$copy/.build-init/aligned]" "$LOG" || fail "the linker is not told of the copy's libraries"
+grep -qF "[-Xlinker][-L$copy/.build-init/aligned]" "$LOG" || fail "the linker does not get the copy's libraries"
 grep -qF "libraries=[$resources/embedded/x86_64-unknown-linux-gnu]" "$LOG" || fail "the toolchain's path is split"
 ! grep -q 'two at a time' "$LOG" || fail "make -j8 runs two builds at a time"
 [ "$(grep -c '\[build\]' "$LOG")" = 3 ] || fail "each program should be built once"
@@ -80,54 +80,59 @@ for file in init torpor pattern rootfs.gz; do
     [ -f "$copy/build/$file" ] || fail "build/$file was not made"
 done
 
-# What is missing is named, and nothing is built.
+# make names missing requirements, and builds nothing.
 : >"$LOG"
-! (PATH="$work/bare:$PATH" && run_make all) || fail "make all goes on although libraries are missing"
+! (PATH="$work/bare:$PATH" && run_make all) || fail "make all continues although libraries are missing"
 for line in 'lzma.h *liblzma-dev *xz-devel *xz$' 'libblkid.a *libblkid-dev *- *-$'; do
-    grep -q "$line" "$work/output" || fail "make all does not name what is missing: $line"
+    grep -q "$line" "$work/output" || fail "make all does not name a missing requirement: $line"
 done
-[ "$(grep -c '\.[ah] ' "$work/output")" = 2 ] || fail "make all names what is not missing"
+[ "$(grep -c '\.[ah] ' "$work/output")" = 2 ] || fail "make all names a requirement that is not missing"
 ! grep -q . "$LOG" || fail "make all builds although libraries are missing"
 
 # Libraries from another directory.
 mkdir "$work/my libraries"
 cp "$(gcc -print-file-name=liblz4.a)" "$(gcc -print-file-name=libblkid.a)" "$work/my libraries/"
 run_make all STATIC_LIBDIR="$work/my libraries" || fail "make all STATIC_LIBDIR=DIRECTORY does not work"
-[ "$(grep -cF "[-Xlinker][-L$work/my libraries]" "$LOG")" = 2 ] || fail "the linker is not told of STATIC_LIBDIR"
+[ "$(grep -cF "[-Xlinker][-L$work/my libraries]" "$LOG")" = 2 ] || fail "the linker does not get STATIC_LIBDIR"
 
-# Installing: nothing is built that is there already, modes do not depend on the umask, and the installed mkinitramfs.sh works.
+# Installing: make builds no existing product, modes do not depend on the umask, and the installed mkinitramfs.sh works.
 : >"$LOG"
 root="$work/root dir"
 (umask 077 && run_make install DESTDIR="$root") || fail "make install does not work"
-! grep -q . "$LOG" || fail "make install builds what is there already, or calls a package manager"
+! grep -q . "$LOG" || fail "make install builds existing products, or calls a package manager"
 {
     printf 'f 755 usr/%s\n' sbin/torpor lib/torpor/init lib/torpor/mkinitramfs.sh
     printf 'f 644 usr/%s\n' lib/torpor/rootfs.gz share/man/man8/torpor.8 \
         share/doc/torpor/LICENSE share/doc/torpor/NOTICE share/doc/torpor/README.md share/doc/torpor/CHANGES.md
     (cd "$copy" && find initramfs -type f -printf 'f 644 usr/lib/torpor/%p\n' -o -type d -printf 'd 755 usr/lib/torpor/%p\n')
-    (cd "$copy" && find docs -type f -printf 'f 644 usr/share/doc/torpor/%p\n' -o -type d -printf 'd 755 usr/share/doc/torpor/%p\n')
+    (cd "$copy" && find docs -type f -printf 'f 644 usr/share/doc/torpor/%p\n' \
+        -o -type d -printf 'd 755 usr/share/doc/torpor/%p\n')
     printf 'd 755 usr%s\n' '' /sbin /lib /lib/torpor /share /share/man /share/man/man8 /share/doc /share/doc/torpor
 } | sort >"$work/expected"
 find "$root" -mindepth 1 -printf '%y %m %P\n' | sort >"$work/found"
-diff -u "$work/expected" "$work/found" >"$work/output" || fail "make install does not install what it should"
+diff -u "$work/expected" "$work/found" >"$work/output" || fail "make install installs other files than it should"
 grep -q "^\.TH .*\"Torpor $(cat "$copy/VERSION")\"" "$root/usr/share/man/man8/torpor.8" || fail "the manual page has no version"
 cp "$root/usr/lib/torpor/rootfs.gz" "$work/installed.gz"
 "$root/usr/lib/torpor/mkinitramfs.sh" >"$work/output" 2>&1 || fail "the installed mkinitramfs.sh does not work"
-cmp "$work/installed.gz" "$root/usr/lib/torpor/rootfs.gz" || fail "the installed mkinitramfs.sh makes another rootfs.gz"
+cmp "$work/installed.gz" "$root/usr/lib/torpor/rootfs.gz" || fail "the installed mkinitramfs.sh makes a different rootfs.gz"
 
-# Removing: every file and Torpor's own directories, and nothing of somebody else's.
+# Removing: every file and Torpor's own directories, but no foreign file.
 mkdir -p "$root/usr/lib/torpor/mine"
 run_make uninstall DESTDIR="$root" || fail "make uninstall does not work"
 find "$root" -mindepth 1 \( -type f -o -name '*torpor*' -o -name mine \) -printf '%P\n' | sort >"$work/found"
-printf '%s\n' usr/lib/torpor usr/lib/torpor/mine | diff -u - "$work/found" >"$work/output" || fail "make uninstall leaves or removes too much"
+printf '%s\n' usr/lib/torpor usr/lib/torpor/mine | diff -u - "$work/found" >"$work/output" ||
+    fail "make uninstall leaves or removes too much"
 
-# Other places, and what is missing is built.
+# Other directories; make install builds missing products.
 rm -r "$root" "$copy/build"
-run_make install DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin INSTALL='install -p' || fail "make install does not build"
+run_make install DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin INSTALL='install -p' ||
+    fail "make install does not build"
 [ -x "$root/opt/torpor/bin/torpor" ] || fail "make install ignores SBINDIR"
 [ -f "$root/opt/torpor/lib/torpor/rootfs.gz" ] || fail "make install ignores PREFIX"
-run_make uninstall DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin || fail "make uninstall does not work with a PREFIX"
-[ -z "$(find "$root" -type f -o -name torpor -path '*/*/torpor/*/torpor')" ] || fail "make uninstall leaves files below a PREFIX"
+run_make uninstall DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin ||
+    fail "make uninstall does not work with a PREFIX"
+[ -z "$(find "$root" -type f -o -name torpor -path '*/*/torpor/*/torpor')" ] ||
+    fail "make uninstall leaves files below a PREFIX"
 
 # Only the targets that run or test Torpor install packages.
 for target in demo test unit vm check bench fuzz torture; do

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Checks that VERSION is the only place of the version, and that everything that shows a version shows this one.
+# Checks that no other file than VERSION contains the version, and that all programs and documents show this version.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,8 +10,9 @@ fail() {
 }
 
 version=$(cat VERSION)
-echo "$version" | grep -qxE '(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}' || fail "VERSION has \"$version\", which is not MAJOR.MINOR.PATCH"
-[ "$(wc -c <VERSION)" -eq $((${#version} + 1)) ] || fail "VERSION must be one line and nothing else"
+echo "$version" | grep -qxE '(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}' ||
+    fail "VERSION has \"$version\", which is not MAJOR.MINOR.PATCH"
+[ "$(wc -c <VERSION)" -eq $((${#version} + 1)) ] || fail "VERSION must have exactly one line"
 
 # The newest entry: "## [1.2.3] - 2026-12-31", or "## [Unreleased]" with the sentence "The next release is 1.2.3." below it.
 entry=$(grep -m1 '^## ' CHANGES.md) || fail "CHANGES.md has no entry"
@@ -24,11 +25,12 @@ case $entry in
     *) fail "CHANGES.md: the newest entry is \"$entry\", and VERSION has $version" ;;
 esac
 
-grep -qE '^\.TH TORPOR 8 "[0-9-]+" "Torpor @VERSION@" ' man/torpor.8 || fail "man/torpor.8: the version in .TH must be @VERSION@"
+grep -qE '^\.TH TORPOR 8 "[0-9-]+" "Torpor @VERSION@" ' man/torpor.8 ||
+    fail "man/torpor.8: the version in .TH must be @VERSION@"
 for file in $(find Sources man -type f) Makefile Package.swift mkinitramfs.sh; do
-    ! grep -nF "\"$version\"" "$file" || fail "$file: the version is in it; take it from VERSION"
+    ! grep -nF "\"$version\"" "$file" || fail "$file: it contains the version; take it from VERSION"
 done
 
 [ "$(build/torpor --version)" = "$version" ] || fail "build/torpor --version prints $(build/torpor --version); call make"
-grep -qaF "$version" build/init || fail "build/init does not have the version; call make"
+grep -qaF "$version" build/init || fail "build/init does not contain the version; call make"
 echo "VERSION: $version"

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Runs the fuzzer on targets, each from its seeds and what earlier runs found worth keeping.
+# Runs the fuzzer on targets, each from its seeds and from the inputs that earlier runs kept.
 #
 # usage: fuzz.sh FUZZER [TARGET...]
 #
-# Without a target, all that the corpus has. FUZZ_SECONDS is how long each runs, 60 by default. A finding stays in
-# build/fuzz/TARGET; put it into Tests/Fuzz/Corpus/TARGET, where `make test` replays it. Exit status 1 where there was one.
+# Without a target, runs all targets of the corpus, FUZZ_SECONDS each (default: 60). A finding stays in build/fuzz/TARGET; put
+# it into Tests/Fuzz/Corpus/TARGET, where `make test` replays it. The exit status is 1 if there was a finding.
 set -eu
 fuzzer=${1:?usage: fuzz.sh FUZZER [TARGET...]}
 shift

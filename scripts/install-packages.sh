@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs those of the named Debian packages that are missing, with apt-get.
+# Installs missing Debian packages with apt-get.
 #
 # usage: install-packages.sh PACKAGE...
 #
-# A package that this Debian has only in its backports is taken from there, from the mirror that apt already uses. Without
-# dpkg, nothing is installed: whoever calls this needs the same programs from the distribution's own packages.
+# Takes a package that this Debian has only in its backports from there, from the mirror that apt already uses. Without dpkg,
+# it installs nothing: install the same programs from the packages of your distribution.
 set -eu
 
 command -v dpkg-query >/dev/null || {
-    echo "install-packages.sh: there is no dpkg here, so install the counterparts of these Debian packages yourself: $*" >&2
+    echo "install-packages.sh: there is no dpkg; install the equivalents of these Debian packages yourself: $*" >&2
     exit 0
 }
 
@@ -21,7 +21,7 @@ done
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null || {
-    echo "install-packages.sh: these packages are missing, and there is no apt-get to install them:$missing" >&2
+    echo "install-packages.sh: there is no apt-get to install these missing packages:$missing" >&2
     exit 1
 }
 as_root=
@@ -31,13 +31,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 options=
 
-# Whether apt knows a package. The files that it reads are the system's, or those that use_backports made.
+# Succeeds if apt knows the package, from the system's files or from those of use_backports.
 has_candidate() {
     # shellcheck disable=SC2086
     apt-cache $options policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
 }
 
-# Lets apt see this release's backports as well, for this run only: neither the system's sources nor its lists change.
+# Makes the backports of this release visible to apt, for this run only: the system's sources and lists do not change.
 use_backports() {
     # shellcheck disable=SC1091
     codename=$(. /etc/os-release && echo "$VERSION_CODENAME")

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Puts a stripped copy of a program in place, unless the same is there already.
+# Installs a stripped copy of a program, unless the same copy exists.
 #
 # usage: install-program.sh [--without-unwind-tables] PROGRAM COPY
 #
-# Where nothing ever unwinds a stack, as in /init, the tables for that are zeros in the copy: they are a sixteenth of
-# rootfs.gz otherwise.
+# --without-unwind-tables fills the tables for unwinding a stack with zeros. /init never unwinds, and the tables would be a
+# sixteenth of rootfs.gz.
 set -eu
 keeps_tables=yes
 if [ "$1" = --without-unwind-tables ]; then

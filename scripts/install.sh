@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what make has built, or removes what was installed. The Makefile calls it.
+# Installs the products of make, or removes the installed files. The Makefile calls it.
 #
 # usage: SBINDIR=… PKGLIBDIR=… MANDIR=… DOCDIR=… [DESTDIR=…] [INSTALL=…] install.sh install|uninstall
 set -eu
@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sed "s/@VERSION@/$version/" man/torpor.8 >"$work/torpor.8"
 
-# Each file that is installed: its mode, where it is now, and where it goes.
+# Each file to install: its mode and its source, a tab, and its destination.
 files() {
     cat <<LIST
 755 build/torpor	$SBINDIR/torpor
@@ -34,13 +34,13 @@ files >"$work/files"
 case ${1-} in
     install)
         while IFS=$tab read -r from to; do
-            # -D makes the directories with mode 755, whatever the umask is.
+            # -D makes the directories with mode 755, independent of the umask.
             # shellcheck disable=SC2086 # INSTALL is a command with its options.
             ${INSTALL:-install} -D -m "${from%% *}" "${from#* }" "$destdir$to"
         done <"$work/files"
         ;;
     uninstall)
-        # A file that somebody else put into Torpor's directories stays, and so does its directory.
+        # A foreign file in Torpor's directories stays, and so does its directory.
         while IFS=$tab read -r from to; do
             rm -f "$destdir$to"
             case $to in
