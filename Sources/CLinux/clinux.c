@@ -124,7 +124,7 @@ int torpor_signal_ends_or_stops(int number)
 {
 	struct sigaction action;
 
-	/* Those that are ignored unless somebody asks for them (signal(7)), and one that only our own writes cause. */
+	/* Signals that are ignored by default (signal(7)), and SIGPIPE, which only our own writes cause. */
 	if (number == SIGCHLD || number == SIGCONT || number == SIGURG || number == SIGWINCH || number == SIGPIPE)
 		return 0;
 	return sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN;
@@ -231,15 +231,15 @@ int torpor_set_affinity(const void *mask, size_t size)
 
 long torpor_dm_table(unsigned int major, unsigned int minor, char *text, size_t size)
 {
-	const size_t room = 256 * 1024;
-	struct dm_ioctl *request = calloc(1, room);
+	const size_t capacity = 256 * 1024;
+	struct dm_ioctl *request = calloc(1, capacity);
 	long length = -1;
 	int control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 
 	if (!request || control < 0)
 		goto out;
 	request->version[0] = DM_VERSION_MAJOR;
-	request->data_size = room;
+	request->data_size = capacity;
 	request->data_start = sizeof(*request);
 	request->dev = makedev(major, minor);
 	request->flags = DM_STATUS_TABLE_FLAG | DM_SECURE_DATA_FLAG;
@@ -250,7 +250,7 @@ long torpor_dm_table(unsigned int major, unsigned int minor, char *text, size_t 
 		goto out;
 	}
 	length = 0;
-	/* Offsets are of what the kernel has just written, counted from data_start. */
+	/* The kernel wrote these offsets; they count from data_start. */
 	size_t next = 0;
 	for (uint32_t i = 0; i < request->target_count; i++) {
 		struct dm_target_spec *target = (void *)((char *)request + request->data_start + next);
@@ -274,8 +274,8 @@ out:
 		errno = error;
 	}
 	if (request) {
-		/* A table of dm-crypt holds its key. */
-		explicit_bzero(request, room);
+		/* The table of a dm-crypt device may contain its key. */
+		explicit_bzero(request, capacity);
 		free(request);
 	}
 	return length;
@@ -287,7 +287,7 @@ void torpor_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 		registers[0] = registers[1] = registers[2] = registers[3] = 0;
 }
 
-/* CPUs that this process may run on; 0 where the kernel does not tell. */
+/* The number of CPUs on which this process may run; 0 if the kernel reports an error. */
 int torpor_processor_count(void)
 {
 	cpu_set_t set;

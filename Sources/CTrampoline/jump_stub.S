@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Goes back into kernel A. The kernel that jumps here has mapped its own memory and this stub's segment, no more, while
- * kernel A's entry and everything it touches lie above: so the stub brings page tables of its own, an identity map of all
- * of A's memory. CR4.LA57 cannot be changed in 64-bit mode; the stub takes the root that fits it.
+ * Jumps back into kernel A. The kernel that jumps here maps only its own memory and the segment of this stub, but the entry
+ * of kernel A and all memory that it uses are above. So the segment contains page tables, an identity map of all of A's
+ * memory. CR4.LA57 cannot change in 64-bit mode; the stub loads the root with as many levels.
  *
- * The kernel that jumps has put its other CPUs offline, but they still run its code: one that waits in MWAIT is woken when
- * what it watches is written to, and one that was told to halt may not have got there (arch/x86/kernel/smpboot.c,
- * native_play_dead). Kernel A writes over that code first of all. So all of them get an INIT, which they wait in for
- * kernel A to start them (Intel SDM, volume 3, "Issuing Interprocessor Interrupts").
+ * The other CPUs of the jumping kernel are offline, but they still run its code: a CPU that waits in MWAIT wakes up at a
+ * write to the monitored line, and a CPU that is about to halt may not have halted yet (arch/x86/kernel/smpboot.c,
+ * native_play_dead). Kernel A overwrites that code first. So the stub sends an INIT to all other CPUs. They wait in it until
+ * kernel A starts them (Intel SDM, volume 3, "Issuing Interprocessor Interrupts").
  *
- * Kernel A's relocate_kernel reads the word at (%rsp) as the address to call next time; it is 0 here, as that image is
- * unloaded and never called again.
+ * The relocate_kernel of kernel A reads the word at (%rsp) as the address of the next call. It is 0, because A unloads that
+ * image and never calls it again.
  */
 #define MSR_APIC_BASE		0x1b
 #define APIC_BASE_X2APIC	10	/* bit numbers */
@@ -54,7 +54,7 @@ torpor_jump_stub_code:
 	wrmsr
 	jmp	.Lsent
 .Lregisters:
-	/* The page tables map them where they are unless somebody has moved them. */
+	/* The page tables map the registers only at their standard address. */
 	andl	$0xfffff000, %eax
 	movl	$APIC_ADDRESS, %ecx
 	cmpl	%ecx, %eax
@@ -70,7 +70,7 @@ torpor_jump_stub_code:
 	decl	%ecx
 	jnz	.Lpending
 .Lsent:
-	/* It is on its way. */
+	/* Wait until the other CPUs have received the INIT. */
 	movl	$PAUSES, %ecx
 .Larriving:
 	pause

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Runs as the first thing behind kernel A's relocate_kernel (arch/x86/kernel/relocate_kernel_64.S): 64-bit mode,
- * interrupts off, identity-mapped page tables. With a preserved context, the word at (%rsp) is the address at which
- * kernel A goes on when it is called back; without one it is 0.
+ * Runs right after relocate_kernel of kernel A (arch/x86/kernel/relocate_kernel_64.S): in 64-bit mode, with interrupts off
+ * and identity-mapped page tables. With KEXEC_PRESERVE_CONTEXT, the word at (%rsp) is the jump-back entry of kernel A;
+ * without it, the word is 0.
  *
- * Writes that address as 16 digits into kernel B's command line, then enters kernel B by the 64-bit boot protocol
+ * Writes the jump-back entry as 16 digits into kernel B's command line, then enters kernel B by the 64-bit boot protocol
  * (Documentation/arch/x86/boot.rst): %rsi = boot_params, flat segments 0x10 (code) and 0x18 (data).
  */
 	.section .rodata.torpor_load_stub, "a", @progbits
@@ -32,7 +32,7 @@ torpor_load_stub_code:
 	decl	%ecx
 	jnz	.Lnext_digit
 
-	/* The stack of kernel A's control page is behind us: from here on on our own. */
+	/* Leave the stack in kernel A's control page. */
 	movq	.Lstack(%rip), %rsp
 	leaq	.Lgdt(%rip), %rax
 	movq	%rax, .Lgdt_address(%rip)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/* The library as its header alone, with nothing of it but XXH64: rootfs.gz has no room for the rest. */
+/* Only the header of the library, and only XXH64, to keep rootfs.gz small. */
 #define XXH_INLINE_ALL
 #define XXH_NO_XXH3
 #include <string.h>
@@ -8,13 +8,13 @@
 
 #include "CXXHash.h"
 
-/* Within a page, as emulators look up each jump to another one. */
+/* Aligned so that it lies within one page: an emulator looks up each jump to another page. */
 __attribute__((aligned(1024))) uint64_t torpor_xxh64(const void *bytes, size_t count, uint64_t seed)
 {
 	return XXH64(bytes, count, seed);
 }
 
-_Static_assert(sizeof(struct torpor_xxh64_state) == sizeof(XXH64_state_t), "the state has another size");
+_Static_assert(sizeof(struct torpor_xxh64_state) == sizeof(XXH64_state_t), "the state has a different size");
 
 struct torpor_xxh64_state torpor_xxh64_begin(uint64_t seed)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* ZSTD_estimateCCtxSize_usingCParams is declared for static linking only, which /init and torpor do. */
+/* The header declares ZSTD_estimateCCtxSize_usingCParams only for static linking; /init and torpor link statically. */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #include <zstd_errors.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The C library as Swift cannot take it by itself. Every function here is one that the importer leaves out: a variadic
- * function, a macro, or a system call without a wrapper. Everything else comes from the headers unchanged.
+ * The parts of the C library that Swift cannot import: variadic functions, macros, and system calls without a wrapper.
+ * Swift imports everything else from the headers below.
  */
 #ifndef CLINUX_H
 #define CLINUX_H
@@ -37,17 +37,17 @@ int torpor_errno(void);
 /* open(2) is variadic. */
 int torpor_open(const char *path, int flags, mode_t mode);
 
-/* mount(2) takes its flags as an enumeration that the importer types apart from unsigned long. */
+/* The flags of mount(2) are an enumeration. The importer gives it a type of its own, not unsigned long. */
 int torpor_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
 
-/* <sys/mount.h> is left out for its names. */
+/* <sys/mount.h> is not included here, so that Swift does not import its names. */
 int torpor_unmount(const char *target);
 
 /* ioctl(2) is variadic, and its request numbers are macros with arguments. Sizes are in bytes. */
 int torpor_block_size(int fd, uint64_t *bytes);
 int torpor_logical_sector_size(int fd, int *bytes);
 int torpor_flush_buffers(int fd);
-/* Forget what a range of a block device holds, or of a file in its place; make it zeros. Ranges are in bytes. */
+/* Discard a range of a block device (or punch a hole into a file), or fill it with zeros. Ranges are in bytes. */
 int torpor_discard(int fd, uint64_t start, uint64_t length);
 int torpor_zero_out(int fd, uint64_t start, uint64_t length);
 int torpor_punch_hole(int fd, uint64_t start, uint64_t length);
@@ -56,16 +56,16 @@ int torpor_watchdog_timeout(int fd, int *seconds);
 int torpor_watchdog_get_timeout(int fd, int *seconds);
 int torpor_watchdog_enable(int fd, int on);
 
-/* flock(2) has the name of a structure: LOCK_EX | LOCK_NB. */
+/* flock(2) with LOCK_EX | LOCK_NB; there is a structure of the same name. */
 int torpor_lock(int fd);
 
-/* getrlimit(2) takes an enumeration in C++ only. Soft limits in bytes; UINT64_MAX for none. */
+/* The resources of getrlimit(2) are an enumeration. Soft limits in bytes; UINT64_MAX if there is none. */
 uint64_t torpor_address_space_limit(void);
 uint64_t torpor_data_limit(void);
 uint64_t torpor_file_size_limit(void);
 uint64_t torpor_locked_memory_limit(void);
 
-/* Whether a signal that came ends or stops this program, or it handles it; SIG_IGN is a cast. */
+/* 1 if a signal would end or stop this program, or if the program handles it; SIG_IGN is a cast. */
 int torpor_signal_ends_or_stops(int number);
 
 /* kexec_load(2) has no wrapper. */
@@ -74,7 +74,7 @@ long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_s
 /* LINUX_REBOOT_CMD_KEXEC is not in <sys/reboot.h>. */
 int torpor_reboot_kexec(void);
 
-/* An illegal instruction, which the compiler must not take for the end of what can happen. */
+/* Executes an illegal instruction. In C, so that the Swift compiler does not remove the code after the call. */
 void torpor_trap(void);
 
 /* The macros of wait(2). */
@@ -87,29 +87,29 @@ unsigned int torpor_major(dev_t device);
 unsigned int torpor_minor(dev_t device);
 int torpor_is_block_device(mode_t mode);
 
-/* These need _GNU_SOURCE, which would change structures of headers that Swift has modules of. */
+/* These need _GNU_SOURCE, which would change structures in headers that Swift imports as modules. */
 int torpor_open_direct_flag(void);
 int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
-/* Closes all descriptors from 3 on but `fd`, which is one of them (close_range(2)). */
+/* Closes all descriptors from 3 on except `fd`, which must be at least 3 (close_range(2)). */
 void torpor_close_all_but(int fd);
 /*
- * statx(2) without asking a server: the number of the block device at a path, and of the file system that a path is on.
- * They return 0 if there is none.
+ * statx(2) without a request to a server: the number of the block device at a path, and the number of the file system
+ * below a path. Both return 0 if there is none.
  */
 int torpor_block_device(const char *path, uint32_t *major, uint32_t *minor);
 int torpor_file_system(const char *path, uint32_t *major, uint32_t *minor);
-/* The CPUs that this thread may run on, a bit for each: into `mask`, and from it. Returns 0, or -1. */
+/* Gets and sets the CPUs on which this thread may run; `mask` has a bit for each. `size` is in bytes. Return 0, or -1. */
 int torpor_get_affinity(void *mask, size_t size);
 int torpor_set_affinity(const void *mask, size_t size);
 
 /*
- * The table of a device-mapper device, a line for each target, "START LENGTH TYPE PARAMETERS", in sectors of 512 bytes
- * (DM_TABLE_STATUS). Returns the text's length, or -1.
+ * Writes the table of a device-mapper device into `text`, a line for each target: "START LENGTH TYPE PARAMETERS", in
+ * sectors of 512 bytes (DM_TABLE_STATUS). Returns the length of the text, or -1.
  */
 long torpor_dm_table(unsigned int major, unsigned int minor, char *text, size_t size);
 
-/* CPUID is an instruction; zeros where the processor has no such leaf. */
+/* CPUID is an instruction. All registers are 0 if the processor has no such leaf. */
 void torpor_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
 
 /* MAP_FAILED is a cast. */

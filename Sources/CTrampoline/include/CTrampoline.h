@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The two pieces of code that run between kernels: position-independent bytes that are copied into kexec segments. Each
- * ends with its parameters, little-endian 64-bit words that the loader fills in.
+ * The two stubs that run between kernels: position-independent code, which the loader copies into kexec segments. Each stub
+ * ends with its parameters, little-endian 64-bit words, which the loader fills in.
  */
 #ifndef CTRAMPOLINE_H
 #define CTRAMPOLINE_H
@@ -16,14 +16,14 @@ struct torpor_stub {
 };
 
 /*
- * The load stub, kernel B's first instruction. Parameters: physical addresses of the 16 hexadecimal digits on the command
- * line that take the jump-back entry, of boot_params, of the kernel's 64-bit entry, and of the stack's top.
+ * The load stub enters kernel B. Parameters: the physical addresses of the 16 hexadecimal digits for the jump-back entry on
+ * the command line, of boot_params, of the kernel's 64-bit entry, and of the top of the stack.
  */
 struct torpor_stub torpor_load_stub(void);
 
 /*
- * The jump stub, which goes back into kernel A. Parameters: physical addresses of the root of the page tables with 4 and
- * with 5 levels, of a word for the stack, and of the jump-back entry.
+ * The jump stub jumps back into kernel A. Parameters: the physical addresses of the root of the page tables with 4 levels, of
+ * the root with 5 levels, of a word for the stack, and of the jump-back entry.
  */
 struct torpor_stub torpor_jump_stub(void);
 

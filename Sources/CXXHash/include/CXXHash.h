@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* XXH64, as libxxhash has it. */
+/* XXH64 of libxxhash. */
 uint64_t torpor_xxh64(const void *bytes, size_t count, uint64_t seed);
 
-/* XXH64 of bytes that come in pieces: the library's state, whose fields are its own. */
+/* XXH64 of data in pieces: the state of the library, as opaque words. */
 struct torpor_xxh64_state {
 	uint64_t words[11];
 };
