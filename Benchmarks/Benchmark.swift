@@ -3,13 +3,13 @@ import Foundation
 import Machines
 import MemoryImage
 
-/// `make bench`: Torpor and the kernel's own hibernation side by side, in the same machine with the same memory; its
-/// pipeline beside other programs; and how it grows.
+/// `make bench`: compares Torpor with the kernel's own hibernation, in the same machine with the same memory; compares the
+/// pipeline with other programs; measures the growth with the memory; profiles the CPUs.
 ///
 /// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile machine`. TORPOR_BENCH_PAIRS is the number of
-/// pairs of each comparison. TORPOR_BENCH_QUICK leaves out of the machines all but the two that the targets are about.
-/// TORPOR_BENCH_CODEC is what Torpor compresses with there, where it is not the standard; TORPOR_BENCH_CPU is what is added
-/// to QEMU's CPU model `max` for both, such as `erms=off`.
+/// pairs of each comparison. TORPOR_BENCH_QUICK skips all machines except the two of the targets. TORPOR_BENCH_CODEC is
+/// Torpor's codec in the machines, if not the default. TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both
+/// sides, such as `erms=off`.
 @main
 struct Benchmark {
     private enum Part: String, CaseIterable { case pipeline, growth, profile, machine }
@@ -24,7 +24,7 @@ struct Benchmark {
     private static func run() throws {
         let environment = ProcessInfo.processInfo.environment
         let pairs = Int(environment["TORPOR_BENCH_PAIRS"] ?? "5") ?? 0
-        guard pairs > 0 else { throw Machine.Failed(description: "TORPOR_BENCH_PAIRS is no number of pairs") }
+        guard pairs > 0 else { throw Machine.Failed(description: "TORPOR_BENCH_PAIRS must be a number of pairs") }
         let isQuick = environment["TORPOR_BENCH_QUICK"] != nil
         let codec = try environment["TORPOR_BENCH_CODEC"].map { try Codec(parsing: $0) } ?? .standard
         let parts =
@@ -37,7 +37,7 @@ struct Benchmark {
             } ?? Part.allCases
         let lab = try Lab("bench")
         let disk = try ContentsDisk(lab)
-        // Written after each step, so that a run that is ended early has a report too.
+        // Written after each step, so that an interrupted run has a report as well.
         var report = ReportWriter(folder: Products.folder.appending(path: "bench"))
 
         for part in Part.allCases where parts.contains(part) {
@@ -46,19 +46,19 @@ struct Benchmark {
                 let pipeline = try PipelineBenchmark(GuestCore(lab, .mixed, from: disk, mebibytes: 1024))
                 defer { pipeline.removeFiles() }
                 report.pipelineByteCount = pipeline.byteCount
-                report.pipeline = try pipeline.run(times: pairs) { tell($0) }
+                report.pipeline = try pipeline.run(times: pairs) { log($0) }
                 try report.write()
             case .growth:
                 let benchmark = GrowthBenchmark(lab: lab, contents: disk)
                 for mebibytes in [512, 1024, 2048, 4096, 8192] {
                     let row = try benchmark.run(mebibytes: mebibytes)
-                    tell("bench: \(mebibytes) MiB: saved in \(row.saveSeconds) s, restored in \(row.restoreSeconds) s")
+                    log("bench: \(mebibytes) MiB: saved in \(row.saveSeconds) s, restored in \(row.restoreSeconds) s")
                     report.growth.append(row)
                     try report.write()
                 }
             case .profile:
                 guard FileManager.default.fileExists(atPath: Products.symbols.path) else {
-                    tell("bench: no profile: there is no symbol table for the kernel that TORPOR_TEST_KERNEL names")
+                    log("bench: no profile: the kernel that TORPOR_TEST_KERNEL names has no symbol table")
                     continue
                 }
                 report.profile = try ProfileBenchmark(lab: lab, contents: disk, codec: codec).run()
@@ -74,7 +74,7 @@ struct Benchmark {
         }
     }
 
-    /// A machine, and what it is hibernated with beside Torpor.
+    /// A machine, and the hibernations to compare Torpor with.
     private struct Guest {
         var mebibytes: Int
         var contents: Contents
@@ -95,7 +95,7 @@ struct Benchmark {
         }
     }
 
-    /// Runs Torpor and its peers in turn; each of Torpor's runs is paired with the run of each peer that follows it.
+    /// Runs Torpor and its peers in turn. Each run of Torpor makes a pair with the next run of each peer.
     private static func compare(
         _ guest: Guest, _ benchmark: MachineBenchmark, pairs: Int
     ) throws -> [Comparison] {
@@ -109,7 +109,7 @@ struct Benchmark {
             }
         }
         for comparison in comparisons {
-            tell(
+            log(
                 String(
                     format: "bench: %d MiB, %@, against %@: power-off %.2f, resume %.2f, disk %.2f",
                     comparison.mebibytes, comparison.contents.rawValue, comparison.peer.rawValue,
@@ -118,5 +118,5 @@ struct Benchmark {
         return comparisons
     }
 
-    private static func tell(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+    private static func log(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 }

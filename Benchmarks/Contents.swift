@@ -2,24 +2,24 @@
 import Foundation
 import Machines
 
-/// What is in the guest's memory when it hibernates.
+/// The contents of the guest's memory when it hibernates.
 enum Contents: String, CaseIterable, Codable {
     case idle
     /// 50 MiB of random data and 250 MiB of text and programs.
     case mixed = "300M-mixed"
-    /// Half of the memory, an eighth of it random.
+    /// Half of the memory; an eighth of that is random.
     case half = "half-in-use"
-    /// A GiB, an eighth of it random: a quarter of 4 GiB.
+    /// 1 GiB, an eighth of it random; a quarter of 4 GiB.
     case gibibyte = "1G-in-use"
     /// 300 MiB of random data.
     case incompressible = "300M-random"
 
-    /// Those that are measured with as much memory, in mebibytes.
+    /// The contents to measure with this much memory, in mebibytes.
     static func cases(memory: Int) -> [Contents] {
         allCases.filter { $0 != .gibibyte || memory >= 4096 }
     }
 
-    /// Mebibytes of random data, and of what lies on the disk with contents.
+    /// Mebibytes of random data, and of data from the contents disk.
     func mebibytes(of memory: Int) -> (random: Int, disk: Int) {
         switch self {
         case .idle: (0, 0)
@@ -30,7 +30,7 @@ enum Contents: String, CaseIterable, Codable {
         }
     }
 
-    /// The part of a guest's script that fills memory, from /dev/vdb.
+    /// The part of a guest's script that fills memory; the contents disk is /dev/vdb.
     func script(memory: Int) -> String {
         let size = mebibytes(of: memory)
         return """
@@ -40,7 +40,7 @@ enum Contents: String, CaseIterable, Codable {
             """ + Self.fillFromDisk
     }
 
-    /// Fills memory with `$left` MiB from the disk.
+    /// Fills memory with `$left` MiB from the contents disk.
     static let fillFromDisk = """
         while [ $left -gt 0 ]; do
             part=$((left < \(ContentsDisk.mebibytes) ? left : \(ContentsDisk.mebibytes)))
@@ -51,7 +51,7 @@ enum Contents: String, CaseIterable, Codable {
         """
 }
 
-/// A disk with what fills guests' memory: text and programs by turns, the same in every run on one machine.
+/// A disk with data to fill guests' memory: text and programs in turn, the same in every run on one machine.
 struct ContentsDisk {
     static let mebibytes = 128
     let image: URL
@@ -68,7 +68,7 @@ struct ContentsDisk {
         try contents.write(to: image)
     }
 
-    /// Text of this machine: headers, scripts and what packages say of themselves.
+    /// Text of this machine: headers, scripts and the copyright files of packages.
     private static func text(_ size: Int) throws -> Data {
         let suffixes: Set = ["h", "hpp", "py", "pm", "pl", "txt", "modulemap", "swiftinterface"]
         var contents = Data()
@@ -86,7 +86,7 @@ struct ContentsDisk {
         return repeated(contents, size)
     }
 
-    /// The largest programs and libraries of this machine, one behind the other.
+    /// The largest programs and libraries of this machine, one after the other.
     private static func programs(_ size: Int) throws -> Data {
         let folders = ["/usr/bin", "/usr/lib/x86_64-linux-gnu"].map { URL(filePath: $0) }
         var files: [(url: URL, size: Int)] = []
@@ -104,7 +104,7 @@ struct ContentsDisk {
         return repeated(contents, size)
     }
 
-    /// A machine that has little repeats it, farther apart than any compressor here looks.
+    /// Repeats the data if the machine has too little. The copies are farther apart than the window of any compressor here.
     private static func repeated(_ contents: Data, _ size: Int) -> Data {
         var contents = contents
         while contents.count < size { contents.append(contents) }

@@ -2,20 +2,20 @@
 import Foundation
 import Machines
 
-/// How a save and a resume grow with the memory, half of which is in use.
+/// Measures saves and resumes with growing memory, half of which is in use.
 struct GrowthBenchmark {
     let lab: Lab
     let contents: ContentsDisk
 
-    /// What one size took.
+    /// The results for one size.
     struct Row: Codable {
         var mebibytes: Int
-        /// Pages of the whole memory, and of those that were stored.
+        /// All pages of memory, and the stored pages among them.
         var pages = 0
         var dataPages = 0
         var saveSeconds = 0.0
         var restoreSeconds = 0.0
-        /// The most memory that /init had at once in kernel B and in kernel C, in mebibytes.
+        /// Peak memory of /init in kernel B and in kernel C, in mebibytes.
         var savePeak = 0.0
         var restorePeak = 0.0
     }
@@ -28,11 +28,11 @@ struct GrowthBenchmark {
         let restoreMilliseconds: Int
     }
 
-    /// How often each size is run. The kernel counts a process's memory per CPU, and tells it to half a mebibyte only
-    /// (include/linux/mm.h, `get_mm_counter`), so one run says little about a tenth.
+    /// Runs of each size. The kernel counts the memory of a process per CPU and reports it with a precision of half a
+    /// mebibyte (include/linux/mm.h, `get_mm_counter`), so one run says little about tenths.
     static let times = 3
 
-    /// Medians of some runs.
+    /// Returns the medians of the runs.
     func run(mebibytes memory: Int) throws -> Row {
         let runs = try (0..<Self.times).map { _ in try runOnce(mebibytes: memory) }
         var row = runs[0]
@@ -51,7 +51,8 @@ struct GrowthBenchmark {
             "a", disks: [disk, contents.image],
             fill + """
                 expect format torpor format /dev/vda
-                hibernate --json --backup-end \(MachineBenchmark.backupEnd) --append torpor.debug >/tmp/report || fail "torpor hibernate: $(cat /tmp/report)"
+                hibernate --json --backup-end \(MachineBenchmark.backupEnd) --append torpor.debug >/tmp/report ||
+                    fail "torpor hibernate: $(cat /tmp/report)"
                 say "report $(cat /tmp/report | tr -d '\\n')"
                 """)
         a.memory = "\(memory)M"
@@ -69,7 +70,7 @@ struct GrowthBenchmark {
             restoreSeconds: Double(report.restoreMilliseconds) / 1000, savePeak: savePeak, restorePeak: restorePeak)
     }
 
-    /// What the console says of /init's memory.
+    /// The peak memory of /init on the console, in mebibytes.
     private func peak(_ result: Machine.Result) -> Double? {
         result.console.firstMatch(of: /torpor: peak memory ([0-9.]+) MiB/).flatMap { Double($0.1) }
     }

@@ -7,9 +7,9 @@ import Machines
 import MemoryImage
 import PhysicalMemory
 
-/// The memory of a real guest, as an ELF core that QEMU's `dump-guest-memory` wrote, and in this process's memory.
+/// The memory of a real guest: an ELF core from QEMU's `dump-guest-memory`, and a copy in the memory of this process.
 final class GuestCore {
-    /// Pages that follow each other in the guest's physical memory and here.
+    /// Pages that are contiguous in the guest's physical memory and in this process.
     struct Segment: Sendable {
         var firstFrame: UInt64
         nonisolated(unsafe) var bytes: UnsafeRawBufferPointer
@@ -20,12 +20,12 @@ final class GuestCore {
     private let memory: Mapping
     /// Bytes of all pages.
     let byteCount: Int
-    /// Bytes of the pages that are not zero.
+    /// Bytes of the non-zero pages.
     let dataByteCount: Int
 
-    /// Runs a guest until its memory has these contents, and dumps it.
+    /// Runs a guest until its memory has these contents, and dumps the memory.
     init(_ lab: Lab, _ contents: Contents, from disk: ContentsDisk, mebibytes: Int) throws {
-        // In memory, so that no disk is measured.
+        // In memory, so that the benchmark measures no disk.
         file = URL(filePath: "/dev/shm/torpor-bench.core")
         var guest = try lab.kernelA(
             "core", disks: [try lab.disk("none", 1 << 20), disk.image],
@@ -39,7 +39,7 @@ final class GuestCore {
         let header = try Self.read(core, count: CoreReader.headerByteCount, at: 0)
         let table = try CoreReader(
             table: try Self.read(core, count: try CoreReader.tableByteCount(header: header), at: 0))
-        // The firmware's memory is in the dump too.
+        // The dump also contains the firmware's memory.
         let ranges = table.segments.filter { $0.addresses.byteCount >= 1 << 20 }
         let memory = try Mapping(anonymous: ranges.reduce(0) { $0 + Int($1.addresses.byteCount) })
         var segments: [Segment] = []
@@ -64,9 +64,9 @@ final class GuestCore {
 
     deinit { try? FileManager.default.removeItem(at: file) }
 
-    /// Puts the program headers behind the ELF header, where makedumpfile looks for them whatever the header says
-    /// (elf_info.c, `get_elf64_phdr`); QEMU has section headers there, which nobody needs, and tells a wrong size of the
-    /// header (dump/dump.c).
+    /// Moves the program headers directly after the ELF header, because makedumpfile expects them there and ignores the
+    /// offset in the header (elf_info.c, `get_elf64_phdr`). QEMU has unused section headers there, and writes a wrong size
+    /// of the header (dump/dump.c).
     private static func moveProgramHeaders(of file: URL) throws {
         let handle = try FileHandle(forUpdating: file)
         var header = Array(try handle.read(upToCount: CoreReader.headerByteCount) ?? Data())
@@ -83,7 +83,7 @@ final class GuestCore {
         try handle.close()
     }
 
-    /// Writes the pages that are not zero, one behind the other.
+    /// Writes the non-zero pages, one after the other.
     func writeData(to file: URL) throws {
         try Data().write(to: file)
         let handle = try FileHandle(forWritingTo: file)
@@ -103,8 +103,8 @@ final class GuestCore {
         try handle.close()
     }
 
-    /// Windows as kernel B takes them.
-    var windows: [Segment] {
+    /// The segments in pieces of 16 MiB, the save ranges of kernel B.
+    var saveRanges: [Segment] {
         let size = 16 << 20
         return segments.flatMap { segment in
             stride(from: 0, to: segment.bytes.count, by: size).map { start in

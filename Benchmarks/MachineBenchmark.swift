@@ -10,27 +10,27 @@ enum Hibernator: String, CaseIterable, Codable {
     case kernelLZ4 = "kernel-lz4"
 }
 
-/// What one run took.
+/// The results of one run.
 struct Sample: Codable {
     /// Seconds from the command in the guest to power-off.
     var save: Double
-    /// Seconds from power-on until the guest's process runs.
+    /// Seconds from power-on until the guest's process runs again.
     var resume: Double
-    /// Bytes of the disk that were written.
+    /// Bytes of the disk image that are allocated after the save.
     var stored: Double
 }
 
-/// Hibernates and resumes one guest in one way.
+/// Hibernates and resumes a guest in one way.
 struct MachineBenchmark {
     let lab: Lab
     let contents: ContentsDisk
-    /// What Torpor compresses with.
+    /// Torpor's codec.
     let codec: Codec
-    /// What is added to the model of the machine's CPUs.
+    /// Features to add to the CPU model of the machine.
     let cpuFeatures: String
 
-    /// N: as much as the small test kernel needs. Kernel A swaps it out and in page by page, which an emulated machine is
-    /// slow at.
+    /// N, as large as the small test kernel needs. Kernel A swaps the memory below N page by page, and an emulated machine is
+    /// slow at that.
     static let backupEnd = "64M"
 
     func run(_ hibernator: Hibernator, _ contents: Contents, mebibytes memory: Int) throws -> Sample {
@@ -48,7 +48,7 @@ struct MachineBenchmark {
         let stored = try allocatedBytes(disk)
         var c = lab.kernelC("c", like: a, backupEnd: Self.backupEnd)
         if hibernator != .torpor {
-            // The kernel resumes before it looks at the initrd, so the small one does for it as well.
+            // The kernel resumes before it unpacks the initrd, so any small initrd will do.
             c.commandLine = a.commandLine.replacing("noresume", with: "quiet resume=/dev/vda")
         }
         let resumed = try lab.run(c)
@@ -73,7 +73,7 @@ struct MachineBenchmark {
             mkswap /dev/vda >/dev/null 2>&1
             swapon /dev/vda
             echo shutdown >/sys/power/disk
-            # The image may take what it needs.
+            # No limit for the size of the image.
             echo $(($(awk '/MemTotal/ { print $2 }' /proc/meminfo) * 1024)) >/sys/power/image_size
             say trigger
             echo disk >/sys/power/state || fail "hibernation"
@@ -93,7 +93,7 @@ struct MachineBenchmark {
 }
 
 extension Machine.Result {
-    /// - Throws: the first failure that the guest told of.
+    /// Throws the first failure that the guest reported.
     func requireNoFailure() throws {
         if let failure = verdicts("FAILED").first { throw Machine.Failed(description: failure) }
     }

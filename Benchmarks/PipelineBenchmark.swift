@@ -5,19 +5,19 @@ import Linux
 import Machines
 import MemoryImage
 
-/// A real guest's memory, packed and unpacked on this machine's CPUs without a guest: by Torpor, by makedumpfile, by
-/// the programs of zstd and lz4, and by cp.
+/// Packs and unpacks the memory of a real guest on this machine's CPUs, without a guest: with Torpor, makedumpfile, the
+/// programs zstd and lz4, and cp.
 struct PipelineBenchmark {
-    /// One way of packing, and what it took; times in seconds.
+    /// The results of one way of packing; times in seconds.
     struct Row: Codable {
         var name: String
         var packSeconds: [Double] = []
-        /// Empty where there is no way back.
+        /// Empty if the program cannot unpack.
         var unpackSeconds: [Double] = []
         var storedBytes = 0
     }
 
-    /// Where files are kept in memory, so that no disk is measured.
+    /// A folder in memory, so that the benchmark measures no disk.
     private static let folder = URL(filePath: "/dev/shm")
     private let core: GuestCore
     private let packed = folder.appending(path: "torpor-bench.img")
@@ -30,16 +30,16 @@ struct PipelineBenchmark {
         .zstd(level: 6), .xz(level: 0),
     ]
     private static let zstdLevels = ["-1", "-3", "--fast=3", "--fast=7"]
-    /// Its threads end while it does: where glibc's pthread_exit(3) has to load libgcc_s at that moment, it now and then
-    /// cannot, and ends the program.
+    /// The threads of makedumpfile end while the program ends. If pthread_exit(3) of glibc must load libgcc_s at that moment,
+    /// it sometimes fails and aborts the program. So the library is preloaded.
     private static let makedumpfile = ["/usr/bin/env", "LD_PRELOAD=libgcc_s.so.1", "/usr/bin/makedumpfile"]
-    /// makedumpfile's options for what Debian builds it with: nothing, LZO, zlib; on one thread and on all.
+    /// Options for the compressions of Debian's makedumpfile: none, LZO, zlib; with one thread and with all.
     private static let dumpOptions: [[String]] = {
         let threads = ["--num-threads", "\(ProcessInfo.processInfo.activeProcessorCount)"]
         return [[], ["-l"], ["-c"]].flatMap { [$0, $0 + threads] }
     }()
 
-    /// Bytes of the pages that are not zero: what MB/s are counted in.
+    /// Bytes of the non-zero pages, which the MB/s count.
     var byteCount: Int { core.dataByteCount }
 
     init(_ core: GuestCore) throws {
@@ -51,8 +51,8 @@ struct PipelineBenchmark {
         for file in [packed, raw, other, unpacked] { try? FileManager.default.removeItem(at: file) }
     }
 
-    /// Runs all ways in turn, as often as told; a slow one once.
-    func run(times: Int, _ tell: (String) -> Void) throws -> [Row] {
+    /// Runs all ways in turn, `times` times; a slow one once.
+    func run(times: Int, _ log: (String) -> Void) throws -> [Row] {
         let ways = ways
         var rows = ways.map { Row(name: $0.name) }
         for _ in 0..<times {
@@ -65,7 +65,7 @@ struct PipelineBenchmark {
                 rows[number].storedBytes = result.stored
             }
         }
-        for row in rows { tell("bench: \(row.name): \(describe(row))") }
+        for row in rows { log("bench: \(row.name): \(describe(row))") }
         return rows
     }
 
@@ -140,11 +140,11 @@ struct PipelineBenchmark {
         let workerCount = availableProcessorCount() * 2
         let pack = try seconds {
             let writer = try ImageWriter(partition, imageUUID: .zero, codec: codec)
-            let windows = WorkQueue(core.windows)
+            let ranges = WorkQueue(core.saveRanges)
             try Workers(count: workerCount).run { () throws(Failure) in
                 let builder = try writer.makeChunkBuilder()
-                while let window = windows.take() {
-                    try builder.addPages(firstFrame: window.firstFrame, window.bytes) { _, _ in true }
+                while let range = ranges.take() {
+                    try builder.addPages(firstFrame: range.firstFrame, range.bytes) { _, _ in true }
                 }
                 try builder.flush()
             }
@@ -161,7 +161,7 @@ struct PipelineBenchmark {
             }
         }
         guard memory.holdsTheSame(as: core) else {
-            throw Machine.Failed(description: "\(codec): other pages came out than went in")
+            throw Machine.Failed(description: "\(codec): the unpacked pages differ from the packed ones")
         }
         return (pack, unpack, Int(partition.superblock.counts.storedBytes - Superblock.dataOffset))
     }
@@ -173,8 +173,8 @@ struct PipelineBenchmark {
     }
 }
 
-/// Memory that pages are unpacked into, each at its physical address. It is there before, and not zero, as memory may be
-/// after power-on, where the guest's was not zero; elsewhere it is as untouched.
+/// Memory into which pages are unpacked, each at its physical address. Pages that were not zero in the guest are allocated
+/// and not zero before, as memory may be after power-on; the other pages are untouched.
 private struct Destination: ~Copyable {
     private let memory: Mapping
     let sink: Sink

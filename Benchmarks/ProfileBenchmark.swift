@@ -3,7 +3,7 @@ import Foundation
 import Machines
 import MemoryImage
 
-/// Where the CPUs are while kernel B saves and kernel C restores the pages of a guest of 1 GiB with 300 MiB mixed.
+/// Profiles the CPUs while kernel B saves and kernel C restores the pages of a guest with 1 GiB and 300 MiB mixed.
 struct ProfileBenchmark {
     let lab: Lab
     let contents: ContentsDisk
@@ -16,9 +16,9 @@ struct ProfileBenchmark {
         var share: Double
     }
 
-    /// Functions with less are not told apart.
+    /// Functions with a smaller share are added up.
     private static let leastShare = 0.02
-    /// Where kernel addresses begin; arch/x86/include/asm/page_64_types.h, `__START_KERNEL_map`.
+    /// The first address of the kernel's code; arch/x86/include/asm/page_64_types.h, `__START_KERNEL_map`.
     private static let kernelStart: UInt64 = 0xffff_ffff_8000_0000
 
     func run() throws -> [Row] {
@@ -27,11 +27,12 @@ struct ProfileBenchmark {
             "a", disks: [try lab.disk("disk", UInt64(memory) << 21), contents.image],
             Contents.mixed.script(memory: memory) + """
                 expect format torpor format /dev/vda
-                hibernate --backup-end \(MachineBenchmark.backupEnd) --codec \(codec) --append torpor.debug >/tmp/report || fail "torpor hibernate"
+                hibernate --backup-end \(MachineBenchmark.backupEnd) --codec \(codec) --append torpor.debug >/tmp/report ||
+                    fail "torpor hibernate"
                 """)
         a.memory = "\(memory)M"
         let saving = try sampled(a, "kernel B: pages", from: "torpor: begin: ")
-        // Kernel B is always loaded without; for kernel C the symbol table would not fit otherwise.
+        // Without nokaslr the symbol table would not fit kernel C. Kernel B always has it.
         let c = lab.kernelC("c", like: a, "nokaslr torpor.debug", backupEnd: MachineBenchmark.backupEnd)
         return saving + (try sampled(c, "kernel C: pages", from: "torpor: attempt: "))
     }
@@ -86,7 +87,7 @@ private struct SymbolTable {
         }.sorted { $0.0 < $1.0 }
     }
 
-    /// The function that an address lies in.
+    /// The name of the function that contains an address.
     func name(of address: UInt64) -> String {
         var (low, high) = (0, symbols.count)
         while low < high {

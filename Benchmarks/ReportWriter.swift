@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// Writes what was measured: tables, numbers, pictures.
+/// Writes the results: tables, numbers, charts.
 struct ReportWriter {
     let folder: URL
     var comparisons: [Comparison] = []
     var pipeline: [PipelineBenchmark.Row] = []
-    /// Bytes of the pages that were packed.
+    /// Bytes of the packed pages.
     var pipelineByteCount = 0
     var growth: [GrowthBenchmark.Row] = []
     var profile: [ProfileBenchmark.Row] = []
@@ -50,9 +50,9 @@ struct ReportWriter {
         var text = """
             # Torpor against the kernel's own hibernation
 
-            The same guest with the same kernel, memory and contents, 2 CPUs by software emulation, hibernated
-            in turn by Torpor and by the kernel. Figures are medians; a ratio is the median of the pairs' ratios, Torpor's
-            figure divided by the kernel's: below 1, Torpor is ahead.
+            One guest, with the same kernel, memory and contents and 2 emulated CPUs, hibernates in turn with Torpor and with
+            the kernel. Figures are medians. A ratio is the median of the ratios of the pairs, Torpor's figure divided by the
+            kernel's: below 1, Torpor is ahead.
 
             | memory | contents | peer | pairs | figure | Torpor | kernel | ratio |
             |---|---|---|---:|---|---:|---:|---:|
@@ -73,14 +73,14 @@ struct ReportWriter {
     }
 
     private var pipelineTable: String {
-        let bytes = Double(pipelineByteCount)
+        let bytes = Double(pipelineByteCount), cpuCount = ProcessInfo.processInfo.activeProcessorCount
         var text = """
             # Packing and unpacking
 
-            A guest of 1 GiB with 300 MiB mixed, dumped by QEMU; MB/s are of its pages that are not zero, \(pipelineByteCount >> 20) MiB,
-            on \(ProcessInfo.processInfo.activeProcessorCount) CPUs of this machine, files in memory. Torpor and makedumpfile take the whole
-            memory, zstd and cp a file of the pages that are not zero. The last two columns are what a save and a resume
-            take together at the disk's speed, where the slower of codec and disk counts.
+            The memory of a guest with 1 GiB and 300 MiB mixed, dumped by QEMU, on \(cpuCount) CPUs of this machine, with
+            files in memory. MB/s count its non-zero pages, \(pipelineByteCount >> 20) MiB. Torpor and makedumpfile take the
+            whole memory, zstd and cp a file of the non-zero pages. The last two columns are the time of a save and a resume
+            together with a disk of that speed; the slower of codec and disk counts.
 
             | | packed | unpacked | size | at 500 MB/s | at 3 GB/s |
             |---|---:|---:|---:|---:|---:|
@@ -105,8 +105,8 @@ struct ReportWriter {
         var text = """
             # Growth
 
-            Guests half of whose memory is in use, 2 CPUs by software emulation, \(GrowthBenchmark.times) runs each. Figures are
-            medians. Peak memory is what /init's process had at once.
+            Guests with half of their memory in use and 2 emulated CPUs, \(GrowthBenchmark.times) runs each. Figures are
+            medians. Peak memory is the most that the process /init had at once.
 
             | memory | pages saved/s | stored pages/s | pages restored/s | peak saving | peak restoring |
             |---|---:|---:|---:|---:|---:|
@@ -123,12 +123,12 @@ struct ReportWriter {
 
     private var profileTable: String {
         var text = """
-            # Where the CPUs are
+            # CPU profile
 
-            Both CPUs of a guest of 1 GiB with 300 MiB mixed, by software emulation, while pages are saved and restored: the
-            program counters that QEMU's monitor tells, some hundred times a second.
+            The two emulated CPUs of a guest with 1 GiB and 300 MiB mixed, during the steps that save and restore pages:
+            program counters from QEMU's monitor, some hundred samples a second.
 
-            | stage | what runs | share |
+            | stage | function | share |
             |---|---|---:|
 
             """

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The middle of the values, or between the two in the middle.
+/// The median: the middle value, or the mean of the two in the middle.
 func median(_ values: [Double]) -> Double {
     guard !values.isEmpty else { return 0 }
     let sorted = values.sorted()
     return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
 }
 
-/// Torpor against a peer, pair by pair: runs that were taken in turn.
+/// Pairs of runs of Torpor and a peer, taken in turn.
 struct Comparison: Codable {
     var mebibytes: Int
     var contents: Contents
