@@ -4,9 +4,9 @@ import Machines
 import Testing
 
 extension MachineTests {
-    /// Each a sentence that says what is wrong and what would help, exit status 1, nothing changed.
-    @Suite(.serialized) struct BadInput {
-        @Test func refusesWhatCannotWork() throws {
+    /// Refusals of invalid input and unsuitable systems: one sentence with the reason and the remedy, exit status 1, no change.
+    @Suite(.serialized) struct BadInputTests {
+        @Test func refusesInvalidArguments() throws {
             let lab = try Lab("bad-input")
             let ext4 = try lab.disk("ext4", 16 << 20)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", ext4.path)
@@ -34,14 +34,15 @@ extension MachineTests {
                 swapon /dev/vdc
                 refuses "swap in use" "it is in use as swap" torpor format --force /dev/vdc
                 swapoff /dev/vdc
-                dmsetup create --noudevsync held --table "0 2048 linear /dev/vda 0" >/tmp/dmsetup 2>&1 || fail "dmsetup: $(cat /tmp/dmsetup)"
+                dmsetup create --noudevsync held --table "0 2048 linear /dev/vda 0" >/tmp/dmsetup 2>&1 ||
+                    fail "dmsetup: $(cat /tmp/dmsetup)"
                 refuses "held" "the block device dm-0 holds it" torpor format /dev/vda
                 dmsetup remove --noudevsync held
                 expect "nothing is changed" md5sum -c /tmp/before
 
                 expect "format" torpor format /dev/vda
                 expect "format the small one" torpor format /dev/vde
-                # An unused hibernation partition holds nothing to lose.
+                # An unused hibernation partition holds no data.
                 expect "formatted again" torpor format /dev/vda
                 md5sum /dev/vd[a-e] >/tmp/before
                 refuses "several" "there are several: /dev/vda, /dev/vde; name one with --device" hibernate
@@ -51,7 +52,7 @@ extension MachineTests {
                 refuses "no kernel" "No such file" hibernate --initrd /boot/rootfs.gz --kernel /boot/none
                 refuses "no bzImage" "it is no bzImage; name one with --kernel" \\
                     hibernate --initrd /boot/rootfs.gz --kernel /bin/busybox
-                # xloadflags without the 64-bit entry
+                # Clears the flag for the 64-bit entry in xloadflags.
                 cp /boot/bzImage /tmp/bzImage32
                 printf '\\0\\0' | dd of=/tmp/bzImage32 bs=1 seek=$((0x236)) conv=notrunc 2>/dev/null
                 refuses "not 64-bit" "it has no 64-bit entry" hibernate --initrd /boot/rootfs.gz --kernel /tmp/bzImage32
@@ -91,7 +92,7 @@ extension MachineTests {
             try lab.run(a).expectDone()
         }
 
-        /// Debian's own kernel cannot come back from a jump.
+        /// Debian's kernel cannot come back from a jump.
         @Test func refusesOnAKernelWithoutKexecJump() throws {
             let lab = try Lab("no-kexec-jump")
             var a = try lab.kernelA("a", disks: [], "hibernate\n")
@@ -103,10 +104,11 @@ extension MachineTests {
                     + "CONFIG_KEXEC_JUMP")
         }
 
-        /// Nor can it as kernel B, which its configuration tells; neither can one that words of the administrator's keep from it.
+        /// As kernel B, Debian's kernel cannot jump back, as its configuration shows. With some parameters of the
+        /// administrator, no kernel can.
         @Test func refusesAKernelBWithoutKexecJump() throws {
             let lab = try Lab("kernel-b-without-kexec-jump")
-            // The setup header's field kernel_version.
+            // The field kernel_version of the setup header.
             let image = try Data(contentsOf: Products.stockKernel)
             let text = image[(0x200 + Int(image[0x20e]) + Int(image[0x20f]) << 8)...].prefix { $0 > 0x20 }
             let release = String(decoding: text, as: UTF8.self)
@@ -125,7 +127,7 @@ extension MachineTests {
                 "a", disks: [try lab.formattedDisk()],
                 files: ["boot/stock": Products.stockKernel, "boot/config-\(release)": configuration],
                 """
-                [ -n "\(release)" ] || fail "the kernel tells no release"
+                [ -n "\(release)" ] || fail "the kernel has no release in its header"
                 refuses jump "use kernel /boot/stock: it has no CONFIG_KEXEC_JUMP (/boot/config-\(release))" \\
                     torpor hibernate --kernel /boot/stock --initrd /boot/rootfs.gz
                 for word in rdinit=/bin/sh lockdown=integrity kexec_jump_back_entry=0x1000 no5lvl; do
@@ -136,8 +138,9 @@ extension MachineTests {
             try lab.run(a).expectDone()
         }
 
-        /// Without its configuration nobody knows. It has no drivers built in either, and jumps back as kernel C does.
-        @Test func comesBackFromAKernelBWithoutKexecJump() throws {
+        /// Without the configuration of kernel B, torpor hibernate cannot know. This kernel B has no disk drivers built in, and
+        /// jumps back by a plain kexec, like kernel C.
+        @Test func jumpsBackFromAKernelBWithoutKexecJump() throws {
             let lab = try Lab("back-without-kexec-jump")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
@@ -149,12 +152,12 @@ extension MachineTests {
                 echo "$output" | grep -q "it cannot be seen whether /boot/stock can jump back" || fail "no warning: $output"
                 expect_session /dev/vdb
                 """)
-            // A kernel with JUMP_LABEL, which several CPUs of this emulator do not take.
+            // This kernel has JUMP_LABEL, which this emulator does not run with several CPUs.
             a.cpus = 1
             try lab.run(a).expectDone()
         }
 
-        /// With nothing to resume, a kernel under lockdown goes on: there is nothing that it would have to unload.
+        /// With nothing to resume, a kernel C under lockdown boots the root file system: it has no kernel to unload.
         @Test func bootsTheRootFileSystemUnderLockdown() throws {
             let lab = try Lab("root-under-lockdown")
             let root = try lab.disk("root", 64 << 20)
@@ -167,8 +170,8 @@ extension MachineTests {
             #expect(result.verdict.contains("running"))
         }
 
-        /// Kernel B without the device, and one that finds it full: kernel A goes on and says why.
-        @Test func comesBackWhenSavingFails() throws {
+        /// Kernel B does not find the device, or the device is full: kernel A continues and prints the reason.
+        @Test func jumpsBackIfSavingFails() throws {
             let lab = try Lab("full")
             let a = try lab.kernelA(
                 "a", disks: [try lab.disk("hibernation", 48 << 20)],
@@ -178,13 +181,13 @@ extension MachineTests {
                 expect format torpor format /dev/vda
                 refuses "no device" "find /dev/none: it has not appeared within 1 s" \\
                     hibernate --append "torpor.device=/dev/none torpor.wait=1"
-                expect "data is there" md5sum -c /tmp/sum
+                expect "the data are unchanged" md5sum -c /tmp/sum
                 refuses full "the image does not fit into its 48.0 MiB; use a larger partition" hibernate
                 expect data md5sum -c /tmp/sum
                 torpor status --json >/tmp/status
                 expect state grep -q '"state" : "failed"' /tmp/status
                 expect reason grep -q "does not fit" /tmp/status
-                # Freed pages are saved with what they hold.
+                # Freed pages may be saved with their contents.
                 dd if=/dev/zero of=/tmp/data bs=1M count=64 conv=notrunc 2>/dev/null
                 expect "another codec makes it fit" hibernate --after return --codec zstd:3
                 expect verify torpor verify
@@ -193,8 +196,8 @@ extension MachineTests {
             try lab.run(lab.kernelC("c", like: a)).expectConsole("nothing to resume")
         }
 
-        /// An image that waits is a session: neither a new hibernation nor `format` writes over it.
-        @Test func keepsAnImageThatWaits() throws {
+        /// A pending image is a session: neither a new hibernation nor `format` overwrites it.
+        @Test func keepsAPendingImage() throws {
             let lab = try Lab("waiting")
             let a = try lab.savedMachine()
             var other = try lab.kernelA(
@@ -213,7 +216,7 @@ extension MachineTests {
             try lab.run(lab.kernelC("c", like: a)).expectNoSession("nothing to resume: /dev/vda1 holds no image")
         }
 
-        /// Kernel C above its place, or on another machine than kernel A's, refuses, and the image can still be resumed.
+        /// Kernel C refuses if it runs above N or on another machine than kernel A. The image can still be resumed.
         @Test func refusesTheWrongMachine() throws {
             let lab = try Lab("wrong-machine")
             let a = try lab.savedMachine()

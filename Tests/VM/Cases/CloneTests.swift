@@ -4,11 +4,11 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// The same partition twice, as a cloned disk has it: a session goes on once.
-    @Suite(.serialized) struct Clones {
-        @Test func anImageAndItsCopyAreResumedOnce() throws {
+    /// Copies of a partition, as on a cloned disk: a session resumes once.
+    @Suite(.serialized) struct CloneTests {
+        @Test func resumesAnImageAndItsCopyOnce() throws {
             let lab = try Lab("clones")
-            // Another disk changes the firmware's tables, so there is one from the beginning.
+            // A new disk would change the firmware's tables, so there are two from the beginning.
             let a = try lab.savedMachine(others: [try lab.disk("blank", 512 << 20)])
             let older = try lab.copy(a.disks[0].image, "older")
             let clone = try lab.copy(a.disks[0].image, "clone")
@@ -20,18 +20,18 @@ extension MachineTests {
             c.name = "again"
             try lab.run(c).expectNoSession("nothing to resume")
 
-            // A copy from before: it is ready still, and the session has gone on.
+            // An older copy is still ready, but the session has continued.
             c.name = "older"
             c.disks[1].image = older
             try lab.run(c).expectNoSession("not resuming: resume /dev/vdb1: it is an older copy of /dev/vda1")
-            #expect(try lab.hibernationPartition(of: older).superblock.state == .ready, "nothing is changed")
+            #expect(try lab.hibernationPartition(of: older).superblock.state == .ready, "the older copy has changed")
             c.name = "named"
             c.commandLine += " torpor.device=/dev/vdb1"
             try lab.run(c).expectNoSession("not resuming: resume /dev/vdb1: it is an older copy of /dev/vda1")
         }
 
-        /// Of two copies with different pasts, the one that was written last tells what became of the image.
-        @Test func theNewestCopyCounts() throws {
+        /// If two copies have different histories, the state of the newer one counts.
+        @Test func takesTheStateOfTheNewestCopy() throws {
             let lab = try Lab("newest-copy")
             let a = try lab.savedMachine(others: [try lab.disk("blank", 512 << 20)])
             let newer = try lab.copy(a.disks[0].image, "newer")
@@ -47,8 +47,8 @@ extension MachineTests {
             }
         }
 
-        /// What kernel A looked at is not what kernel B finds.
-        @Test func aPartitionThatChangedMeanwhileIsNotWritten() throws {
+        /// Kernel B finds a partition in another state than kernel A did.
+        @Test func doesNotWriteAPartitionThatHasChanged() throws {
             let lab = try Lab("changed-meanwhile")
             var a = try lab.kernelA(
                 "a", disks: [try lab.disk("hibernation", 128 << 20), try lab.disk("clone", 128 << 20)],

@@ -5,14 +5,10 @@ import Machines
 import MemoryImage
 import Testing
 
-/// Machine tests run side by side as far as there are CPUs, since a machine seldom keeps two of them busy, and those of one
-/// suite one after the other.
-@Suite struct MachineTests {}
-
 extension MachineTests {
-    /// Whole cycles: what kernel A had before, it has afterwards.
-    @Suite(.serialized) struct Cycles {
-        @Test func returnsAtOnceFromSavingASnapshot() throws {
+    /// Whole cycles: the session is the same before and afterwards.
+    @Suite(.serialized) struct CycleTests {
+        @Test func returnsAtOnceAfterASnapshot() throws {
             let lab = try Lab("return")
             let image = try lab.partitionedDisk()
             let a = try lab.kernelA(
@@ -25,20 +21,20 @@ extension MachineTests {
                 expect verify torpor verify
                 torpor status --json >/tmp/status
                 expect state grep -q '"state" : "snapshot"' /tmp/status
-                # The loaded image is gone, so a second time works, and replaces the snapshot.
+                # The kernel was unloaded, so a second snapshot works and replaces the first.
                 expect again hibernate --after return --codec none
                 expect_session /dev/vdb
                 """)
             let result = try lab.run(a)
             result.expectDone()
-            // A snapshot's session went on, so it is never resumed.
+            // The session of a snapshot continued, so it is never resumed.
             let c = try lab.run(lab.kernelC("c", like: a))
             c.expectConsole("nothing to resume: /dev/vda1 holds a snapshot")
             c.expectConsole("torpor: powering off")
         }
 
-        /// Saves, powers off, resumes; then boots once more, where nothing is left to resume.
-        /// - Returns: what the image says of the session.
+        /// Saves, powers off and resumes; then boots kernel C once more, which has nothing to resume.
+        /// - Returns: the description in the image.
         private func expectCycle(
             _ name: String, _ table: PartitionedDisk.Table = .gpt, _ change: (inout Machine) -> Void
         ) throws -> ImageDescription {
@@ -59,7 +55,7 @@ extension MachineTests {
             let saved = try lab.run(a)
             #expect(!saved.verdict.contains("woke"), "the machine did not power off")
             saved.expectConsole("torpor: powering off")
-            // Nothing of it is left after the resume.
+            // Nothing of the image is left after the resume.
             let description = try ImageReader(lab.hibernationPartition(of: disks[0])).description
             let resumed = try lab.run(lab.kernelC("c", like: a))
             resumed.expectDone()
@@ -76,16 +72,16 @@ extension MachineTests {
             _ = try expectCycle("four-levels", .mbr) { $0.cpuFeatures = "la57=off" }
         }
 
-        /// CPUs of Intel's wait in MWAIT when they are put offline, and QEMU's do not wait there: they run on, into whatever is
-        /// written over their code. Kernel A may lie below N, so its own are told to halt.
-        @Test func resumesOnProcessorsOfIntel() throws {
+        /// An offline Intel CPU waits in MWAIT. QEMU's CPUs do not wait there: they execute the bytes that overwrite their
+        /// code. Kernel A may be below N, so its own CPUs must halt instead (`clearcpuid=monitor`).
+        @Test func resumesOnIntelProcessors() throws {
             let lab = try Lab("intel")
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk(), try lab.disk("other", 16 << 20)],
                 """
                 start_session
                 expect format torpor format /dev/vda1
-                expect "they are of Intel's" grep -q GenuineIntel /proc/cpuinfo
+                expect "the CPUs are from Intel" grep -q GenuineIntel /proc/cpuinfo
                 expect return hibernate --after return
                 expect_session /dev/vdb
                 expect hibernate hibernate
@@ -103,7 +99,7 @@ extension MachineTests {
                 $0.cpus = 4
                 $0.timeout = 600
             }
-            #expect(description.jumpBackEntry > 4 << 30, "the jump-back entry does not lie above 4 GiB")
+            #expect(description.jumpBackEntry > 4 << 30, "the jump-back entry is not above 4 GiB")
             #expect(description.machine.processorCount == 4)
         }
 
@@ -127,7 +123,7 @@ extension MachineTests {
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }
 
-        /// In-kernel hibernation cannot: the image would have to fit beside what is in use.
+        /// The kernel's own hibernation cannot do this: its image must fit beside the memory in use.
         @Test func resumesWithMoreThanHalfOfMemoryInUse() throws {
             let lab = try Lab("more-than-half")
             let image = try lab.partitionedDisk("hibernation", 2 << 30)

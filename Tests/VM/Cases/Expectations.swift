@@ -3,14 +3,14 @@ import Machines
 import Testing
 
 extension Machine.Result {
-    /// The guest's script came to its end, and nothing that it expected failed.
+    /// Expects that the guest's script reached its end and that none of its expectations failed.
     func expectDone(_ location: SourceLocation = #_sourceLocation) {
         #expect(verdicts("FAILED") == [], sourceLocation: location)
-        #expect(verdict.last == "done", "the script did not come to its end", sourceLocation: location)
+        #expect(verdict.last == "done", "the script did not reach its end", sourceLocation: location)
     }
 
-    /// The console has a line with this text.
+    /// Expects a text on the console.
     func expectConsole(_ text: String, _ location: SourceLocation = #_sourceLocation) {
-        #expect(console.contains(text), "the console has no line with: \(text)", sourceLocation: location)
+        #expect(console.contains(text), "the console does not contain: \(text)", sourceLocation: location)
     }
 }

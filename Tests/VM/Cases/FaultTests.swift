@@ -5,9 +5,9 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// Kernel B comes back into kernel A, whatever fails, and `torpor hibernate` says what it was.
-    @Suite(.serialized) struct Faults {
-        /// A machine whose hibernation fails with a reason; its session has to be there afterwards.
+    /// After any failure, kernel B jumps back into kernel A, and `torpor hibernate` prints the reason.
+    @Suite(.serialized) struct FaultTests {
+        /// Runs a machine whose hibernation fails with a reason. Expects that its session is intact afterwards.
         private func expectReturn(
             _ name: String, _ reason: String, arguments: String = "", state: Superblock.State? = nil,
             _ change: (inout Machine) -> Void
@@ -23,8 +23,8 @@ extension MachineTests {
                 expect "the data are unchanged" md5sum -c /tmp/sum
                 expect "all $(nproc) CPUs work" cpus_work $(nproc)
                 torpor status --json >/tmp/status
-                expect "status tells" grep -q '"outcome" : "failed"' /tmp/status
-                expect "the kernel's log tells" sh -c 'dmesg | grep -q "torpor: not hibernated: "'
+                expect "torpor status shows the failure" grep -q '"outcome" : "failed"' /tmp/status
+                expect "the kernel log has the failure" sh -c 'dmesg | grep -q "torpor: not hibernated: "'
                 """)
             a.memory = "512M"
             change(&a)
@@ -34,49 +34,49 @@ extension MachineTests {
             return result
         }
 
-        /// Errors of the disk beyond the superblocks, so that kernel A finds nothing wrong with it.
-        @Test func comesBackFromAWriteError() throws {
+        /// The errors are behind the superblocks, so that kernel A finds no error.
+        @Test func jumpsBackAfterAWriteError() throws {
             _ = try expectReturn("write", "write /dev/vda1: Input/output error", state: .failed) { machine in
                 machine.disks[0].errors = Self.errors(.write, megabytes: 2..<512)
             }
         }
 
-        @Test func comesBackFromAFlushError() throws {
+        @Test func jumpsBackAfterAFlushError() throws {
             _ = try expectReturn("flush", "flush /dev/vda1: Input/output error") { machine in
                 machine.disks[0].errors =
                     "[inject-error]\nevent = \"none\"\niotype = \"flush\"\nerrno = \"5\"\nonce = \"off\"\n"
             }
         }
 
-        /// Without /proc/vmcore kernel A's description cannot be read; the place of the report is on the command line.
-        @Test func comesBackWithoutKernelAsMemory() throws {
+        /// Without /proc/vmcore kernel B cannot read kernel A's note. The address of the report is on its command line.
+        @Test func jumpsBackWithoutVmcore() throws {
             _ = try expectReturn(
                 "vmcore", "open /proc/vmcore: No such file or directory", arguments: "--append elfcorehdr=0x1000",
                 state: .empty
             ) { _ in }
         }
 
-        /// A disk that kernel A has mounted cannot be read where kernel B takes its checksum.
-        @Test func comesBackFromAReadErrorOfAWatchedDisk() throws {
+        /// Kernel B cannot read a mounted disk at a place that belongs to the fingerprint.
+        @Test func jumpsBackAfterAReadErrorOfAWatchedDisk() throws {
             let lab = try Lab("fault-watched")
             let mapped = try lab.disk("mapped", 64 << 20)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-E", "offset=1048576", mapped.path, "32m")
-            // The first MiB, where a container has its metadata, is compared as well; kernel A does not read all of it.
+            // The fingerprint covers the first MiB, the metadata of a container. Kernel A does not read all of it.
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk(), mapped], files: try Guest.program("/sbin/dmsetup"),
                 """
                 dmsetup create --noudevsync mapped --table '0 65536 linear /dev/vdb 2048' || fail dmsetup
                 expect mount mount -t ext4 -o ro /dev/dm-0 /mnt
                 refuses hibernate "read /dev/vdb: Input/output error" hibernate
-                expect "the file system goes on" ls /mnt/lost+found
+                expect "the file system works" ls /mnt/lost+found
                 """)
             a.memory = "512M"
             a.disks[1].errors = Self.errors(.read, sectors: [1536])
             try lab.run(a).expectDone()
-            #expect(try lab.superblock(a).state == .empty, "nothing was written before the checksums are there")
+            #expect(try lab.superblock(a).state == .empty, "kernel B wrote before it had the fingerprints")
         }
 
-        /// A read error costs nothing but this boot: a disk that answers again is resumed from.
+        /// A read error costs only this boot: when the disk works again, kernel C resumes.
         @Test func kernelCRefusesAfterAReadError() throws {
             let lab = try Lab("fault-read")
             let a = try lab.savedMachine()
@@ -94,15 +94,15 @@ extension MachineTests {
         }
 
         private static func errors(_ request: Request, sectors: [Int]) -> String {
-            // A rule is about one sector; a request fails that touches it.
+            // A rule names one sector. Each request that touches the sector fails.
             sectors.map {
                 "[inject-error]\nevent = \"none\"\niotype = \"\(request.rawValue)\"\nerrno = \"5\"\nsector = \"\($0)\"\n"
             }
             .joined(separator: "\n")
         }
 
-        /// Kernel B's memory is used up, and the kernel ends its child, or the process that looks at disks for it.
-        @Test func comesBackWhenMemoryRunsOut() throws {
+        /// Kernel B runs out of memory, and the kernel kills the child or the process that probes disks.
+        @Test func jumpsBackIfMemoryRunsOut() throws {
             let result = try expectReturn(
                 "memory", " ended", arguments: "--codec xz:9 --append mem=32M"
             ) {
@@ -111,15 +111,15 @@ extension MachineTests {
             #expect(result.console.contains("torpor: the memory was not saved: "))
         }
 
-        /// A disk that takes minutes for a chunk: the work is given up, and the jump waits until the disk has answered.
-        @Test func comesBackFromADiskThatHangs() throws {
+        /// A disk takes minutes for a chunk: PID 1 kills the child, and the jump waits until the disk has answered.
+        @Test func jumpsBackFromAHangingDisk() throws {
             let result = try expectReturn(
                 "hang", "no progress saving for 4 s", arguments: "--append 'torpor.patience=2 torpor.wait=2'"
             ) { machine in machine.disks[0].bytesPerSecond = 150_000 }
             result.expectConsole("torpor: jumping back into kernel A")
         }
 
-        /// The watchdog guards kernel B, and lets go before the jump.
+        /// A watchdog guards kernel B. Kernel B disarms it before the jump.
         @Test func watchdogGuardsKernelB() throws {
             let lab = try Lab("watchdog")
             var a = try lab.kernelA(

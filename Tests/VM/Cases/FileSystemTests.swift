@@ -3,9 +3,9 @@ import Machines
 import Testing
 
 extension MachineTests {
-    /// File systems across the cycle, and the fallbacks of kernel C.
-    @Suite(.serialized) struct FileSystems {
-        @Test func staysConsistentWithAWriterOnIt() throws {
+    /// File systems in a whole cycle, and the fallbacks of kernel C.
+    @Suite(.serialized) struct FileSystemTests {
+        @Test func keepsAFileSystemConsistentUnderAWriter() throws {
             let lab = try Lab("writer")
             let disk = try lab.disk("ext4", 64 << 20)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", disk.path)
@@ -22,7 +22,7 @@ extension MachineTests {
                 sleep 1
                 touch /tmp/stop
                 wait $writer
-                [ $(cat /tmp/written) -gt $before ] || fail "the writer did not go on from $before"
+                [ $(cat /tmp/written) -gt $before ] || fail "the writer did not continue from $before"
                 say before $before
                 say written $(cat /tmp/written)
                 expect unmount umount /mnt
@@ -36,7 +36,7 @@ extension MachineTests {
             #expect(lines.map(String.init) == (1...written).map(String.init), "lines are missing")
         }
 
-        /// A disk with a root file system whose init says that it runs.
+        /// Makes a disk with a root file system whose init reports that it runs.
         private func rootDisk(_ lab: Lab) throws -> Machine.Disk {
             let disk = try lab.disk("root", 64 << 20)
             try Guest.makeRootFileSystem(
@@ -48,7 +48,7 @@ extension MachineTests {
             return Machine.Disk(image: disk)
         }
 
-        @Test func kernelCGoesOnWithTheRootFileSystem() throws {
+        @Test func kernelCBootsTheRootFileSystem() throws {
             let lab = try Lab("root")
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk()],
@@ -58,12 +58,12 @@ extension MachineTests {
                 fail "this session must not come back"
                 """)
             a.disks.append(try rootDisk(lab))
-            // Nothing formatted yet.
+            // No partition is formatted yet.
             let fresh = try lab.run(lab.kernelC("fresh", like: a, "root=/dev/vdb rw"))
             fresh.expectConsole("nothing to resume")
             #expect(fresh.verdict == ["root writable", "root proc", "done"])
             try lab.run(a).expectConsole("torpor: powering off")
-            // The root file system is about to change under the image, so the image is not resumed any more.
+            // The root file system changes under the image, so kernel C does not resume it any more.
             let forbidden = try lab.run(lab.kernelC("forbidden", like: a, "root=/dev/vdb rw noresume"))
             forbidden.expectConsole("not resuming: resume /dev/vda1: noresume")
             #expect(forbidden.verdict.last == "done")
@@ -93,7 +93,7 @@ extension MachineTests {
             restarted.expectConsole("reboot: Restarting system")
         }
 
-        @Test func restartsAfterSavingWhenToldSo() throws {
+        @Test func restartsAfterASave() throws {
             let lab = try Lab("reboot")
             let a = try lab.kernelA(
                 "a",
@@ -108,7 +108,7 @@ extension MachineTests {
             try lab.run(a).expectConsole("reboot: Restarting system")
             let named = try lab.run(lab.kernelC("named", like: a, "torpor.device=LABEL=other torpor.wait=1"))
             named.expectConsole("not resuming: find LABEL=other: it has not appeared within 1 s")
-            // Not named, it is the one with the image.
+            // Without torpor.device=, kernel C takes the partition with the image.
             try lab.run(lab.kernelC("c", like: a, "torpor.debug")).expectDone()
         }
     }

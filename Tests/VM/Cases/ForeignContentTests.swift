@@ -5,9 +5,9 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// A hibernation partition that got something else: it is not ours any more, and nobody writes to it.
-    @Suite(.serialized) struct ForeignContents {
-        @Test func doesNotWriteOverWhatCameAfterFormatting() throws {
+    /// A hibernation partition with foreign contents is not ours any more, and Torpor does not write to it.
+    @Suite(.serialized) struct ForeignContentTests {
+        @Test func doesNotOverwriteForeignContents() throws {
             let lab = try Lab("foreign")
             let disks = [
                 try lab.formattedDisk(byteCount: 64 << 20),
@@ -15,7 +15,7 @@ extension MachineTests {
                 try lab.formattedDisk("volume", byteCount: 64 << 20, isPartitioned: false),
             ]
             let table = try lab.disk("gpt", [.empty(8 << 20)])
-            // As pvcreate does: behind the first sector, so that our magic survives.
+            // Like pvcreate: after the first sector, so that our magic stays.
             var label = [UInt8](repeating: 0, count: 4096)
             label.replaceSubrange(512..<520, with: Array("LABELONE".utf8))
             label[520] = 1
@@ -30,7 +30,7 @@ extension MachineTests {
                 """
                 expect "three partitions" sh -c '[ $(torpor status --json | grep -c "\\"uuid\\"") = 3 ]'
                 mkswap /dev/vda1 >/dev/null 2>&1 || fail mkswap
-                # A partition table leaves what lies behind it, and at times what lies in front.
+                # A new partition table keeps the data after it, and sometimes the data before it.
                 dd if=/gpt of=/dev/vdb bs=512 skip=1 seek=1 count=40 conv=notrunc 2>/dev/null
                 dd if=/gpt of=/dev/vdb bs=1 skip=440 seek=440 count=72 conv=notrunc 2>/dev/null
                 dd if=/label of=/dev/vdc bs=512 skip=1 seek=1 count=1 conv=notrunc 2>/dev/null

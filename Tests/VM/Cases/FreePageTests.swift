@@ -3,10 +3,10 @@ import Machines
 import Testing
 
 extension MachineTests {
-    /// Free pages are left out, and nothing else is: every page in use is compared, in a machine whose memory is full of
-    /// something else when kernel C starts.
-    @Suite(.serialized) struct FreePages {
-        /// Fills most of a machine's memory, hibernates, and compares; then looks at memory that was free.
+    /// Kernel B leaves out free pages and only those. The tests compare every page in use, on a machine whose memory is full of
+    /// other data when kernel C starts.
+    @Suite(.serialized) struct FreePageTests {
+        /// Fills most of a machine's memory, hibernates, and compares every page; then checks that free memory is zero.
         private func expectEveryPage(
             _ name: String, commandLine: String = "", mebibytes: Int, _ memory: String = "1G"
         ) throws -> Machine.Result {
@@ -14,7 +14,7 @@ extension MachineTests {
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk("hibernation", 2 << 30)], files: ["bin/pattern": Products.pattern],
                 """
-                # Pages that were used and are free again, so that they hold something.
+                # Pages that were in use and are free again, so that they are not zero.
                 dd if=/dev/urandom of=/tmp/freed bs=1M count=48 2>/dev/null
                 pattern fill \(mebibytes) /tmp/compare >/tmp/result &
                 until [ -e /tmp/compare.filled ]; do sleep 0.1; done
@@ -40,35 +40,35 @@ extension MachineTests {
             return saved
         }
 
-        @Test func comesBackWithEveryPageInUse() throws {
+        @Test func restoresEveryPageInUse() throws {
             let saved = try expectEveryPage("every-page", mebibytes: 560)
             #expect(saved.console.contains(/torpor: leaving out [0-9.]+ MiB of free pages/))
             #expect(!saved.console.contains("saving free pages too"))
             #expect(!saved.console.contains("come back as zeros"))
         }
 
-        @Test func keepsFreePagesZeroWhereTheKernelReliesOnIt() throws {
+        @Test func keepsFreePagesZeroWithInitOnFree() throws {
             let saved = try expectEveryPage("init-on-free", commandLine: "init_on_free=1", mebibytes: 160)
             saved.expectConsole("of free pages, to come back as zeros")
         }
 
-        @Test func savesFreePagesWhereTheKernelPoisonsThem() throws {
+        @Test func savesFreePagesWithPagePoisoning() throws {
             let saved = try expectEveryPage("page-poison", commandLine: "page_poison=1", mebibytes: 160)
             saved.expectConsole("saving free pages too: leave out kernel A's free pages: it poisons them")
         }
 
-        @Test func comesBackWithFreePagesUnmapped() throws {
+        @Test func restoresWithUnmappedFreePages() throws {
             _ = try expectEveryPage("debug-pagealloc", commandLine: "debug_pagealloc=on", mebibytes: 160)
         }
 
-        /// Free pages that the kernel keeps for its CPUs are left out, those of the CPU that stays online too.
-        @Test func leavesOutWhatIsKeptForTheFirstCPU() throws {
-            let lab = try Lab("kept-pages")
+        /// Kernel B leaves out the free pages on per-CPU lists, on the list of the CPU that stays online as well.
+        @Test func leavesOutThePerCPUListOfTheFirstCPU() throws {
+            let lab = try Lab("per-cpu-lists")
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk(), try lab.disk("unwritten", 512 << 20)],
                 """
                 expect format torpor format /dev/vda1
-                # Memory is freed on the first CPU while torpor has loaded kernel B and waits for sync.
+                # Frees memory on the first CPU after torpor has loaded kernel B, while it waits for sync.
                 echo 8 >/proc/sys/vm/percpu_pagelist_high_fraction
                 mkfifo /tmp/pid /tmp/freeing /tmp/status /tmp/end
                 cat >/tmp/free-when-loaded <<'END'
@@ -81,7 +81,9 @@ extension MachineTests {
                 END
                 exec 3>/dev/vdb
                 watched() { taskset 2 sh -c 'echo $$ >/tmp/pid; exec torpor "$@"' sh "$@"; echo $? >/tmp/status; }
-                kept_by_first() { taskset 2 awk '/cpu:/ { cpu = $2 } /count:/ && cpu == 0 { n += $2 } END { print n }' /proc/zoneinfo; }
+                listed_for_first() {
+                    taskset 2 awk '/cpu:/ { cpu = $2 } /count:/ && cpu == 0 { n += $2 } END { print n }' /proc/zoneinfo
+                }
                 for session in 1 2; do
                     dd if=/dev/urandom of=/tmp/freed bs=1M count=100 2>/dev/null
                     dd if=/tmp/freed bs=1M >&3 2>/dev/null
@@ -89,17 +91,17 @@ extension MachineTests {
                     freeing=$!
                     watched hibernate $torpor_b --after return --append torpor.debug --allow-unwatched &
                     read -r torpor </tmp/freeing
-                    kept=$(kept_by_first)
+                    listed=$(listed_for_first)
                     kill -CONT $torpor
                     read -r status </tmp/status
                     : >/tmp/end
                     wait $freeing
                     expect hibernate [ "$status" = 0 ]
-                    expect "$kept pages kept" [ $kept -gt 8192 ]
+                    expect "$listed pages on the list" [ $listed -gt 8192 ]
                 done
                 """)
-            // After many pages in a row the kernel gives back all that it keeps with the second larger one (mm/page_alloc.c,
-            // free_high), and slabs are what it frees of those by itself, also while it jumps.
+            // After many frees in a row, the second free of a larger block drains the list (mm/page_alloc.c, free_high). The
+            // kernel itself frees slabs, during the jump as well, so slabs must be single pages.
             a.commandLine = "slab_max_order=0"
             let result = try lab.run(a)
             result.expectDone()
@@ -108,13 +110,13 @@ extension MachineTests {
             #expect(lines.count == 2)
             for line in lines {
                 let found = try #require(Int(line.1)), free = try #require(Int(line.2)),
-                    kept = try #require(Int(line.3))
-                #expect(found + 4096 > free + kept)
+                    listed = try #require(Int(line.3))
+                #expect(found + 4096 > free + listed)
             }
         }
 
-        /// What kernel B was loaded from is not saved with what kernel A has: a larger initrd makes no larger image.
-        @Test func savesNothingOfWhatItLoaded() throws {
+        /// Kernel B does not save the pages from which it was loaded: a larger initrd does not make a larger image.
+        @Test func doesNotSaveTheLoadedKernel() throws {
             let lab = try Lab("loaded")
             let a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk()],
@@ -129,7 +131,7 @@ extension MachineTests {
                 }
                 small=$(data_pages /boot/rootfs.gz)
                 large=$(data_pages /tmp/large)
-                # The random file has 6144.
+                # The random file has 6144 pages.
                 expect "$small pages, $large with a large initrd" [ $large -lt $((small + 3072)) ]
                 """)
             try lab.run(a).expectDone()

@@ -7,23 +7,23 @@ import PhysicalMemory
 import Testing
 
 extension MachineTests {
-    /// What is on the partition after kernel B has written it.
-    @Suite(.serialized) struct Images {
-        /// A machine whose session is on its disk, ready to be resumed.
+    /// The contents of the partition after a save.
+    @Suite(.serialized) struct ImageTests {
+        /// Runs a machine until its session is on its disk.
         private func saved(_ lab: Lab, after: String = "poweroff") throws -> Machine {
             var a = try lab.sessionMachine(arguments: "--after \(after)")
-            // The kernel's text stays where it was linked to, below N.
+            // The kernel's text stays at its link address, below N.
             a.commandLine = "nokaslr"
             try lab.run(a).expectConsole("torpor: saved")
             return a
         }
 
-        /// One flipped byte, anywhere that resume reads.
+        /// One changed byte, at any place that a resume reads.
         @Test func refusesADamagedImage() throws {
             let lab = try Lab("damaged")
             let a = try saved(lab)
             let image = a.disks[0].image
-            // Its bytes lie behind the partition table.
+            // The partition begins after the partition table.
             let start = try PartitionedDisk.firstPartition(of: image).lowerBound
             for (name, offset) in try damagedPlaces(lab, image) {
                 let copy = try lab.copy(image, "damaged")
@@ -34,10 +34,10 @@ extension MachineTests {
                 result.expectNoSession("torpor: not resuming:")
                 if name == "superblock" { continue }
                 result.expectConsole("the image is damaged")
-                // The image is kept: everything but the superblocks is as it was.
+                // Kernel C keeps the image: everything except the superblocks is unchanged.
                 try flip(copy, start + offset)
                 #expect(try sameData(copy, image, from: start), "\(name): the image has changed")
-                // The refusal has cost nothing: whole again, the image is resumed.
+                // The refusal cost nothing: after the repair, kernel C resumes the image.
                 #expect(try lab.superblock(c).state == .ready)
                 guard isTorture || name == "chunk-payload" else { continue }
                 c.name = "\(name)-again"
@@ -45,7 +45,7 @@ extension MachineTests {
             }
         }
 
-        /// Byte offsets on the partition, by the name of what is there.
+        /// Byte offsets on the partition, each with the name of the structure there.
         private func damagedPlaces(_ lab: Lab, _ image: URL) throws -> [(String, UInt64)] {
             let partition = try lab.hibernationPartition(of: image)
             let superblock = partition.superblock
@@ -55,7 +55,7 @@ extension MachineTests {
             while let entry = try queue.take() { entries.append(entry) }
             let first = try #require(entries.first)
             let last = try #require(entries.last { $0.dataPages > 0 })
-            // Slots are written in turn, and generation 1 went into the first.
+            // Slots are written in turn, generation 1 to the first slot.
             let slot = Superblock.slotOffsets[Int((superblock.generation - 1) % 2)]
             return [
                 ("superblock", slot + 112),
@@ -83,7 +83,7 @@ extension MachineTests {
             return try Tool.run("/usr/bin/cmp", "-i", skip, one.path, other.path).isEmpty
         }
 
-        /// Kernel A's banner lies below N, so it is in the image only at another place, which the backup page map tells.
+        /// Kernel A's banner is below N, so the image has it at another address. The backup page map has that address.
         @Test func recordsTheBackupPageMap() throws {
             let lab = try Lab("page-map")
             let a = try saved(lab, after: "return")
@@ -98,7 +98,7 @@ extension MachineTests {
             while let entry = try queue.take() { _ = try chunks.read(entry, into: &memory) }
             memory.flush()
 
-            // In kernel A's own addresses: each page of the backup range with the contents that lie at its source.
+            // Searches the backup range by kernel A's addresses. The contents of each page are at its source.
             let map = BackupPageMap(sources: description.backupSources)
             let banner = Data("Linux version \(description.kernelRelease) (".utf8)
             let found = description.backupRanges.flatMap { range in
@@ -110,14 +110,14 @@ extension MachineTests {
                     return address + UInt64(place.lowerBound)
                 }
             }
-            #expect(!found.isEmpty, "the banner is not there")
+            #expect(!found.isEmpty, "the image has no banner")
             if let expected = try bannerAddress(VMCoreInfo(description.vmcoreInfo)) {
                 #expect(found.contains(expected), "the banner is at \(found), not at \(expected)")
             }
         }
 
-        /// Physical address of the kernel's `linux_banner`, from the symbol table of the test kernel's build; nil for
-        /// a kernel that came without one.
+        /// Physical address of the kernel's `linux_banner`, from the symbol table of the test kernel; nil if the kernel has no
+        /// symbol table.
         private func bannerAddress(_ info: VMCoreInfo) throws -> UInt64? {
             guard let table = try? String(contentsOf: Products.symbols, encoding: .utf8) else { return nil }
             let line = try #require(table.split(separator: "\n").first { $0.hasSuffix(" linux_banner") })
@@ -143,7 +143,7 @@ private struct SavedPages: PageSink {
 
     mutating func leaveAlone(_ addresses: PhysicalRange) {}
 
-    /// Takes what was handed out last, when it is filled: before the next, and behind the last of all.
+    /// Stores the pages of the pending buffer. Called when the buffer is full: before the next one, and at the end.
     mutating func flush() {
         guard let (addresses, buffer) = pending else { return }
         for offset in stride(from: 0, to: buffer.count, by: Int(pageSize)) {

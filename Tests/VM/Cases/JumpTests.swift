@@ -3,9 +3,10 @@ import Machines
 import Testing
 
 extension MachineTests {
-    /// What stands in the way of a jump, or watches over it.
-    @Suite(.serialized) struct Jumps {
-        /// Two at once, and a kernel that somebody else loaded: the second is refused, the first goes on.
+    /// Obstacles to a jump, and watchdogs during it.
+    @Suite(.serialized) struct JumpTests {
+        /// The second of two hibernations at the same time is refused, and the first succeeds. A kernel that another program
+        /// has loaded is a refusal as well.
         @Test func hibernatesOnceAtATime() throws {
             let lab = try Lab("once")
             var a = try lab.kernelA(
@@ -27,7 +28,7 @@ extension MachineTests {
                 kill -CONT $first
                 wait $first && say "ok first" || fail "first: $(cat /tmp/first)"
                 expect_session /dev/vdb
-                # One that is killed leaves its kernel loaded, as another program's would be.
+                # A killed hibernation leaves its kernel loaded, like another program.
                 torpor hibernate $torpor_b --after return >/tmp/first 2>&1 &
                 first=$!
                 sh /tmp/stop-when-loaded $first &
@@ -41,7 +42,7 @@ extension MachineTests {
             try lab.run(a).expectDone()
         }
 
-        /// The kernel cannot freeze a process that waits for a device: it is named, and the session goes on.
+        /// The kernel cannot freeze a process that waits for a device: the refusal names it, and the session continues.
         @Test func namesTheProcessThatDoesNotFreeze() throws {
             let lab = try Lab("freeze")
             var a = try lab.kernelA(
@@ -49,7 +50,7 @@ extension MachineTests {
                 files: try Guest.program("/sbin/dmsetup"),
                 """
                 start_session
-                # The kernel's own patience, and so torpor's.
+                # The kernel's timeout, which torpor uses as well.
                 echo 3000 >/sys/power/pm_freeze_timeout
                 dmsetup create stuck --noudevsync --table '0 2048 linear /dev/vdb 0' || fail dmsetup
                 dmsetup suspend --noudevsync --noflush stuck
@@ -62,34 +63,34 @@ extension MachineTests {
                 wait $stuck
                 dmsetup remove --noudevsync stuck
                 expect "it works afterwards" hibernate --after return
-                counts_on $count || fail "the session did not go on"
+                counts_on $count || fail "the session did not continue"
                 """)
             a.memory = "512M"
             try lab.run(a).expectDone()
         }
 
-        /// A watchdog that kernel A armed is fed by kernel B, also while its disk hangs, and runs on in kernel A.
-        @Test func feedsTheWatchdogThatKernelAArmed() throws {
+        /// Kernel B feeds a watchdog that kernel A armed, even while its disk hangs. The watchdog keeps running in kernel A.
+        @Test func feedsTheWatchdogOfKernelA() throws {
             let lab = try Lab("armed-watchdog")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk()],
                 """
                 watchdog -t 2 -T 12 /dev/watchdog0
                 sleep 1
-                # It says why at once, and then erases what it began to write, which takes its time on this disk.
+                # It prints the reason at once, then erases the incomplete image, which takes long on this disk.
                 torpor hibernate $torpor_b --append 'torpor.patience=2 torpor.wait=2 torpor.debug' >/tmp/answer 2>&1 &
                 until grep -q "^torpor: hibernate: no progress saving for 4 s" /tmp/answer || ! kill -0 $!; do sleep 0.2; done
-                expect "it says why" grep -q "no progress saving for 4 s" /tmp/answer
+                expect "it prints the reason" grep -q "no progress saving for 4 s" /tmp/answer
                 expect "it is armed" grep -qx active /sys/class/watchdog/watchdog0/state
                 say "came back"
-                # Without its program, it restarts the machine: after kernel A's time, not after kernel B's minute.
+                # Without its program, the watchdog restarts the machine: after kernel A's timeout, not after kernel B's minute.
                 killall -KILL watchdog
                 sleep 40
-                fail "the watchdog does not run any more"
+                fail "the watchdog has stopped"
                 """)
             a.memory = "512M"
             a.devices = ["i6300esb"]
-            // A chunk takes longer than the watchdog waits.
+            // A chunk takes longer than the watchdog's timeout.
             a.disks[0].bytesPerSecond = 80_000
             let result = try lab.run(a)
             #expect(result.verdicts("FAILED") == [])

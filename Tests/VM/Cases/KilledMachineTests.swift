@@ -5,9 +5,9 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// Machines that are killed at any moment: what was saved is resumed, once, and what was not is refused.
-    @Suite(.serialized) struct KilledMachines {
-        @Test func resumesWhatWasSavedWhenKilledWhileSaving() throws {
+    /// Machines that are killed at random moments: a complete image resumes once, an incomplete one is refused.
+    @Suite(.serialized) struct KilledMachineTests {
+        @Test func resumesACompleteImageAfterAKillWhileSaving() throws {
             let lab = try Lab("killed-saving")
             let formatted = try lab.formattedDisk("formatted")
             var a = try lab.sessionMachine(disk: try lab.copy(formatted, "whole"), mebibytes: 64)
@@ -30,10 +30,10 @@ extension MachineTests {
                 }
                 outcomes["found \(state), \(state == .ready ? "resumed" : "refused")", default: 0] += 1
             }
-            tell("killed while saving", outcomes)
+            report("killed while saving", outcomes)
         }
 
-        @Test func resumesOnceWhenKilledWhileResuming() throws {
+        @Test func resumesOnceAfterAKillWhileResuming() throws {
             let lab = try Lab("killed-resuming")
             let a = try lab.savedMachine()
             let image = a.disks[0].image
@@ -51,7 +51,7 @@ extension MachineTests {
                 let (cut, state) = try runUntilCut(
                     c, nil, moment(number, of: count, in: duration * 0.3...duration * 1.1, &random), lab)
                 let isRunning = cut.verdict.contains("running")
-                #expect(!isRunning || state == .consumed, "it runs from an image that is not consumed")
+                #expect(!isRunning || state == .consumed, "the session runs, but its image is not consumed")
                 c.name = "after-\(number)"
                 let after = try lab.run(c)
                 switch state {
@@ -64,18 +64,18 @@ extension MachineTests {
                     try lab.run(retried).expectSession()
                 default: after.expectNoSession("nothing to resume: /dev/vda1 holds an image that was resumed")
                 }
-                let what =
+                let outcome =
                     switch state {
                     case .ready: "resumed"
                     case .attempted: "refused, and resumed with torpor.retry"
-                    default: isRunning ? "had gone on, refused" : "about to go on, refused"
+                    default: isRunning ? "was running, refused" : "about to run, refused"
                     }
-                outcomes["found \(state), \(what)", default: 0] += 1
+                outcomes["found \(state), \(outcome)", default: 0] += 1
             }
-            tell("killed while resuming", outcomes)
+            report("killed while resuming", outcomes)
         }
 
-        /// Runs a machine until its power is cut, seconds after a line or after power-on, and looks at its disk.
+        /// Runs a machine until a power cut, some seconds after a verdict line or after power-on; reads the state on its disk.
         private func runUntilCut(
             _ machine: Machine, _ line: String?, _ seconds: Double, _ lab: Lab
         ) throws -> (result: Machine.Result, state: Superblock.State) {
@@ -85,7 +85,7 @@ extension MachineTests {
             return (result, try lab.superblock(machine).state)
         }
 
-        /// A random moment in one of as many equal parts of a time, in seconds.
+        /// A random moment, in seconds: divides a time into `count` equal parts and chooses a moment in part `number`.
         private func moment(
             _ number: Int, of count: Int, in time: ClosedRange<Double>, _ random: inout SeededGenerator
         ) -> Double {
@@ -97,8 +97,8 @@ extension MachineTests {
             try #require(zip(result.verdict, result.verdictTimes).first { $0.0 == word }?.1)
         }
 
-        private func tell(_ what: String, _ outcomes: [String: Int]) {
-            for (outcome, count) in outcomes.sorted(by: { $0.key < $1.key }) { print("\(what): \(outcome): \(count)") }
+        private func report(_ fault: String, _ outcomes: [String: Int]) {
+            for (outcome, count) in outcomes.sorted(by: { $0.key < $1.key }) { print("\(fault): \(outcome): \(count)") }
         }
     }
 }

@@ -6,9 +6,9 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// Memory that is not simply there: hot-plugged, cut out, broken, or very much of it.
-    @Suite(.serialized) struct Memory {
-        /// RAM that ACPI describes as a device: kernels B and C would take it for their own.
+    /// Special memory: hot-plugged, hidden, broken, or very large.
+    @Suite(.serialized) struct MemoryTests {
+        /// ACPI describes this RAM as a device: without a parameter, kernels B and C would use it as their own.
         @Test func resumesHotPluggedMemory() throws {
             let lab = try Lab("hot-plugged")
             var a = try lab.kernelA(
@@ -18,7 +18,7 @@ extension MachineTests {
                 total=$(awk '/MemTotal/ { print $2 }' /proc/meminfo)
                 [ $total -gt 700000 ] || fail "the DIMM is missing: $total KiB"
                 mount -o remount,size=600M /tmp
-                # As much as lies in both.
+                # More data than fit into one of both.
                 dd if=/dev/urandom of=/tmp/seed bs=1M count=4 2>/dev/null
                 for i in $(seq 115); do echo $i; cat /tmp/seed; done >/tmp/data
                 md5sum /tmp/data >/tmp/sum
@@ -33,7 +33,7 @@ extension MachineTests {
             a.devices = ["pc-dimm,memdev=dimm"]
             a.timeout = 600
             try lab.run(a).expectConsole("torpor: powering off")
-            // Without the DIMM the session cannot go on, and is kept.
+            // Without the DIMM kernel C refuses the session and keeps it.
             var without = lab.kernelC("without", like: a)
             without.options = []
             without.devices = []
@@ -44,8 +44,8 @@ extension MachineTests {
             try lab.run(c).expectDone()
         }
 
-        /// What kernel A was told not to use below N, kernel C may use: nothing of kernel A is there.
-        @Test func resumesWithMemoryCutOutOfKernelA() throws {
+        /// Kernel C may use memory below N that `memmap=` hides from kernel A: it contains nothing of kernel A.
+        @Test func resumesWithMemoryHiddenFromKernelA() throws {
             let lab = try Lab("cut-out")
             var a = try lab.sessionMachine(disk: try lab.formattedDisk())
             a.commandLine = "memmap=1M$32M"
@@ -55,7 +55,7 @@ extension MachineTests {
             try lab.run(c).expectSession()
         }
 
-        /// A page that the hardware broke is not read: a machine check would end the save.
+        /// Kernel B does not read a page with a memory error: a machine check would end the save.
         @Test func leavesOutPoisonedPages() throws {
             let lab = try Lab("poisoned")
             var a = try lab.kernelA(
@@ -63,9 +63,9 @@ extension MachineTests {
                 """
                 dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null
                 md5sum /tmp/data >/tmp/sum
-                # The kernel tells the program, which is to live on.
+                # The kernel sends SIGBUS to the program, which ignores it.
                 expect poison sh -c "trap '' BUS; exec pattern poison 3"
-                expect "some are" grep -q 'HardwareCorrupted: *12 kB' /proc/meminfo
+                expect "three pages are broken" grep -q 'HardwareCorrupted: *12 kB' /proc/meminfo
                 expect hibernate hibernate --append torpor.debug
                 expect data md5sum -c /tmp/sum
                 """)
@@ -76,8 +76,8 @@ extension MachineTests {
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }
 
-        /// The host wants half of the memory back: kernels B and C would give away all that they have.
-        @Test func resumesUnderABalloon() throws {
+        /// The host takes half of the memory back: kernels B and C would give all their memory to it.
+        @Test func resumesWithABalloon() throws {
             let lab = try Lab("balloon")
             let word = "initcall_blacklist=virtio_balloon_driver_init"
             var a = try lab.kernelA(
@@ -99,7 +99,7 @@ extension MachineTests {
                     [ $total -lt 600000 ] && break
                     sleep 0.1
                 done
-                [ $total -lt 600000 ] && say "ok balloon" || fail "the host does not get its memory: $total KiB"
+                [ $total -lt 600000 ] && say "ok balloon" || fail "the host does not get the memory: $total KiB"
                 """)
             a.devices = ["virtio-balloon-pci,id=balloon"]
             a.monitorCommands = ["balloon 512"]
@@ -107,7 +107,7 @@ extension MachineTests {
             try lab.run(lab.kernelC("c", like: a, word)).expectDone()
         }
 
-        /// Much memory, little of it in use: the progress counts what has to be moved.
+        /// Much memory, little of it in use: the progress counts only pages to save.
         @Test func resumesSixtyFourGibibytes() throws {
             let lab = try Lab("large")
             var a = try lab.kernelA(
@@ -133,8 +133,8 @@ extension MachineTests {
             resumed.expectDone()
         }
 
-        /// Each estimate after the first two seconds against what then happened: within a fifth, and no better than a line's
-        /// second.
+        /// Compares each estimate after the first two seconds with the actual time: the error is at most a fifth, plus 1.5 s
+        /// for rounding.
         private func expectRightTimeLeft(_ result: Machine.Result, _ verb: String) {
             let lines = result.console.matches(
                 of: /\[ *([0-9.]+)\] torpor: ([a-z]+): [0-9]+ % of [^\n]*, ([0-9]+) s left/
@@ -150,7 +150,7 @@ extension MachineTests {
             for line in lines {
                 guard let now = Double(line.1), let left = Double(line.3), now - first >= 2 else { continue }
                 let truth = last - now
-                #expect(abs(left - truth) <= truth / 5 + 1.5, "\(left) s left at \(now), and it took \(truth) s")
+                #expect(abs(left - truth) <= truth / 5 + 1.5, "\(left) s left at \(now), but it took \(truth) s")
                 compared += 1
             }
             #expect(compared >= 5, "too few lines to compare: \(lines.count)")

@@ -5,15 +5,15 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// Power is cut at every point of what is written: whatever a disk made of the writes that it had not flushed, kernel
-    /// C finds the old state or the new one.
-    @Suite(.serialized) struct PowerCuts {
-        @Test func everyCutLeavesTheOldStateOrTheNew() throws {
+    /// A power cut after every write. The disk may have lost, reordered or torn the writes that were not flushed; kernel C must
+    /// find the old state or the new one.
+    @Suite(.serialized) struct PowerCutTests {
+        @Test func everyCutLeavesTheOldOrTheNewState() throws {
             let lab = try Lab("power-cuts")
-            // A write's place on the disk is its place on the partition then.
+            // Without partitions, offsets on the disk are offsets on the hibernation partition.
             let disk = try lab.formattedDisk(isPartitioned: false)
             let empty = try lab.copy(disk, "replay")
-            // The second image is written over the first.
+            // The second image overwrites the first.
             var a = try lab.sessionMachine(
                 disk: disk, mebibytes: 128, before: "expect snapshot hibernate --after return")
             a.disks[0].log = lab.folder.appending(path: "save.img")
@@ -24,16 +24,16 @@ extension MachineTests {
             var replay = try Replay(empty)
             try replay.run(try WriteLog(lab.folder.appending(path: "save.img")))
             print("power cuts while saving: \(replay.summary)")
-            #expect(replay.cuts >= 200, "too few for a test")
+            #expect(replay.cuts >= 200, "there are too few cuts for a test")
             #expect(replay.states == [.empty, .saving, .snapshot, .saving, .ready])
-            #expect(try Tool.run("/usr/bin/cmp", empty.path, disk.path).isEmpty, "the log is not all that was written")
+            #expect(try Tool.run("/usr/bin/cmp", empty.path, disk.path).isEmpty, "the log does not contain all writes")
 
-            // Kernel C on the disk as it is in the middle of the second image.
+            // Kernel C boots with the disk as it was during the second save.
             var c = lab.kernelC("cut", like: a)
             c.disks = [Machine.Disk(image: try #require(try replay.copyInTheMiddle(lab)))]
             try lab.run(c).expectNoSession("it holds an image that was not completed")
 
-            // And what kernel C writes itself.
+            // The writes of kernel C.
             c = lab.kernelC("c", like: a)
             c.disks[0].log = lab.folder.appending(path: "resume.img")
             let start = try lab.copy(disk, "resumed")
@@ -43,7 +43,7 @@ extension MachineTests {
             try replay.run(log)
             print("power cuts while resuming: \(replay.summary)")
             #expect(replay.states == [.ready, .attempted, .consumed])
-            #expect(replay.dataWrites == 0, "kernel C has written over the image")
+            #expect(replay.dataWrites == 0, "kernel C has overwritten the image")
             c = lab.kernelC("attempted", like: a)
             c.disks = [Machine.Disk(image: try #require(try replay.copyInTheMiddle(lab)))]
             try lab.run(c).expectNoSession("its image was left by an earlier attempt")
@@ -51,31 +51,31 @@ extension MachineTests {
     }
 }
 
-/// A disk on which a log of writes is made again, with a cut after each, and a look at what is there then.
+/// A disk on which a log of writes is replayed, with a cut after each write, and a check of the contents at each cut.
 private struct Replay {
-    /// What was looked at: the disk with the writes up to the cut; with some of those that were not flushed, in whole and
-    /// in part.
+    /// Checks of the disk with all writes up to the cut.
     private(set) var cuts = 0
+    /// Checks with a selection of the writes that were not flushed, some of them torn.
     private(set) var reorderings = 0
-    /// Writes beyond the superblocks, but for those that erase an image that was resumed.
+    /// Writes behind the superblocks, except those that erase a resumed image.
     private(set) var dataWrites = 0
     private var counts: [Superblock.State: Int] = [:]
-    /// The states that were found, in order.
+    /// The states found, in order.
     private(set) var states: [Superblock.State] = []
 
     private typealias Write = (offset: UInt64, bytes: Data)
     private let image: URL
     private let disk: ReplayedDisk
     private var random = SeededGenerator(seed: 4)
-    /// Writes since the last flush, and what undoes each.
+    /// Writes since the last flush, and the writes that undo each.
     private var open: [(write: Write, undo: [Write])] = []
-    /// The superblock that was flushed last.
+    /// The last flushed superblock.
     private var durable: Superblock
-    /// Images that were verified, by generation and the data that was written.
+    /// Verified images, by generation and written data.
     private var verified: Set<[UInt64]> = []
-    /// The superblocks' slots, by offset, as the log has them up to here.
+    /// The contents of the superblock slots after the writes so far, by offset.
     private var slots: [UInt64: Data] = [:]
-    /// The slots when the last image was begun, or its resume was.
+    /// The slots when the last save or the resume had begun.
     private var middle: [UInt64: Data]?
 
     private static let sectorSize = 512
@@ -119,16 +119,16 @@ private struct Replay {
         }
     }
 
-    /// A copy of the disk as it was when `saving` or `attempted` had been flushed, for kernel C to boot with.
+    /// Returns a copy of the disk as it was when `saving` or `attempted` had been flushed, to boot kernel C with.
     func copyInTheMiddle(_ lab: Lab) throws -> URL? {
         guard let middle else { return nil }
         let copy = try lab.copy(image, "middle")
-        // What was written later is superblocks, and data that these do not name.
+        // All later writes are superblocks, and data that these superblocks do not name.
         try ReplayedDisk(copy).apply(middle.map { ($0.key, $0.value) })
         return copy
     }
 
-    /// Writes that were not flushed, in other selections: of one block, every part that sectors can make.
+    /// Checks other selections of the writes that were not flushed: every combination of sectors of a single block.
     private mutating func reorder() throws {
         guard let last = open.last?.write else { return }
         if open.count == 1, open[0].write.bytes.count <= 8 * Self.sectorSize {
@@ -138,14 +138,14 @@ private struct Replay {
                 try look(withOnly: (0..<sectors).filter { selection >> $0 & 1 == 1 }.map { sector($0, of: write) })
             }
         } else if last.offset < Superblock.dataOffset {
-            // A superblock that overtakes what it names.
+            // The superblock overtakes the data that it names.
             for _ in 0..<8 { try look(withOnly: selection(of: open.dropLast().map(\.write)) + [last]) }
         } else if isTorture || open.count <= 4 || open.count % 16 == 0 {
             try look(withOnly: selection(of: open.map(\.write)))
         }
     }
 
-    /// Some of the writes, some of these in part.
+    /// A random selection of the writes, some of them torn.
     private mutating func selection(of writes: [Write]) -> [Write] {
         writes.filter { _ in Bool.random(using: &random) }.map { write in
             guard Int.random(in: 0..<4, using: &random) == 0 else { return write }
@@ -168,7 +168,8 @@ private struct Replay {
         for (write, _) in open { try disk.apply([write]) }
     }
 
-    /// What kernel C would find: the superblock that was flushed last, or the next; and with it, a complete image.
+    /// Checks the disk as kernel C would find it: the superblock is the last flushed one or the next one, and an image that it
+    /// names is complete.
     @discardableResult
     private mutating func look(at writes: [Write]) throws -> Superblock {
         let found = try HibernationPartition(image.path).superblock
@@ -176,7 +177,7 @@ private struct Replay {
         if states.last != found.state, found.generation > durable.generation { states.append(found.state) }
         #expect(
             found == durable || found.generation == durable.generation + 1,
-            "neither the old state nor the new: \(found.generation) after \(durable.generation)")
+            "neither the old state nor the new one: generation \(found.generation) after \(durable.generation)")
         if [.empty, .saving, .failed, .consumed].contains(found.state) { return found }
         let data = writes.filter { $0.offset >= Superblock.dataOffset }.map { $0.offset ^ UInt64($0.bytes.count) }
         if verified.insert([found.generation, UInt64(dataWrites)] + data).inserted {

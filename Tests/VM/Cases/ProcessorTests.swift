@@ -3,8 +3,8 @@ import Machines
 import Testing
 
 extension MachineTests {
-    /// Many CPUs: kernels B and C live in little memory, and start as many as fit.
-    @Suite(.serialized) struct Processors {
+    /// Many CPUs: kernels B and C have little memory, and start as many CPUs as fit.
+    @Suite(.serialized) struct ProcessorTests {
         private func expectCycle(
             _ name: String, _ smp: String, online: Int, own: String = "", commandLine: String = "", _ check: String = ""
         ) throws {
@@ -29,7 +29,7 @@ extension MachineTests {
             try expectCycle("possible-cpus", "2,maxcpus=240", online: 2)
         }
 
-        /// Kernel A was told to have two: kernels B and C do not start the others either.
+        /// `nr_cpus=2` limits kernel A to two CPUs: kernels B and C do not start the others, either.
         @Test func resumesAKernelWithFewerProcessors() throws {
             try expectCycle(
                 "nr-cpus", "16", online: 2, own: "nr_cpus=2", commandLine: "nr_cpus=2",
@@ -39,8 +39,8 @@ extension MachineTests {
                 """)
         }
 
-        /// Kernel C starts fewer than kernel A had: they have to be there, not to be started.
-        @Test func resumesSixteenProcessorsThroughFour() throws {
+        /// Kernel C starts fewer CPUs than kernel A had. The machine must have all of them, but kernel C need not start them.
+        @Test func resumesSixteenProcessorsFromAKernelCWithFour() throws {
             try expectCycle("many-cpus", "16", online: 16, commandLine: "nr_cpus=4")
         }
     }

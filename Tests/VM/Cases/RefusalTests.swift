@@ -6,9 +6,9 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// Refusals that a second boot mends: the session is kept until a person, or a policy that they chose, gives it up.
-    @Suite(.serialized) struct Refusals {
-        /// A machine with a root file system whose saved session needs a disk.
+    /// Refusals for reasons that can pass: kernel C keeps the session until a person, or a policy of that person, gives it up.
+    @Suite(.serialized) struct RefusalTests {
+        /// Runs a machine with a root file system until its session, which needs another disk, is saved.
         private func saved(_ lab: Lab) throws -> (a: Machine, without: Machine) {
             let root = try lab.disk("root", 64 << 20), stick = try lab.disk("stick", 16 << 20)
             try Guest.makeRootFileSystem(on: root, "say root")
@@ -28,22 +28,22 @@ extension MachineTests {
         @Test func keepsTheSessionUntilTheDiskIsBack() throws {
             let lab = try Lab("refusal-kept")
             let (a, without) = try saved(lab)
-            // The first time, a restart may mend it.
+            // After the first refusal, a restart may help.
             let first = try lab.run(lab.kernelC("first", like: without, Self.root + " torpor.ask=1", refused: nil))
             first.expectConsole("reboot: Restarting system")
             #expect(try lab.superblock(a).state == .ready)
             #expect(try lab.superblock(a).refusals == 1)
-            // Then somebody is asked, and nobody answers: the session is worth more than this boot.
+            // Then kernel C asks, and nobody answers: it powers off and keeps the session.
             let second = try lab.run(lab.kernelC("second", like: without, Self.root + " torpor.ask=3", refused: nil))
             second.expectConsole("reboot: Power down")
-            #expect(second.verdict.isEmpty, "the root file system was used")
+            #expect(second.verdict.isEmpty, "kernel C booted the root file system")
             #expect(try lab.superblock(a).state == .ready)
             #expect(try lab.superblock(a).refusals == 2)
             try lab.run(lab.kernelC("right", like: a, Self.root, refused: nil)).expectSession()
         }
 
-        /// A server without anybody comes up in the end, if it was told that it may.
-        @Test func bootsTheRootFileSystemIfNobodyAnswersAndItMay() throws {
+        /// A server without an operator comes up in the end if `torpor.unattended=root` allows it.
+        @Test func bootsTheRootFileSystemIfUnattended() throws {
             let lab = try Lab("refusal-unattended")
             let (a, without) = try saved(lab)
             let c = try lab.run(
@@ -53,16 +53,16 @@ extension MachineTests {
             #expect(try lab.superblock(a).state == .attempted)
         }
 
-        /// `attempted` stays on disk, since nobody could note how the attempt ended. It may have stopped the machine, so
-        /// only a person has it tried again.
-        @Test func keepsTheSessionWhenThePowerFailsDuringTheRestore() throws {
+        /// `attempted` stays on disk, because nothing could write the end of the attempt. The attempt may have stopped the
+        /// machine, so kernel C repeats it only if a person asks for it.
+        @Test func keepsTheSessionIfThePowerFailsDuringTheRestore() throws {
             let lab = try Lab("refusal-power")
             let (a, _) = try saved(lab)
             try lab.updateSuperblock(of: a.disks[0].image) { $0.state = .attempted }
             let alone = try lab.run(lab.kernelC("alone", like: a, Self.root + " torpor.ask=3", refused: nil))
             alone.expectConsole("its image was left by an earlier attempt")
             alone.expectConsole("reboot: Power down")
-            #expect(alone.verdict.isEmpty, "the root file system was used")
+            #expect(alone.verdict.isEmpty, "kernel C booted the root file system")
             #expect(try lab.superblock(a).state == .attempted)
             var c = lab.kernelC("asked", like: a, Self.root, refused: nil)
             c.answers = [("torpor: without an answer", "r")]
@@ -71,7 +71,7 @@ extension MachineTests {
             try lab.run(lab.kernelC("again", like: a, Self.root, refused: nil)).expectSession()
         }
 
-        /// Kernel C looks for the root file system before it gives a session up for it, and knows what it cannot mount.
+        /// Before kernel C gives a session up for the root file system, it checks that it can mount it.
         @Test func keepsTheSessionIfTheRootCannotBeMounted() throws {
             let lab = try Lab("refusal-root")
             let (a, without) = try saved(lab)
@@ -90,7 +90,7 @@ extension MachineTests {
             #expect(try lab.superblock(a).state == .ready)
         }
 
-        @Test func doesWhatThePersonAnswers() throws {
+        @Test func followsTheAnswer() throws {
             let lab = try Lab("refusal-asked")
             let (a, without) = try saved(lab)
             var c = lab.kernelC("power-off", like: without, Self.root, refused: "ask")

@@ -4,15 +4,15 @@ import Machines
 import MemoryImage
 import Testing
 
-/// What most tests need: a small kernel A that hibernates, and a look at what that left.
+/// Helpers for most tests: a small kernel A that hibernates, and access to the image.
 extension Lab {
-    /// A machine of 512 MiB that hibernates to the first partition of its first disk, and then compares what it had in
-    /// memory.
+    /// Makes a machine of 512 MiB that hibernates to the first partition of its first disk, and then compares the data that it
+    /// had in memory.
     /// - Parameters:
-    ///   - disk: a disk with a hibernation partition; the guest formats one of its own otherwise.
-    ///   - mebibytes: how much random data it has.
-    ///   - arguments: more for `torpor hibernate`.
-    ///   - before: what the script does first, behind formatting.
+    ///   - disk: a disk with a hibernation partition; nil if the guest formats one of its own.
+    ///   - mebibytes: size of the random data.
+    ///   - arguments: more arguments for `torpor hibernate`.
+    ///   - before: commands between formatting and hibernating.
     ///   - others: more disks.
     func sessionMachine(
         _ name: String = "a", disk: URL? = nil, mebibytes: Int = 16, arguments: String = "", before: String = "",
@@ -34,8 +34,8 @@ extension Lab {
         return a
     }
 
-    /// A disk whose only partition this machine formatted, so that no guest need do it.
-    /// - Parameter isPartitioned: whether the hibernation partition is a partition, or the whole disk.
+    /// Makes a disk with a hibernation partition, formatted on this machine, not in a guest.
+    /// - Parameter isPartitioned: false if the whole disk is the hibernation partition.
     func formattedDisk(
         _ name: String = "hibernation", byteCount: UInt64 = 512 << 20, isPartitioned: Bool = true
     ) throws -> URL {
@@ -46,7 +46,7 @@ extension Lab {
         return image
     }
 
-    /// The hibernation partition of a disk, or the disk if it is one itself: a copy that only this machine reads.
+    /// The hibernation partition of a disk, or the disk itself if it has no partitions; a copy, for reading only.
     func hibernationPartition(of image: URL) throws -> HibernationPartition {
         try HibernationPartition(partition(of: image).path)
     }
@@ -58,7 +58,7 @@ extension Lab {
         try putBack(partition, Superblock.dataOffset, onto: image)
     }
 
-    /// A machine whose session waits on its disk.
+    /// Runs a machine until its session is saved on its disk, ready to resume.
     /// - Parameter others: more disks.
     func savedMachine(others: [URL] = []) throws -> Machine {
         let a = try sessionMachine(others: others)
@@ -69,35 +69,35 @@ extension Lab {
         return a
     }
 
-    /// What the hibernation partition on a machine's first disk says.
+    /// The superblock of the hibernation partition on a machine's first disk.
     func superblock(_ machine: Machine) throws -> Superblock {
         try hibernationPartition(of: machine.disks[0].image).superblock
     }
 }
 
 extension Machine.Result {
-    /// Kernel A came back, with what it had.
+    /// Expects that kernel A came back with its data.
     func expectSession(_ location: SourceLocation = #_sourceLocation) {
         expectDone(location)
         #expect(verdict.contains("ok the data are unchanged"), sourceLocation: location)
     }
 
-    /// Kernel C found nothing that it may resume, and powered off.
+    /// Expects that kernel C did not resume, for this reason, and powered off.
     func expectNoSession(_ reason: String, _ location: SourceLocation = #_sourceLocation) {
         expectConsole(reason, location)
         expectConsole("torpor: powering off", location)
-        #expect(!console.contains("jumping into kernel A"), "it was resumed", sourceLocation: location)
-        #expect(!verdict.contains("running"), "it runs", sourceLocation: location)
+        #expect(!console.contains("jumping into kernel A"), "kernel C resumed the image", sourceLocation: location)
+        #expect(!verdict.contains("running"), "the session runs", sourceLocation: location)
     }
 }
 
-/// A small generator with a seed, so that what fails once fails again.
+/// A small random generator with a seed, so that a failure is repeatable.
 struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }
 
-    /// SplitMix64, of Steele, Lea and Flood.
+    /// SplitMix64 of Steele, Lea and Flood.
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var word = state
@@ -107,5 +107,5 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 }
 
-/// Whether the long runs are wanted, of which `make test` has a sample.
+/// Whether to run the long form of the tests (`make torture`), of which `make test` runs a sample.
 let isTorture = ProcessInfo.processInfo.environment["TORPOR_TORTURE"] != nil

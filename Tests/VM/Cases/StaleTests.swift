@@ -5,10 +5,10 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// Images that no longer fit the machine or what is on its disks. Each is refused by a copy of the same machine, and
-    /// the session is resumed from the untouched one in the end.
-    @Suite(.serialized) struct Stale {
-        /// The disks: hibernation, ext4, ext4 inside a device-mapper device, swap.
+    /// Images that no longer fit the machine or the contents of its disks. Kernel C refuses each of them on a copy of the
+    /// machine, and resumes the session with the unchanged disks in the end.
+    @Suite(.serialized) struct StaleTests {
+        /// Runs a machine until its session is saved. Its disks: hibernation, ext4, ext4 inside a device-mapper device, swap.
         private func saved(_ lab: Lab) throws -> Machine {
             let ext4 = try lab.disk("ext4", 62 << 20), mapped = try lab.disk("mapped", 64 << 20)
             let swap = try lab.disk("swap", 64 << 20)
@@ -27,7 +27,7 @@ extension MachineTests {
                     expect swapon swapon /dev/vdd
                     expect hibernate hibernate
                     echo after >/mnt/after
-                    expect "the file system goes on" umount /mnt
+                    expect "the file system works" umount /mnt
                     """)
             a.memory = "512M"
             let result = try lab.run(a)
@@ -54,7 +54,7 @@ extension MachineTests {
         private func refusal(_ lab: Lab, _ a: Machine, _ name: String, disks: [Machine.Disk]? = nil) throws
             -> Machine.Result
         {
-            // What is missing does not come.
+            // A missing disk does not appear later.
             var c = lab.kernelC(name, like: a, "torpor.wait=1")
             if let disks { c.disks = disks }
             let result = try lab.run(c)
@@ -64,7 +64,7 @@ extension MachineTests {
             return result
         }
 
-        @Test func refusesWhatWasUsedSince() throws {
+        @Test func refusesDisksThatWereUsed() throws {
             let lab = try Lab("stale")
             let a = try saved(lab)
             for (name, script, text) in [
@@ -72,7 +72,7 @@ extension MachineTests {
                     "plain", "mount -t ext4 /dev/vdb1 /mnt && touch /mnt/x && umount /mnt || fail mount",
                     "the ext4 on /mnt was used since"
                 ),
-                // Nothing is written but what mounting writes.
+                // Only the writes of a mount and an unmount.
                 (
                     "mounted", "mount -t ext4 /dev/vdb1 /mnt && umount /mnt || fail mount",
                     "the ext4 on /mnt was used since"
@@ -90,7 +90,7 @@ extension MachineTests {
                 let other = try used(lab, a, "use-\(name)", script)
                 try refusal(lab, a, name, disks: other.disks).expectConsole(text)
             }
-            // A read-only look, and a journal that is not replayed, change nothing.
+            // A read-only mount without a replay of the journal changes nothing.
             let looked = try used(lab, a, "look", "mount -t ext4 -o ro,noload /dev/vdb1 /mnt && ls /mnt || fail mount")
             try lab.run(lab.kernelC("looked", like: looked)).expectDone()
             try lab.run(lab.kernelC("right", like: a)).expectDone()

@@ -5,15 +5,15 @@ import MemoryImage
 import Testing
 
 extension MachineTests {
-    /// Each step of kernels B and C fails, traps, is killed or hangs, and the designed way out is taken.
+    /// Each step of kernels B and C fails, traps, is killed or hangs, and PID 1 takes the action of its role.
     ///
-    /// With TORPOR_TORTURE set, each step does so in each way; else it fails or is killed, by turns.
-    @Suite(.serialized) struct StepFaults {
+    /// With TORPOR_TORTURE, each step fails in each way; without it, each step fails in one way, an error or a kill in turn.
+    @Suite(.serialized) struct StepFaultTests {
         private static func kinds(_ number: Int) -> [String] {
             isTorture ? ["error", "trap", "kill", "hang"] : [number % 2 == 0 ? "kill" : "error"]
         }
 
-        /// A step, and whether kernel B does without it when it fails, or is killed.
+        /// The steps, and the kinds of fault after which kernel B continues without the step.
         private static let saveSteps: [(name: String, withoutIt: Set<String>)] = [
             ("jump-back", ["error", "trap", "kill", "hang"]), ("session", []), ("own-memory", []), ("machine", []),
             ("page-map", ["error"]), ("partition", []), ("fingerprints", []), ("free-pages", ["error"]), ("begin", []),
@@ -21,15 +21,15 @@ extension MachineTests {
             ("finish", []), ("end", []), ("report", []),
         ]
 
-        @Test func kernelBComesBackFromEveryStep() throws {
+        @Test func kernelBJumpsBackFromEveryStep() throws {
             let lab = try Lab("save-steps")
             var script = """
                 dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null
                 md5sum /tmp/data >/tmp/sum
                 expect format torpor format /dev/vda1
                 faulty() {
-                    case $1 in *:hang) patience="torpor.wait=1 torpor.patience=1" ;; *) patience= ;; esac
-                    hibernate --append "$patience torpor.fault=$1" $2
+                    case $1 in *:hang) timeouts="torpor.wait=1 torpor.patience=1" ;; *) timeouts= ;; esac
+                    hibernate --append "$timeouts torpor.fault=$1" $2
                 }
 
                 """
@@ -51,7 +51,7 @@ extension MachineTests {
                     }
                 }
             }
-            // Killed with the image complete and ready: the session goes on, so the image must not.
+            // The child is killed when the image is complete and ready. The session continues, so nobody may resume the image.
             script += """
                 refuses ready "was ended by signal 9" faulty end:kill
                 torpor status --json >/tmp/status
@@ -81,12 +81,12 @@ extension MachineTests {
                     c.disks[0].image = try lab.copy(image, "copy")
                     let result = try lab.run(c)
                     let state = try lab.superblock(c).state
-                    // Kernel C does without a report, and past the point of no return nothing stops it.
+                    // Kernel C continues without a report, and nothing stops it after the point of no return.
                     if step == "end" || step == "report" && kind == "error" {
                         #expect(state == .consumed, "\(step):\(kind)")
                         result.expectConsole("torpor: jumping into kernel A")
-                        #expect(result.verdict.last == "done", "the session went on")
-                        // Without a report, torpor hibernate cannot say that all went well.
+                        #expect(result.verdict.last == "done", "the session did not continue")
+                        // Without a report, torpor hibernate cannot print a success.
                         if step == "end" { result.expectDone() }
                         continue
                     }
@@ -95,15 +95,15 @@ extension MachineTests {
                         state == (kind == "error" || early.contains(step) ? .ready : .attempted), "\(step):\(kind)")
                 }
             }
-            // The fallback has no jump loaded: an init would restart into it.
+            // In the fallback no jump is loaded: an init would restart into it.
             var fallback = lab.kernelC(
                 "fallback", like: a, "root=/dev/vdb torpor.fault=consume:error", refused: "root")
             fallback.disks[0].image = try lab.copy(image, "copy")
             let gone = try lab.run(fallback)
             gone.expectConsole("not resuming: run the step consume: torpor.fault= asks for it")
             #expect(gone.verdict == ["loaded 0", "done"])
-            #expect(try lab.superblock(fallback).state == .attempted, "the root file system makes it stale")
-            // What did not come through is resumed by who asks for it.
+            #expect(try lab.superblock(fallback).state == .attempted, "the image is not given up")
+            // An incomplete attempt is resumed only with torpor.retry.
             var c = lab.kernelC("refused", like: a)
             try lab.updateSuperblock(of: image) { $0.state = .attempted }
             try lab.run(c).expectConsole("try it again with torpor.retry")

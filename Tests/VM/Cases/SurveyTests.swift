@@ -3,10 +3,10 @@ import Machines
 import Testing
 
 extension MachineTests {
-    /// What kernel A knows of itself and of kernel B before it tries anything.
-    @Suite(.serialized) struct Surveys {
-        /// Kernel B has disks and their partitions, and nothing that a program of kernel A makes of them.
-        @Test func refusesAPartitionThatKernelBWillNotHave() throws {
+    /// The checks of kernel A about itself and kernel B, before it loads anything.
+    @Suite(.serialized) struct SurveyTests {
+        /// Kernel B has disks and their partitions, but no devices that programs of kernel A have set up.
+        @Test func refusesAPartitionOnAVirtualDevice() throws {
             let lab = try Lab("layers")
             var a = try lab.kernelA(
                 "a", disks: [try lab.disk("vda", 128 << 20)], files: try Guest.program("/sbin/dmsetup"),
@@ -27,8 +27,8 @@ extension MachineTests {
             try lab.run(a).expectDone()
         }
 
-        /// The kernel counts each load and unload of a kernel; what only asks does not use the number up.
-        @Test func onlyAJumpUsesUpLoads() throws {
+        /// The kernel counts each load and unload of a kernel. A check does not count.
+        @Test func checksDoNotCountAsLoads() throws {
             let lab = try Lab("load-limit")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
@@ -46,7 +46,7 @@ extension MachineTests {
             try lab.run(a).expectDone()
         }
 
-        /// The kernel's own hibernation is forbidden: drivers would not be told to prepare.
+        /// The kernel does not allow its own hibernation, so drivers would not prepare.
         @Test func refusesIfTheKernelMayNotHibernate() throws {
             let lab = try Lab("nohibernate")
             var a = try lab.kernelA(

@@ -2,8 +2,8 @@
 import Foundation
 import Machines
 
-/// The whole cycle on the terminal: a guest hibernates through kernel B, its machine powers off, a new one boots kernel C,
-/// and the guest goes on where it was.
+/// Shows a whole cycle on the terminal: a guest hibernates through kernel B, its machine powers off, a new machine boots
+/// kernel C, and the guest continues.
 @main
 struct Demo {
     static func main() throws {
@@ -38,6 +38,6 @@ struct Demo {
                 saved.seconds - trigger, running.1, String(running.0.dropFirst("running ".count))))
     }
 
-    /// Printed at once, before the console that follows.
+    /// Writes a line at once, so that it precedes the console output.
     private static func banner(_ text: String) { FileHandle.standardOutput.write(Data("\n--- \(text)\n\n".utf8)) }
 }

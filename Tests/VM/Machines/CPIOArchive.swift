@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// A cpio archive in the `newc` format, as the kernel unpacks it into its initial RAM file system
+/// A cpio archive in the `newc` format, which the kernel unpacks as its initramfs
 /// (Documentation/driver-api/early-userspace/buffer-format.rst).
 struct CPIOArchive {
     private var bytes = Data()

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// A guest's whole user space, assembled in code: busybox, torpor with kernel B's parts, and the test's script as PID 1.
+/// The user space of a guest, assembled in code: busybox, torpor, kernel B with rootfs.gz, and the test's script as PID 1.
 public enum Guest {
-    /// What every script can use:
-    /// - `say WORD …` writes a line to the verdict port, which is the second serial one, `fail …` one that fails the test;
-    /// - `expect NAME COMMAND…` says `ok NAME`, or fails with what the command printed;
-    /// - `refuses NAME TEXT COMMAND…` expects exit status 1 and TEXT in what the command printed, behind `torpor: `.
+    /// Functions for every script:
+    /// - `say WORD…` writes a line to the verdict port, the second serial port; `fail WORD…` writes a failure;
+    /// - `expect NAME COMMAND…` says `ok NAME`, or fails with the output of the command;
+    /// - `refuses NAME TEXT COMMAND…` expects exit status 1, and TEXT in the output after `torpor: `.
     private static let prelude = #"""
         #!/bin/sh
         mkdir -p /proc /sys /dev /tmp /mnt
@@ -17,7 +17,7 @@ public enum Guest {
         mount -t tmpfs -o size=90% tmpfs /tmp
         export PATH=/bin:/sbin HOME=/
         verdict=/dev/ttyS1
-        # Firmware may have written there as well.
+        # The firmware may have written to this port.
         echo >$verdict
         say() { echo "verdict: $*"; echo "$*" >$verdict; }
         fail() { say "FAILED $*"; }
@@ -29,7 +29,7 @@ public enum Guest {
             name=$1; text=$2; shift 2
             output=$("$@" 2>&1); status=$?
             case "$status $output" in
-                # What it tells before, and warnings, stand in front.
+                # Progress and warnings may precede the error.
                 "1 torpor: "*"$text"* | "1 "*"
         torpor: "*"$text"*) say "ok $name" ;;
                 *) fail "$name: status $status: $(echo $output)" ;;
@@ -37,8 +37,10 @@ public enum Guest {
         }
         torpor_b="--kernel /boot/bzImage --initrd /boot/rootfs.gz"
         hibernate() { torpor hibernate $torpor_b "$@"; }
-        # A process that counts, and whether it goes on counting from where it was.
-        start_counting() { (i=0; while :; do i=$((i + 1)); echo $i >/tmp/count.new; mv /tmp/count.new /tmp/count; sleep 0.05; done) & }
+        # Starts a process that counts; checks that it continues from a number.
+        start_counting() {
+            (i=0; while :; do i=$((i + 1)); echo $i >/tmp/count.new; mv /tmp/count.new /tmp/count; sleep 0.05; done) &
+        }
         counts_on() {
             before=$1; sleep 0.5; first=$(cat /tmp/count); sleep 0.5; second=$(cat /tmp/count)
             [ $before -le $first ] && [ $first -lt $second ] || { echo "$before, $first, $second"; return 1; }
@@ -47,14 +49,14 @@ public enum Guest {
             [ "$(cat /sys/devices/system/cpu/online)" = "$([ $1 = 1 ] || echo 0-)$(($1 - 1))" ] || return 1
             for cpu in $(seq 0 $(($1 - 1))); do taskset $((1 << cpu)) true || return 1; done
         }
-        # Writes to a disk and reads it back, around the page cache.
+        # Writes to a disk and reads it back, with direct I/O.
         disk_works() {
             dd if=/dev/urandom of=/tmp/pattern bs=4096 count=16 2>/dev/null
             dd if=/tmp/pattern of=$1 bs=4096 seek=16 oflag=direct conv=notrunc 2>/dev/null || return 1
             dd if=$1 of=/tmp/pattern.read bs=4096 skip=16 count=16 iflag=direct 2>/dev/null || return 1
             cmp /tmp/pattern /tmp/pattern.read
         }
-        # What is in kernel A before, and whether it is there afterwards.
+        # Fills a session with data and a process; checks them after the resume.
         start_session() {
             dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
             md5sum /tmp/data >/tmp/sum
@@ -64,7 +66,7 @@ public enum Guest {
         }
         expect_session() {
             expect "64 MiB of random data are unchanged" md5sum -c /tmp/sum
-            expect "the counting process went on from $count" counts_on $count
+            expect "the process continues to count from $count" counts_on $count
             expect "all $(nproc) CPUs work" cpus_work $(nproc)
             expect "the disk works" disk_works $1
         }
@@ -73,7 +75,7 @@ public enum Guest {
 
     private static let epilogue = "\nsay done\npoweroff -f\n"
 
-    /// Writes the initial RAM file system for a script and returns it.
+    /// Writes an initramfs with a script as its init, and returns the file.
     /// - Parameter files: more files, by their path in the guest.
     public static func initrd(_ script: String, files: [String: URL] = [:], in folder: URL, name: String) throws -> URL
     {
@@ -91,7 +93,7 @@ public enum Guest {
         return file
     }
 
-    /// A program of this machine with the libraries it needs, for a guest's `files`.
+    /// A program of this machine with its libraries, for a guest's `files`.
     public static func program(_ path: String) throws -> [String: URL] {
         var files = [path: URL(filePath: path)]
         for word in try Tool.run("/usr/bin/ldd", path).split(whereSeparator: \.isWhitespace) where word.hasPrefix("/") {
@@ -100,7 +102,7 @@ public enum Guest {
         return files
     }
 
-    /// Makes an ext4 root file system whose /sbin/init is a script with what every script has, for machines without
+    /// Makes an ext4 root file system. Its /sbin/init is a script with the functions of every script. For machines without
     /// kernel A.
     public static func makeRootFileSystem(on disk: URL, _ script: String) throws {
         let root = disk.deletingPathExtension().appendingPathExtension("root")
@@ -123,40 +125,5 @@ public enum Guest {
 
     private static func applets() throws -> [String] {
         try Tool.run("/bin/busybox", "--list").split(separator: "\n").map(String.init)
-    }
-}
-
-/// Programs of this machine that a test needs.
-public enum Tool {
-    public struct Failed: Error, CustomStringConvertible {
-        public var description: String
-    }
-
-    /// Runs a program and returns what it printed on both outputs; throws where its status is not the expected one.
-    @discardableResult
-    public static func run(_ program: String, _ arguments: String..., status: Int32 = 0) throws -> String {
-        try run([program] + arguments, status: status)
-    }
-
-    /// Runs a command, the first word of which is the program's path.
-    @discardableResult
-    public static func run(_ command: [String], status: Int32 = 0) throws -> String {
-        let program = command[0], arguments = Array(command.dropFirst())
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == status else {
-            throw Failed(
-                description:
-                    "\(program) \(arguments.joined(separator: " ")): status \(process.terminationStatus): \(text)")
-        }
-        return text
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// A folder for one test's machines, disks and logs: build/vm/NAME. The logs stay; disks go when the test ends.
+/// A folder for the machines, disks and logs of one test: build/vm/NAME. The logs stay; the disks are removed when the test
+/// ends.
 public final class Lab {
     public let folder: URL
-    /// Disks with partitions so far: each gets identifiers of its own.
+    /// The number of partitioned disks so far; each gets its own identifiers.
     private var diskCount: UInt32 = 0
 
     public init(_ name: String) throws {
@@ -20,7 +21,7 @@ public final class Lab {
         }
     }
 
-    /// A sparse disk image of zeros; size in bytes.
+    /// Makes a sparse disk image of zeros; size in bytes.
     public func disk(_ name: String, _ byteCount: UInt64 = 1 << 30) throws -> URL {
         let image = folder.appending(path: "\(name).img")
         try Data().write(to: image)
@@ -30,7 +31,7 @@ public final class Lab {
         return image
     }
 
-    /// A disk image with partitions.
+    /// Makes a disk image with partitions.
     public func disk(
         _ name: String, _ partitions: [PartitionedDisk.Content], _ table: PartitionedDisk.Table = .gpt
     ) throws -> URL {
@@ -39,12 +40,12 @@ public final class Lab {
         return try PartitionedDisk(image, partitions, table, diskIdentifier: diskCount).image
     }
 
-    /// A disk with one empty partition for a hibernation partition; bytes.
+    /// Makes a disk with one empty partition, to be formatted as a hibernation partition; size in bytes.
     public func partitionedDisk(
         _ name: String = "hibernation", _ byteCount: UInt64 = 1 << 30, _ table: PartitionedDisk.Table = .gpt
     ) throws -> URL { try disk(name, [.empty(byteCount)], table) }
 
-    /// A copy of the first partition of a disk, or of the disk if it has no partitions: what programs of this machine read.
+    /// Copies the first partition of a disk, for programs of this machine. Returns the disk itself if it has no partitions.
     public func partition(of image: URL) throws -> URL {
         let place = try PartitionedDisk.firstPartition(of: image)
         if place.lowerBound == 0 { return image }
@@ -57,38 +58,38 @@ public final class Lab {
         return copy
     }
 
-    /// Puts the first bytes of a partition, as `partition(of:)` copied it and a program changed it, back onto the disk.
+    /// Writes the first bytes of a copy from `partition(of:)`, which a program has changed, back to the disk.
     public func putBack(_ partition: URL, _ byteCount: UInt64, onto image: URL) throws {
         if partition == image { return }
         let place = try PartitionedDisk.firstPartition(of: image)
         try PartitionedDisk.copy(partition, 0..<byteCount, to: image, at: place.lowerBound)
     }
 
-    /// A copy of a disk image that stays as sparse as it is.
+    /// Copies a disk image; holes stay holes.
     public func copy(_ image: URL, _ name: String) throws -> URL {
         let copy = folder.appending(path: "\(name).img")
         try Tool.run("/bin/cp", "--sparse=always", "--reflink=auto", image.path, copy.path)
         return copy
     }
 
-    /// A file to fill a machine's memory with.
+    /// Makes a file with which to fill a machine's memory.
     public func garbage(mebibytes: Int) throws -> URL {
         let file = folder.appending(path: "garbage.img")
         try Data(repeating: 0x5a, count: mebibytes << 20).write(to: file)
         return file
     }
 
-    /// A machine with kernel A and a script as its user space.
+    /// Makes a machine with kernel A and a script as its user space.
     public func kernelA(_ name: String, disks: [URL], files: [String: URL] = [:], _ script: String) throws -> Machine {
         Machine(
             name: name, disks: disks.map { Machine.Disk(image: $0) },
             initrd: try Guest.initrd(script, files: files, in: folder, name: name))
     }
 
-    /// The same machine after power-on, with kernel C and rootfs.gz.
+    /// Makes the same machine after power-on, with kernel C and rootfs.gz.
     /// - Parameters:
-    ///   - backupEnd: N, as kernel A has it.
-    ///   - refused: the policy after a refusal that can be mended; nil leaves the standard one.
+    ///   - backupEnd: N, as in kernel A.
+    ///   - refused: the value of `torpor.refused=`; nil for the default.
     public func kernelC(
         _ name: String, like machine: Machine, _ commandLine: String = "", backupEnd: String = "128M",
         refused: String? = "poweroff"

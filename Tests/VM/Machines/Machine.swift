@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// One QEMU machine: what is in it, and how long it may run. A machine test is a few of these, one after the other.
+/// The description of a QEMU machine. A machine test runs a few machines, one after the other.
 public struct Machine {
     public enum Firmware: Sendable { case bios, uefi }
     public enum Bus: Sendable { case virtio, ahci, nvme }
 
-    /// A disk image, and how it is attached; the first virtio disk is /dev/vda.
+    /// A disk image and its bus; the first virtio disk is /dev/vda.
     public struct Disk {
         public var image: URL
         public var bus: Bus
-        /// Errors that the disk answers with, as rules of QEMU's blkdebug driver (docs/devel/blkdebug.rst).
+        /// Errors of the disk, as rules of QEMU's blkdebug driver (docs/devel/blkdebug.rst).
         public var errors = ""
-        /// Bytes that the disk writes in a second at most; 0 for no limit.
+        /// Limit of the write speed, in bytes per second; 0 for no limit.
         public var bytesPerSecond = 0
-        /// Where all that is written to the disk is recorded, for a `WriteLog`.
+        /// The file that records all writes to the disk, for a `WriteLog`.
         public var log: URL?
 
         public init(image: URL, bus: Bus = .virtio) {
@@ -23,46 +23,46 @@ public struct Machine {
         }
     }
 
-    /// Names the machine's logs.
+    /// The name of the machine and its logs.
     public var name: String
     public var memory = "1G"
-    /// Whether the memory may be more than this machine has, as long as little of it is used.
+    /// Whether the memory may be larger than this machine's, as long as the guest uses little of it.
     public var isMemorySparse = false
     public var cpus = 2
     /// Features of QEMU's CPU model `max`, such as `la57=off`.
     public var cpuFeatures = ""
     public var firmware = Firmware.bios
     public var disks: [Disk] = []
-    /// More of QEMU's devices.
+    /// More QEMU devices.
     public var devices: [String] = []
-    /// More of QEMU's options, in front of the devices.
+    /// More QEMU options, before the devices.
     public var options: [String] = []
-    /// QEMU's `-smp` in full, such as `2,maxcpus=240`; `cpus` alone otherwise.
+    /// The whole value of QEMU's `-smp`, such as `2,maxcpus=240`; nil for `cpus`.
     public var smp: String?
     public var kernel = Products.kernel
     public var initrd: URL
-    /// The kernel's command line, behind what every machine has.
+    /// The kernel's command line, after the parameters of every machine.
     public var commandLine = ""
-    /// Seconds after which the machine is ended, and the test with it.
+    /// Seconds after which the machine is killed and the test fails.
     public var timeout = 300.0
-    /// Words that mean a kernel's failure; a test that provokes one takes it out.
+    /// Console texts that mean a failure of a kernel. A test that provokes one removes it.
     public var alarms = [
         "Kernel panic", "Oops", "BUG:", "Attempted to kill init", "general protection fault", "WARNING: CPU",
     ]
 
-    /// A file that fills memory from 256 MiB on when the machine starts: memory is not zero after a real power-on.
+    /// A file that fills memory from 256 MiB on when the machine starts, because memory is not zero after a real power-on.
     public var dirtyMemory: URL?
     /// Shows the console on the terminal as well.
     public var showsConsole = false
-    /// Where the guest's memory is written, as an ELF core, when the guest says `dump`; the machine ends then.
+    /// The file for the guest's memory, as an ELF core. QEMU writes it and ends when the guest says `dump`.
     public var dump: URL?
-    /// Is told where the CPUs are, some hundred times a second, while the console says one thing and not yet the other.
+    /// Takes samples of the program counters, some hundred times a second, between two texts on the console.
     public var sampling: Sampling?
-    /// Commands for QEMU's monitor, given when the machine starts.
+    /// Commands for QEMU's monitor when the machine starts.
     public var monitorCommands: [String] = []
-    /// What a person types on the console, each when the console says a text.
+    /// Texts to type on the console, each when its question appears.
     public var answers: [(question: String, text: String)] = []
-    /// When the power is cut: so many seconds after the guest has said a line or, without one, after power-on.
+    /// The moment of a power cut: seconds after a verdict line or, if that is nil, after power-on.
     public var powerCut: (line: String?, seconds: Double)?
 
     public init(name: String, disks: [Disk], initrd: URL) {
@@ -71,11 +71,11 @@ public struct Machine {
         self.initrd = initrd
     }
 
-    /// Takes samples of the machine's program counters.
+    /// Samples of the machine's program counters, from the first console text until the second.
     public struct Sampling {
         public var from: String
         public var to: String
-        /// Takes the virtual address of the next instruction of each CPU; nil for one that is halted.
+        /// Receives the virtual address of each CPU's next instruction; nil for a halted CPU.
         public var take: ([UInt64?]) -> Void
 
         public init(from: String, to: String, take: @escaping ([UInt64?]) -> Void) {
@@ -85,20 +85,20 @@ public struct Machine {
         }
     }
 
-    /// What a machine's run left.
+    /// The result of a machine's run.
     public struct Result {
-        /// The serial console, of all kernels that ran.
+        /// The serial console, of all kernels in the run.
         public var console: String
         /// The lines that the guest wrote to its second serial port.
         public var verdict: [String]
-        /// When each of those lines was seen, in seconds from power-on.
+        /// The time of each of those lines, in seconds from power-on.
         public var verdictTimes: [Double]
         /// Seconds from power-on to power-off.
         public var seconds: Double
         /// Whether the power was cut before the machine powered off.
         public var isCut: Bool
 
-        /// Lines that begin with a word, without it.
+        /// The verdict lines that begin with a word, without that word.
         public func verdicts(_ word: String) -> [String] {
             verdict.filter { $0.hasPrefix(word + " ") }.map { String($0.dropFirst(word.count + 1)) }
         }
@@ -110,7 +110,7 @@ public struct Machine {
     }
 
     /// Runs the machine until it powers off.
-    /// - Throws: where it does not in time, where QEMU fails, and where the console has an alarm.
+    /// - Throws: if it does not power off in time, if QEMU fails, or if the console has an alarm.
     public func run(in folder: URL) throws -> Result {
         let console = folder.appending(path: "\(name).console.log")
         let verdict = folder.appending(path: "\(name).verdict")
@@ -175,33 +175,28 @@ public struct Machine {
             let reason = String(decoding: try Data(contentsOf: errors), as: UTF8.self)
             throw failure("QEMU ended with status \(qemu.terminationStatus): \(reason)", console, text)
         }
-        for alarm in alarms where text.contains(alarm) { throw failure("its console says: \(alarm)", console, text) }
+        for alarm in alarms where text.contains(alarm) { throw failure("its console has: \(alarm)", console, text) }
         let lines = try lines(of: verdict)
         while times.count < lines.count { times.append(seconds) }
         return Result(console: text, verdict: lines, verdictTimes: times, seconds: seconds, isCut: isCut)
     }
 
-    /// What went out of a serial port, without a terminal's carriage returns.
+    /// The output of a serial port, without carriage returns.
     private func text(of port: URL) throws -> String {
         String(decoding: try Data(contentsOf: port).filter { $0 != UInt8(ascii: "\r") }, as: UTF8.self)
     }
 
-    /// The whole lines of that.
+    /// The complete lines of that output.
     private func lines(of port: URL) throws -> [String] {
         let text = try text(of: port)
         guard let end = text.lastIndex(of: "\n") else { return [] }
         return text[..<end].split(separator: "\n").map(String.init)
     }
 
-    private func consoleDevice(in folder: URL) -> String {
-        if !answers.isEmpty { return "pipe,path=\(folder.appending(path: name).path)" }
-        return showsConsole ? "stdio,signal=off" : "null"
-    }
-
-    private var hasMonitor: Bool { dump != nil || sampling != nil || !monitorCommands.isEmpty }
+    var hasMonitor: Bool { dump != nil || sampling != nil || !monitorCommands.isEmpty }
 
     /// Asks QEMU's monitor for the registers of all CPUs.
-    /// - Returns: none where QEMU ended, or did not answer in time.
+    /// - Returns: an empty array if QEMU has ended or does not answer in time.
     private static func programCounters(
         _ monitor: FileHandle, _ answers: FileHandle, until end: Date
     ) throws -> [UInt64?] {
@@ -221,88 +216,4 @@ public struct Machine {
         let tail = text.split(separator: "\n").suffix(40).joined(separator: "\n")
         return Failed(description: "machine \(name): \(reason); the console is \(console.path):\n\(tail)")
     }
-
-    private func arguments(console: URL, verdict: URL, in folder: URL) throws -> [String] {
-        var arguments = [
-            "-accel", "tcg", "-cpu", cpuFeatures.isEmpty ? "max" : "max,\(cpuFeatures)", "-m", memory, "-smp",
-            smp ?? "\(cpus)",
-            "-machine", (firmware == .uefi ? "q35" : "pc") + (isMemorySparse ? ",memory-backend=ram" : ""),
-            "-nodefaults", "-display", "none", "-no-reboot",
-            "-chardev", consoleDevice(in: folder) + ",id=console,logfile=\(console.path)",
-            "-serial", "chardev:console",
-            // Not a PCI device: to set up an interrupt for one, each kernel that boots interprets AML, which takes it long.
-            "-chardev", "file,id=verdict,path=\(verdict.path)", "-serial", "chardev:verdict",
-            "-kernel", kernel.path, "-initrd", initrd.path,
-            "-append", "console=ttyS0 panic=-1 \(commandLine)",
-        ]
-        if hasMonitor { arguments += ["-monitor", "stdio"] }
-        if dump != nil { arguments += ["-device", "vmcoreinfo"] }
-        if firmware == .uefi {
-            let variables = folder.appending(path: "efi-variables.fd")
-            if !FileManager.default.fileExists(atPath: variables.path) {
-                try FileManager.default.copyItem(at: URL(filePath: "/usr/share/OVMF/OVMF_VARS_4M.fd"), to: variables)
-            }
-            arguments += [
-                "-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
-                "-drive", "if=pflash,format=raw,file=\(variables.path)",
-            ]
-        }
-        if isMemorySparse { arguments += ["-object", "memory-backend-ram,id=ram,size=\(memory),reserve=off"] }
-        arguments += options
-        for device in devices { arguments += ["-device", device] }
-        if let dirtyMemory {
-            arguments += ["-device", "loader,file=\(dirtyMemory.path),addr=0x10000000,force-raw=on"]
-        }
-        if disks.contains(where: { $0.bus == .ahci }) && firmware == .bios { arguments += ["-device", "ahci,id=ahci"] }
-        for (number, disk) in disks.enumerated() {
-            var file = disk.image.path
-            // The page cache of this machine outlives the guest's power-off, so nothing need wait for its disk; but only
-            // a disk that is asked to flush can fail at it.
-            var options = "cache=unsafe"
-            if !disk.errors.isEmpty {
-                let rules = folder.appending(path: "\(name).disk\(number).blkdebug")
-                try Data(disk.errors.utf8).write(to: rules)
-                file = "blkdebug:\(rules.path):\(file)"
-                options = "cache=writeback,werror=report,rerror=report"
-            }
-            var drive = "format=raw,\(options),file=\(file)"
-            if let log = disk.log {
-                try Data().write(to: log)
-                // Flushes are recorded only where they are asked for.
-                drive = "driver=blklogwrites,cache=writeback,file.driver=file,file.filename=\(file)"
-                drive += ",log.driver=file,log.filename=\(log.path),log-sector-size=512"
-            }
-            if disk.bytesPerSecond > 0 { drive += ",throttling.bps-write=\(disk.bytesPerSecond)" }
-            arguments += ["-drive", "id=disk\(number),if=none,\(drive)"]
-            switch disk.bus {
-            case .virtio: arguments += ["-device", "virtio-blk-pci,drive=disk\(number)"]
-            case .nvme: arguments += ["-device", "nvme,drive=disk\(number),serial=disk\(number)"]
-            case .ahci:
-                arguments += [
-                    "-device", "ide-hd,drive=disk\(number),bus=\(firmware == .uefi ? "ide" : "ahci").\(number)",
-                ]
-            }
-        }
-        return arguments
-    }
-}
-
-/// What the Makefile built before the machine tests.
-public enum Products {
-    private static let top = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..")
-        .standardizedFileURL
-    public static let folder = top.appending(path: "build")
-    public static let kernel = folder.appending(path: "bzImage")
-    /// The kernel's symbol table; not there for a kernel that TORPOR_TEST_KERNEL names.
-    public static let symbols = folder.appending(path: "System.map")
-    /// A kernel of Debian's, without CONFIG_KEXEC_JUMP.
-    public static let stockKernel = folder.appending(path: "vmlinuz-stock")
-    public static let rootfs = folder.appending(path: "rootfs.gz")
-    public static let initProgram = folder.appending(path: "init")
-    /// The same with its symbols.
-    public static let linkedInit = top.appending(path: ".build-init/release/init")
-    public static let torpor = folder.appending(path: "torpor")
-    /// A guest's program that fills memory and compares it.
-    public static let pattern = folder.appending(path: "pattern")
-    public static let mkinitramfs = top.appending(path: "mkinitramfs.sh")
 }

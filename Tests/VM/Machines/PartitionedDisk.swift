@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// A disk image with one partition after another, as installers make them, and what lies in a partition.
+/// A disk image with a partition table and partitions, laid out as installers do it.
 public struct PartitionedDisk {
     public enum Table: String, Sendable {
         case gpt
-        /// The MBR's table, as sfdisk calls it.
+        /// The MBR partition table, by sfdisk's name.
         case mbr = "dos"
     }
 
-    /// What a partition is made from.
+    /// The contents of a partition.
     public enum Content {
-        /// Zeros; bytes.
+        /// Zeros; size in bytes.
         case empty(UInt64)
-        /// A copy of a file, such as a file system made on this machine.
+        /// A copy of a file, such as a file system from this machine.
         case file(URL)
-        /// The same in an EFI system partition.
+        /// A copy of a file, in an EFI system partition.
         case efiSystem(URL)
     }
 
     public let image: URL
-    /// Bytes from the disk's beginning, half-open, of each partition.
+    /// The partitions as half-open ranges of bytes on the disk.
     public let partitions: [Range<UInt64>]
 
-    /// Partitions begin and end at multiples of this; in front of the first and behind the last is as much.
+    /// Partitions begin and end at multiples of this, in bytes. As much space is before the first and after the last.
     private static let alignment: UInt64 = 1 << 20
 
     /// Makes the image.
-    /// - Parameter diskIdentifier: the MBR's disk signature and the last digits of GPT's UUIDs, so that two disks differ.
+    /// - Parameter diskIdentifier: the disk signature in an MBR, the last digits of the UUIDs in a GPT; unique for each disk.
     init(_ image: URL, _ contents: [Content], _ table: Table, diskIdentifier: UInt32) throws {
         self.image = image
         var start = Self.alignment
@@ -97,10 +97,10 @@ public struct PartitionedDisk {
         return try handle.seekToEnd()
     }
 
-    /// SEEK_DATA and SEEK_HOLE of lseek(2), which are only there with _GNU_SOURCE.
+    /// SEEK_DATA and SEEK_HOLE of lseek(2), which need _GNU_SOURCE in C.
     private static let seekData: Int32 = 3, seekHole: Int32 = 4
 
-    /// Copies bytes from one file into another; holes stay holes if the other has none of its own data there.
+    /// Copies bytes from one file to another. Skips holes, so the target keeps its contents there.
     public static func copy(_ source: URL, _ bytes: Range<UInt64>, to target: URL, at offset: UInt64) throws {
         let from = try FileHandle(forReadingFrom: source), to = try FileHandle(forUpdating: target)
         var position = off_t(bytes.lowerBound)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// Everything that was written to a disk, in order, as QEMU's blklogwrites driver records it in the format of dm-log-writes
+/// All writes to a disk, in order. QEMU's blklogwrites driver records them in the format of dm-log-writes
 /// (Documentation/admin-guide/device-mapper/log-writes.rst; drivers/md/dm-log-writes.c).
 public struct WriteLog {
     public enum Entry {
-        /// Bytes from the disk's beginning, and what was written there.
+        /// An offset in bytes on the disk, and the bytes written there.
         case write(offset: UInt64, bytes: Data)
-        /// Everything before it is durable.
+        /// All writes before it are durable.
         case flush
     }
 
@@ -20,11 +20,11 @@ public struct WriteLog {
         }
         let magic: UInt64 = 0x6a73_6677_7368_72, sectorSize = 512
         guard log.count >= sectorSize, number(0) == magic, number(8) == 1 else {
-            throw Machine.Failed(description: "\(file.path) is no log of writes")
+            throw Machine.Failed(description: "\(file.path) is not a log of writes")
         }
         var place = sectorSize
         for _ in 0..<number(16) {
-            // Sector, sectors, flags; the data begin with the next sector.
+            // First sector, number of sectors, flags. The data begin at the next sector.
             let sector = number(place), count = Int(number(place + 8)) * sectorSize, flags = number(place + 16)
             place += sectorSize
             let flush: UInt64 = 1, forcedUnitAccess: UInt64 = 2, discard: UInt64 = 4
@@ -39,14 +39,14 @@ public struct WriteLog {
     }
 }
 
-/// A disk image to which writes are made, and undone.
+/// A disk image that applies writes and undoes them.
 public struct ReplayedDisk {
     private let file: FileHandle
 
     public init(_ image: URL) throws { file = try FileHandle(forUpdating: image) }
 
-    /// Makes writes, in this order.
-    /// - Returns: what undoes them, to be made in the order in which it is.
+    /// Applies writes, in this order.
+    /// - Returns: the writes that undo them, in the order in which to apply them.
     @discardableResult
     public func apply(_ writes: [(offset: UInt64, bytes: Data)]) throws -> [(offset: UInt64, bytes: Data)] {
         var undo: [(offset: UInt64, bytes: Data)] = []

@@ -3,11 +3,11 @@ import Basics
 import CLinux
 import Linux
 
-/// Fills memory with patterns that tell which page they belong to, waits, and compares every page.
+/// Fills memory with a different pattern in each page, waits, and compares every page.
 ///
-/// `pattern fill MIB FILE`: fills so much memory, makes FILE.filled, waits for FILE, then compares.
-/// `pattern zero MIB`: takes so much new memory and looks whether all of it is zero.
-/// `pattern poison PAGES`: tells the kernel that so many pages of memory are broken.
+/// `pattern fill MIB FILE`: fills MIB mebibytes, makes FILE.filled, waits for FILE, then compares.
+/// `pattern zero MIB`: allocates MIB mebibytes and checks that all of them are zero.
+/// `pattern poison PAGES`: makes the kernel treat PAGES pages as broken.
 @main
 struct Pattern {
     static func main() {
@@ -32,7 +32,7 @@ struct Pattern {
         }
     }
 
-    /// Fills pages and has the kernel treat them as broken hardware; they stay out of use. The corresponding C function is
+    /// Fills pages and makes the kernel treat them as broken; nothing uses them any more. The corresponding C function is
     /// `madvise` with MADV_HWPOISON, which is 100 (<asm-generic/mman-common.h>).
     private static func poison(_ pages: Int) throws(Failure) {
         let memory = try Mapping(anonymous: pages * Int(pageSize))
@@ -51,7 +51,7 @@ struct Pattern {
         try expect(memory, word)
     }
 
-    /// The word of a page at an index: no two pages are alike, and one in four is hard to compress.
+    /// The word of a page at an index: all pages are different, and one in four is hard to compress.
     private static func word(_ page: Int, _ index: Int) -> UInt64 {
         let seed = UInt64(page) &* 0x9e37_79b9_7f4a_7c15
         return page % 4 == 0 ? (seed ^ UInt64(index)) &* 0xbf58_476d_1ce4_e5b9 : seed

@@ -4,9 +4,9 @@
 #
 # usage: build.sh OUTPUT
 #
-# OUTPUT becomes a copy of the bzImage, with System.map beside it. What is built is kept outside the tree, under
-# ${XDG_CACHE_HOME:-$HOME/.cache}/torpor, by the fragment, this script and the source package's version, so that a second
-# call only copies.
+# Copies the bzImage to OUTPUT, and System.map beside it. The script keeps built kernels outside the tree, in
+# ${XDG_CACHE_HOME:-$HOME/.cache}/torpor, by the fragment, this script and the version of the source package, so that a
+# second call only copies.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 output=${1:?usage: build.sh OUTPUT}
@@ -25,7 +25,7 @@ source_package=linux-source-6.12
 tarball=/usr/src/$source_package.tar.xz
 [ -f "$tarball" ] || { echo "build.sh: $tarball is missing although $source_package is installed" >&2; exit 1; }
 version=$(dpkg-query -W -f '${Version}' "$source_package")
-# Comments change nothing.
+# Comments do not change the kernel.
 key=$({ grep -hv '^ *#' "$here/torpor.config" "$here/build.sh" && echo "$version"; } | sha256sum | cut -c 1-16)
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/torpor/kernel-$key
 
@@ -39,7 +39,7 @@ if [ ! -f "$cache/bzImage" ]; then
     scripts/kconfig/merge_config.sh -m .config "$here/torpor.config" >/dev/null
     make -s olddefconfig
 
-    # A symbol whose dependency is missing disappears in silence; say so instead.
+    # olddefconfig silently removes a symbol whose dependency is missing: fail instead.
     missing=$(grep -E '^CONFIG_[A-Z0-9_]+=' "$here/torpor.config" | while IFS= read -r line; do
         case $line in
             *=n) ! grep -q "^${line%=n}=" .config || echo "$line" ;;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Takes a kernel out of Debian's package, to test what Torpor says on one without CONFIG_KEXEC_JUMP. Nothing is installed.
+# Extracts a kernel without CONFIG_KEXEC_JUMP from Debian's package, to test Torpor's refusals. Installs nothing.
 #
 # usage: stock.sh OUTPUT
 set -eu
