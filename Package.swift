@@ -113,6 +113,8 @@ if let embeddedLibraries {
                 name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies,
                 swiftSettings: swiftSettings))
     }
+    // Rules for the sources, as tests that read them.
+    targets.append(.testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: swiftSettings))
     // Runs the command as it was built.
     targets.append(
         .testTarget(
