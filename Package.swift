@@ -89,14 +89,16 @@ if let embeddedLibraries {
             name: "VMTests", dependencies: ["Machines", "Basics", "Linux", "MemoryImage", "PhysicalMemory"],
             path: "Tests/VM/Cases", swiftSettings: swiftSettings),
     ]
-    // Images and kernels that the tests of several modules make.
+    // Images, kernels and devices that the tests of several modules make.
     targets.append(
         .target(
-            name: "Fixtures", dependencies: ["Basics", "MemoryImage"], path: "Tests/Fixtures",
+            name: "Fixtures", dependencies: ["Basics", "Linux", "MemoryImage"], path: "Tests/Fixtures",
             swiftSettings: swiftSettings))
     for (name, dependencies) in [
         ("Basics", []), ("Linux", ["Basics"]), ("Console", ["Basics", "Linux"]),
-        ("BlockDevices", ["Basics", "Linux", "BlockStore"]), ("ELF", ["Basics", "Fixtures"]),
+        ("BlockStore", ["Basics", "Linux", "Fixtures"]),
+        ("BlockDevices", ["Basics", "Linux", "BlockStore", "Fixtures"]),
+        ("ELF", ["Basics", "Fixtures"]),
         ("MemoryImage", ["Basics", "Linux", "BlockStore", "Fixtures"]),
         ("PhysicalMemory", ["Basics", "Linux", "ELF", "Fixtures"]),
         ("Kexec", ["Basics", "Linux", "ELF", "Fixtures"]),

@@ -13,12 +13,12 @@ import Testing
     }
 
     @Test(arguments: [-1, 2, 9, Int.max, Int.min, Int.max - 7])
-    func refusesIntegersThatAreNotInside(offset: Int) {
+    func refusesIntegersOutsideTheBytes(offset: Int) {
         #expect(throws: Failure.self) { try bytes.span.bytes.integer(at: offset, as: UInt64.self) }
     }
 
     @Test(arguments: [(-1, 1), (0, 10), (9, 1), (0, -1), (Int.max, 1), (1, Int.max)])
-    func refusesCopiesThatAreNotInside(offset: Int, count: Int) {
+    func refusesCopiesOutsideTheBytes(offset: Int, count: Int) {
         #expect(throws: Failure.self) { try bytes.span.bytes.copy(at: offset, count: count) }
     }
 
@@ -31,7 +31,7 @@ import Testing
         #expect(try ([0xff, 0x41] as [UInt8]).span.bytes.text(at: 0, count: 2) == "\\xffA")
     }
 
-    @Test func writesWhatItReads() throws {
+    @Test func writesLittleEndianIntegers() throws {
         var field = [UInt8](repeating: 0xee, count: 12)
         field.put(UInt32(0x1234_5678), at: 4)
         #expect(field == [0xee, 0xee, 0xee, 0xee, 0x78, 0x56, 0x34, 0x12, 0xee, 0xee, 0xee, 0xee])
@@ -48,5 +48,28 @@ import Testing
         field.put(text: text, at: 0, limit: 8)
         #expect(try field.span.bytes.text(at: 0, count: 8) == expected)
         #expect(field.last == 0)
+    }
+
+    @Test func putsNoMoreBytesThanTheFieldHas() {
+        var bytes = [UInt8](repeating: 0xee, count: 6)
+        bytes.put([1, 2, 3, 4], at: 1, limit: 2)
+        #expect(bytes == [0xee, 1, 2, 0xee, 0xee, 0xee])
+        bytes.put([9], at: 4, limit: 2)
+        #expect(bytes == [0xee, 1, 2, 0xee, 9, 0xee])
+    }
+
+    @Test(arguments: [(1, ""), (2, "a"), (3, "a"), (4, "aé"), (5, "aé"), (6, "aé"), (7, "aé€")])
+    func keepsOneByteForTheNUL(limit: Int, expected: String) throws {
+        var bytes = [UInt8](repeating: 0, count: 10)
+        bytes.put(text: "aé€", at: 0, limit: limit)
+        #expect(try bytes.span.bytes.text(at: 0, count: limit) == expected)
+        #expect(bytes[(limit - 1)...].allSatisfy { $0 == 0 })
+    }
+
+    @Test func anEmptySpanHasNoFields() {
+        let bytes: [UInt8] = []
+        #expect(throws: Failure.self) { try bytes.span.bytes.integer(at: 0, as: UInt8.self) }
+        #expect(throws: Failure.self) { try bytes.span.bytes.copy(at: 0, count: 1) }
+        #expect((try? bytes.span.bytes.copy(at: 0, count: 0)) == [])
     }
 }

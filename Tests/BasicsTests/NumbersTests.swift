@@ -40,4 +40,42 @@ import Testing
         #expect(hexadecimal(0x12345, digits: 2) == "12345")
         #expect(hexadecimal(0x1000..<0x2000) == "0x1000-0x2000")
     }
+
+    /// The last number that fits, and the first that does not.
+    @Test(
+        arguments: [
+            ("18014398509481983K", UInt64.max - 1023), ("18014398509481984K", nil),
+            ("16777215T", UInt64.max - (1 << 40) + 1),
+            ("18446744073709551615", UInt64.max), ("18446744073709551616", nil), ("4g", 4 << 30), ("1KiB", 1024),
+            ("1kib", nil), ("1KB", nil), ("-1", nil), ("1 K", nil), ("0T", 0),
+        ] as [(String, UInt64?)])
+    func readsSizesUpToTheLargest(text: String, expected: UInt64?) { #expect(parseSize(text) == expected) }
+
+    @Test(
+        arguments: [
+            ("ffffffffffffffff", UInt64.max), ("10000000000000000", nil), ("00000000000000000000ff", 255),
+            ("FfFf", 65535),
+            (" f", nil), ("+f", nil), ("-f", nil), ("\u{ff11}", nil),
+        ] as [(String, UInt64?)])
+    func readsHexadecimalDigitsUpToTheLargest(text: String, expected: UInt64?) {
+        #expect(parseHexadecimal(text) == expected)
+    }
+
+    @Test(arguments: 0..<64 as Range<UInt64>)
+    func readsBackWrittenNumbers(bit: UInt64) {
+        for value: UInt64 in [1 << bit, (1 << bit) - 1, UInt64.max << bit] {
+            #expect(parseHexadecimal(hexadecimal(value)) == value)
+            #expect(parseNumber("0x\(hexadecimal(value, digits: 16))") == value)
+            #expect(hexadecimal(value, digits: 16).utf8.count == 16)
+            #expect(parseNumber("\(value)") == value)
+        }
+    }
+
+    /// Just below a unit the smaller one is used, and nothing is rounded up to 1024.
+    @Test(
+        arguments: [
+            (1 << 20 - 1, "1023.9 KiB"), (1 << 20, "1.0 MiB"), (1 << 40 - 1, "1023.9 GiB"), (1 << 40, "1.0 TiB"),
+            (1 << 50, "1.0 PiB"), (1 << 60, "1.0 EiB"), (1025, "1.0 KiB"),
+        ] as [(UInt64, String)])
+    func describesSizesNextToAUnit(bytes: UInt64, expected: String) { #expect(describe(bytes: bytes) == expected) }
 }

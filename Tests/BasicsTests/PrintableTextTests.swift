@@ -15,7 +15,7 @@ import Testing
             ("\u{200d}\u{200c}\u{2010}\u{205f}\u{2070}", "\u{200d}\u{200c}\u{2010}\u{205f}\u{2070}"),
             ("\u{2028}\u{2029}\u{e0041}", "\\u2028\\u2029\\ue0041"),
         ])
-    func escapesWhatSteersATerminal(text: String, expected: String) {
+    func escapesControlCharacters(text: String, expected: String) {
         #expect(printable(text) == expected)
         #expect(printable(printable(text)) == expected, "escaped twice")
     }
@@ -29,14 +29,14 @@ import Testing
             ([0xf4, 0x90, 0x80, 0x80], "\\xf4\\x90\\x80\\x80"), ([0xc3, 0xa9, 0xe9], "é\\xe9"),
             ([0xf0, 0x9f, 0x99, 0x82], "🙂"), ([0xc2, 0x9b], "\\u009b"),
         ] as [([UInt8], String)])
-    func escapesBytesThatAreNoText(bytes: [UInt8], expected: String) {
+    func escapesInvalidUTF8(bytes: [UInt8], expected: String) {
         #expect(printable(bytes: bytes) == expected)
         #expect(printable(text(fromDisk: bytes)) == expected)
     }
 
     @Test func keepsControlCharactersOfADisksText() { #expect(text(fromDisk: [0x1b, 0x0a]) == "\u{1b}\n") }
 
-    @Test func escapesInJSONWhatJSONDoesNot() {
+    @Test func escapesControlCharactersInJSON() {
         let json = "{\n  \"a\" : \"\u{9b}\u{7f}é\u{202e}\u{e0041}\\u001b\"\n}"
         #expect(
             printable(json: json) == "{\n  \"a\" : \"\\u009b\\u007fé\\u202e\\udb40\\udc41\\u001b\"\n}")

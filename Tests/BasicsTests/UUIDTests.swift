@@ -5,7 +5,7 @@ import Testing
 @Suite struct UUIDTests {
     private static let text = "00112233-4455-6677-8899-aabbccddeeff"
 
-    @Test func isWrittenAsItIsRead() throws {
+    @Test func roundTripsItsText() throws {
         let uuid = try #require(UUID(Self.text))
         #expect(uuid.bytes == (0..<16).map { $0 * 0x11 })
         #expect(uuid.description == Self.text)
@@ -28,13 +28,5 @@ import Testing
         }
         #expect(UUID(random: [1]) == nil)
         #expect(UUID(bytes: [UInt8](repeating: 0, count: 17)) == nil)
-    }
-
-    @Test func failuresAreSentences() {
-        #expect(
-            Failure("mount devtmpfs on", "/dev", "No such device").description
-                == "mount devtmpfs on /dev: No such device")
-        #expect(Failure("open", "x", "why", remedy: "do y").description == "open x: why; do y")
-        #expect(Failure("hibernate", "", "why").description == "hibernate: why")
     }
 }

@@ -90,7 +90,7 @@ import Testing
         #expect(answers.map { $0.failure?.reason }.dropFirst().allSatisfy { $0 == "it has not answered within 0 s" })
     }
 
-    @Test func tellsADriveWithoutAMedium() {
+    @Test func recognizesADriveWithoutAMedium() {
         func entry(_ number: CInt?) -> DeviceCatalog.Entry {
             DeviceCatalog.Entry(
                 path: "/dev/sr0", device: DeviceNumber(major: 11, minor: 0), byteCount: 1,
@@ -142,22 +142,6 @@ import Testing
         #expect(tally["/dev/sdc"] == 1)
     }
 
-    @Test func refusesAnAnswerThatIsMalformed() throws {
-        let bytes = Self.answer("/dev/sda").encoded(number: 7)
-        let answer = try DeviceAnswer(decoding: bytes, number: 7)
-        #expect(answer.content == Self.answer("/dev/sda").content && answer.blocks == [[1, 2, 3], []])
-        #expect(throws: Failure.self) { try DeviceAnswer(decoding: bytes, number: 8) }
-        for count in 0..<4 {
-            #expect(throws: Failure.self) { try DeviceAnswer(decoding: Array(bytes.prefix(count)), number: 7) }
-        }
-        for count in [5, 11, 13, bytes.count - 1] {
-            #expect(throws: Failure.self) { try DeviceAnswer(decoding: Array(bytes.prefix(count)), number: 7) }
-        }
-        var tooLong = bytes
-        tooLong.put(UInt32.max, at: 8)
-        #expect(throws: Failure.self) { try DeviceAnswer(decoding: tooLong, number: 7) }
-    }
-
     /// The devices of this machine, as a process that may not read them sees them, too.
     @Test func listsTheDevicesOfThisMachine() throws {
         let catalog = DeviceCatalog(blocksAt: [0], seconds: 20)
@@ -180,7 +164,7 @@ import Testing
 
     /// Nobody waits if no time is given.
     @Test(arguments: ["/nowhere/disk", "LABEL=no such label"])
-    func saysThatADeviceIsMissing(text: String) throws {
+    func namesAMissingDevice(text: String) throws {
         let name = try #require(DeviceName(text))
         var looks = 0
         let catalog = DeviceCatalog(seconds: 20, willProbe: { _ in }) { () throws(Failure) in
@@ -191,5 +175,41 @@ import Testing
         let failure = #expect(throws: Failure.self) { try catalog.wait(for: name, seconds: 0) { looks += 1 } }
         #expect(failure?.description == "find \(text): there is no such device")
         #expect(looks == 1)
+    }
+
+    private func catalog(_ errno: [String: CInt], isRoot: Bool = true) throws -> DeviceCatalog {
+        let catalog = DeviceCatalog(
+            seconds: 5, willProbe: { _ in },
+            list: {
+                errno.keys.sorted().enumerated().map {
+                    DeviceCatalog.Entry(
+                        path: $1, device: DeviceNumber(major: 1, minor: UInt32($0)), byteCount: 1 << 20)
+                }
+            }
+        ) { (path) throws(Failure) in
+            if let number = errno[path], number != 0 {
+                throw Failure("open", path, errorText(number), errno: number)
+            }
+            return DeviceAnswer()
+        }
+        catalog.isRoot = isRoot
+        try catalog.refresh()
+        return catalog
+    }
+
+    @Test func namesTheReasonIfNothingIsFound() throws {
+        let denied = #expect(throws: Failure.self) {
+            try catalog(["/dev/a": EACCES, "/dev/b": EACCES], isRoot: false).wait(for: .label("x"), seconds: 0)
+        }
+        #expect(denied?.description == "open /dev/a: Permission denied" && denied?.errno == EACCES)
+        let root = #expect(throws: Failure.self) { try catalog(["/dev/a": EPERM]).wait(for: .label("x"), seconds: 0) }
+        #expect(root?.reason == "there is no such device, and /dev/a cannot be read: Operation not permitted")
+        let broken = #expect(throws: Failure.self) {
+            try catalog(["/dev/a": EIO, "/dev/b": 0, "/dev/c": ENOMEDIUM]).wait(for: .label("x"), seconds: 0)
+        }
+        #expect(
+            broken?.reason == "there is no such device, and /dev/a cannot be read: Input/output error",
+            "an empty drive is none that cannot be read")
+        #expect(try catalog(["/dev/a": 0, "/dev/c": ENOMEDIUM]).unansweredPhrase == "")
     }
 }

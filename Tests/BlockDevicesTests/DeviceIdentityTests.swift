@@ -36,7 +36,7 @@ import Testing
     }
 
     /// The members of a Btrfs on whole disks have one UUID, and each a UUID of its own.
-    @Test func tellsTheDisksOfABtrfsApart() throws {
+    @Test func distinguishesTheDisksOfABtrfs() throws {
         let catalog = try catalog([
             ("/dev/vda", { ($0.uuid, $0.subUUID) = ("u", "one") }, nil, false),
             ("/dev/vdb", { ($0.uuid, $0.subUUID) = ("u", "two") }, nil, false),
@@ -48,7 +48,7 @@ import Testing
         #expect(catalog.entries(DeviceIdentity("UUID=u")).map { $0.path } == ["/dev/vda", "/dev/vdb"])
     }
 
-    @Test func prefersWhatOneDeviceAloneHas() throws {
+    @Test func prefersUniqueIdentifiers() throws {
         let catalog = try catalog([
             ("/dev/sda1", { ($0.partitionUUID, $0.uuid) = ("P1", "a") }, nil, false),
             // Cloned partition tables, other contents.
@@ -76,7 +76,7 @@ import Testing
     }
 
     /// Partitions that share everything are told apart by the disks that they are on.
-    @Test func tellsClonesApartByTheirDisks() throws {
+    @Test func distinguishesClonesByTheirDisks() throws {
         let clone: (inout BlockDeviceContent) -> Void = { ($0.partitionUUID, $0.uuid) = ("p3", "d") }
         let catalog = try catalog([
             ("/dev/sdd1", clone, "wwid:naa.1 PART=1", false), ("/dev/sde1", clone, "wwid:naa.2 PART=1", false),
@@ -91,7 +91,7 @@ import Testing
         #expect(DeviceIdentity("/dev/sda1").isPath && !DeviceIdentity("PARTUUID=p3").isPath)
     }
 
-    @Test func readsWhatADiskSaysOfItself() throws {
+    @Test func readsTheIdentityOfADisk() throws {
         let root = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: root) }
         func write(_ text: String, _ path: String) throws {

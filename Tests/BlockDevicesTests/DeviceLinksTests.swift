@@ -8,23 +8,6 @@ import Testing
 
 /// Links below /dev/disk as udev makes them, on systems without udev.
 @Suite struct DeviceLinksTests {
-    // MARK: Links that stand for a tag
-
-    @Test(
-        arguments: [
-            ("/dev/disk/by-uuid/1234-ABCD", .uuid("1234-ABCD")), ("/dev/disk/by-label/nap", .label("nap")),
-            ("/dev/disk/by-label/my\\x20disk\\x2f1", .label("my disk/1")),
-            ("/dev/disk/by-label/\\xc3\\xa9t\\xc3\\xa9", .label("été")), ("/dev/disk/by-label/a\\x2", .label("a\\x2")),
-            ("/dev/disk/by-label/a\\xzz", .label("a\\xzz")),
-            ("/dev/disk/by-partuuid/0a-01", .partitionUUID("0a-01")),
-            ("/dev/disk/by-partlabel/EFI\\x20System", .partitionLabel("EFI System")),
-            ("/dev/disk/by-label/", .path("/dev/disk/by-label/")), ("/dev/sda1", .path("/dev/sda1")),
-            ("/dev/disk/by-id/wwn-0x1", .path("/dev/disk/by-id/wwn-0x1")),
-        ] as [(String, DeviceName)])
-    func isTheTagItStandsFor(path: String, expected: DeviceName) { #expect(DeviceName(path) == expected) }
-
-    // MARK: Links that name hardware
-
     /// A sysfs with one disk of each kind, each with two partitions, as kernel 6.12 shows them.
     private final class Sysfs {
         let path = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
@@ -138,7 +121,7 @@ import Testing
         #expect(devices(linkedFrom: "/dev/disk/\(link)", sysfs: sysfs.path) == expected?.map { "/dev/\($0)" })
     }
 
-    @Test func refusesAtOnceWhatOnlyUdevKnows() throws {
+    @Test func refusesLinksThatOnlyUdevKnows() throws {
         let catalog = DeviceCatalog(seconds: 1, willProbe: { _ in }, list: { [] }) { (_) throws(Failure) in
             DeviceAnswer()
         }
@@ -147,43 +130,5 @@ import Testing
         #expect(
             failure?.description
                 == "find \(path): only udev knows which device that is; use UUID=, LABEL=, PARTUUID= or PARTLABEL=")
-    }
-
-    // MARK: Devices that cannot be read
-
-    private func catalog(_ errno: [String: CInt], isRoot: Bool = true) throws -> DeviceCatalog {
-        let catalog = DeviceCatalog(
-            seconds: 5, willProbe: { _ in },
-            list: {
-                errno.keys.sorted().enumerated().map {
-                    DeviceCatalog.Entry(
-                        path: $1, device: DeviceNumber(major: 1, minor: UInt32($0)), byteCount: 1 << 20)
-                }
-            }
-        ) { (path) throws(Failure) in
-            if let number = errno[path], number != 0 {
-                throw Failure("open", path, errorText(number), errno: number)
-            }
-            return DeviceAnswer()
-        }
-        catalog.isRoot = isRoot
-        try catalog.refresh()
-        return catalog
-    }
-
-    @Test func tellsWhyNothingIsFound() throws {
-        let denied = #expect(throws: Failure.self) {
-            try catalog(["/dev/a": EACCES, "/dev/b": EACCES], isRoot: false).wait(for: .label("x"), seconds: 0)
-        }
-        #expect(denied?.description == "open /dev/a: Permission denied" && denied?.errno == EACCES)
-        let root = #expect(throws: Failure.self) { try catalog(["/dev/a": EPERM]).wait(for: .label("x"), seconds: 0) }
-        #expect(root?.reason == "there is no such device, and /dev/a cannot be read: Operation not permitted")
-        let broken = #expect(throws: Failure.self) {
-            try catalog(["/dev/a": EIO, "/dev/b": 0, "/dev/c": ENOMEDIUM]).wait(for: .label("x"), seconds: 0)
-        }
-        #expect(
-            broken?.reason == "there is no such device, and /dev/a cannot be read: Input/output error",
-            "an empty drive is none that cannot be read")
-        #expect(try catalog(["/dev/a": 0, "/dev/c": ENOMEDIUM]).unansweredPhrase == "")
     }
 }

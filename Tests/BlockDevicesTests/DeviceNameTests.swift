@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 import BlockStore
+import Linux
 import Testing
 
 @testable import BlockDevices
+@testable import Hibernation
+@testable import Kexec
+@testable import MemoryImage
+@testable import PhysicalMemory
 
 @Suite struct DeviceNameTests {
     @Test(
@@ -18,7 +23,7 @@ import Testing
         if let expected { #expect(expected.description == text) }
     }
 
-    @Test func matchesWhatADeviceHolds() {
+    @Test func matchesTheContentOfADevice() {
         var content = BlockDeviceContent()
         content.uuid = "ABCD-12"
         content.label = "Data"
@@ -33,4 +38,20 @@ import Testing
         for (name, expected) in table { #expect(name.matches(path: "/dev/x", content) == expected, "\(name)") }
         #expect(!DeviceName.uuid("").matches(path: "/dev/x", BlockDeviceContent()))
     }
+
+    @Test(
+        arguments: [
+            ("/dev/disk/by-uuid/1234-ABCD", .uuid("1234-ABCD")), ("/dev/disk/by-label/nap", .label("nap")),
+            ("/dev/disk/by-label/my\\x20disk\\x2f1", .label("my disk/1")),
+            ("/dev/disk/by-label/\\xc3\\xa9t\\xc3\\xa9", .label("été")), ("/dev/disk/by-label/a\\x2", .label("a\\x2")),
+            ("/dev/disk/by-label/a\\xzz", .label("a\\xzz")),
+            ("/dev/disk/by-partuuid/0a-01", .partitionUUID("0a-01")),
+            ("/dev/disk/by-partlabel/EFI\\x20System", .partitionLabel("EFI System")),
+            ("/dev/disk/by-label/", .path("/dev/disk/by-label/")), ("/dev/sda1", .path("/dev/sda1")),
+            ("/dev/disk/by-id/wwn-0x1", .path("/dev/disk/by-id/wwn-0x1")),
+        ] as [(String, DeviceName)])
+    func resolvesLinksThatStandForATag(path: String, expected: DeviceName) { #expect(DeviceName(path) == expected) }
+
+    @Test(arguments: ["=UUID=x", "==LABEL=x"])
+    func refusesANameBeforeTheTag(text: String) { #expect(DeviceName(text) == nil) }
 }

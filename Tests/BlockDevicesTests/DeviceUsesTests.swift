@@ -111,12 +111,13 @@ import Testing
                 "watch the xfs on /x: its block device /dev/gone is not known"
             ),
         ])
-    func namesWhatItCannotFollow(table: String, expected: String) {
+    func namesUsesItCannotFollow(table: String, expected: String) {
         let found = uses(usage(table, [Self.device("8:1", "sda1")]))
         #expect(found.failures.map { $0.description } == [expected])
     }
 
-    /// What the kernel mounts for itself is not in /proc/filesystems, and shows up if somebody binds it: `ip netns`, Docker, snapd.
+    /// File systems that the kernel mounts for itself are not in /proc/filesystems. They show up if somebody binds them, as
+    /// `ip netns`, Docker and snapd do.
     @Test func ignoresNamespacesAndFilesThatAreMounted() {
         let table = """
             63 43 0:4 net:[4026532178] /run/docker/netns/x rw - nsfs nsfs rw
@@ -159,7 +160,7 @@ import Testing
             ([("8:0", nil, true)], ["8:0"]), ([("8:0", nil, true), ("8:1", "8:0", false)], ["8:0"]),
             ([("8:0", nil, false), ("8:1", "8:0", false)], []),
         ] as [([(String, String?, Bool)], [String])])
-    func findsWhatTheKernelHolds(devices: [(String, String?, Bool)], expected: [String]) {
+    func findsHoldersInTheKernel(devices: [(String, String?, Bool)], expected: [String]) {
         let found = uses(usage("", devices.map { Self.device($0.0, "x\($0.0)", disk: $0.1, claimed: $0.2) }))
         #expect(found.uses.map { $0.device.description } == expected)
         #expect(
@@ -207,19 +208,5 @@ import Testing
             ])
         usage.swaps[0].isUsed = false
         #expect(uses(usage).uses.first?.purpose == .swap(isUsed: false))
-    }
-
-    @Test func readsMounts() throws {
-        let line =
-            "45 30 8:5 /sub /a\\040b ro,nosuid,noatime shared:16 master:2 - vfat /dev/sda\\0405 rw,fmask=0022,utf8"
-        let mount = try #require(MountEntry(line))
-        #expect(mount.target == "/a b" && mount.root == "/sub" && mount.source == "/dev/sda 5")
-        #expect(mount.options == ["ro", "nosuid", "noatime"] && mount.propagation == ["shared:16", "master:2"])
-        #expect(mount.fileSystemOptions == ["rw", "fmask=0022", "utf8"] && !mount.isReadOnly)
-        for text in ["", "garbage", "22 1 8:2 / / rw", "22 1 8:2 / / rw - ext4", "x 1 8:2 / / rw - ext4 /dev/a rw"] {
-            #expect(MountEntry(text) == nil)
-        }
-        #expect(try !mountsOfAllNamespaces().isEmpty)
-        #expect(fileSystemTypesWithoutDevice("nodev\tsysfs\n\text4\nnodev\tzfs\n") == ["rootfs", "sysfs", "zfs"])
     }
 }

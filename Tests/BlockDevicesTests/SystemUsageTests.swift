@@ -1,43 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import BlockStore
+import Fixtures
 import Foundation
 import Linux
 import Testing
 
 @testable import BlockDevices
 
-/// Loop devices of this machine, as far as it lets us have some.
-private enum Loop {
-    static func shell(_ script: String) throws -> String {
-        let process = Process(), output = Pipe()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-ec", script]
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failure("run", "a script", "it ended with an error") }
-        return trimmed(String(decoding: data, as: UTF8.self))
-    }
-
-    static let areThere: Bool =
-        effectiveUserID() == 0 && exists("/dev/loop-control") && exists("/sbin/mkfs.ext4")
-        && (try? shell(
-            """
-            f=$(mktemp); truncate -s 1M $f; l=$(losetup -f --show $f); rm $f; losetup -d $l
-            """)) != nil
-}
-
 /// What the system itself says of devices in use.
-@Suite(.serialized, .enabled(if: Loop.areThere)) struct SystemUsageTests {
+@Suite(.serialized) struct SystemUsageTests {
     private func withLoop(_ body: (String, DeviceNumber) throws -> Void) throws {
-        let path = try Loop.shell(
+        let path = try LoopDevice.shell(
             """
             f=$(mktemp); truncate -s 64M $f; mkfs.ext4 -q -F $f; losetup -f --show $f; rm $f
             """)
-        defer { _ = try? Loop.shell("losetup -d \(path)") }
+        defer { _ = try? LoopDevice.shell("losetup -d \(path)") }
         try body(path, try #require(DeviceNumber(path: path)))
     }
 
@@ -68,10 +45,10 @@ private enum Loop {
     }
 
     /// A mount that only another namespace sees.
-    @Test func findsAMountInAnotherNamespace() throws {
+    @Test(.enabled(if: LoopDevice.areThere)) func findsAMountInAnotherNamespace() throws {
         try withLoop { (path: String, device: DeviceNumber) throws in
             #expect(try use(device) == nil)
-            let folder = try Loop.shell("mktemp -d")
+            let folder = try LoopDevice.shell("mktemp -d")
             defer { rmdir(folder) }
             try during("exec unshare -m sh -c 'mount \(path) \(folder); READY; exec cat'") { () throws in
                 #expect(try !readText("/proc/self/mountinfo").contains(folder))
@@ -84,7 +61,7 @@ private enum Loop {
         }
     }
 
-    @Test func findsADeviceThatAProcessHasOpen() throws {
+    @Test(.enabled(if: LoopDevice.areThere)) func findsADeviceThatAProcessHasOpen() throws {
         try withLoop { (path: String, device: DeviceNumber) throws in
             // This process's own children do not count: theirs do.
             try during("exec 3<&0 9<\(path); cat <&3 & READY; wait") { () throws in
@@ -96,10 +73,10 @@ private enum Loop {
     }
 
     /// A device that lies on another one without a file system between.
-    @Test func followsALoopDeviceOnADevice() throws {
+    @Test(.enabled(if: LoopDevice.areThere)) func followsALoopDeviceOnADevice() throws {
         try withLoop { (path: String, device: DeviceNumber) throws in
-            let upper = try Loop.shell("losetup -f --show -o 1048576 \(path)")
-            defer { _ = try? Loop.shell("losetup -d \(upper)") }
+            let upper = try LoopDevice.shell("losetup -f --show -o 1048576 \(path)")
+            defer { _ = try? LoopDevice.shell("losetup -d \(upper)") }
             let use = try #require(try use(device))
             #expect(use.purpose == .container && use.user == "what \(upper) lies on")
             // In the end all of it is in a file.
@@ -109,7 +86,7 @@ private enum Loop {
     }
 
     /// A mapping outlives the descriptor that it was made with.
-    @Test(.enabled(if: exists("/usr/bin/python3"))) func findsADeviceThatIsOnlyMapped() throws {
+    @Test(.enabled(if: LoopDevice.areThere && exists("/usr/bin/python3"))) func findsADeviceThatIsOnlyMapped() throws {
         try withLoop { (path: String, device: DeviceNumber) throws in
             let script = """
                 import mmap, os, sys
@@ -143,7 +120,7 @@ private enum Loop {
     }
 
     /// A descriptor that only names a device does not use it.
-    @Test(.enabled(if: exists("/usr/bin/python3"))) func ignoresAPathDescriptor() throws {
+    @Test(.enabled(if: LoopDevice.areThere && exists("/usr/bin/python3"))) func ignoresAPathDescriptor() throws {
         try withLoop { (path: String, device: DeviceNumber) throws in
             let ready = FileManager.default.temporaryDirectory.appending(
                 path: "torpor-\(Foundation.UUID().uuidString)"
@@ -161,30 +138,6 @@ private enum Loop {
         }
     }
 
-    /// The partition table tells what a partition is for, whatever is on it.
-    @Test(.enabled(if: exists("/sbin/sfdisk") && exists("/sbin/mkfs.btrfs")))
-    func keepsThePartitionOfAnAmbiguousDevice() throws {
-        let path = try Loop.shell(
-            """
-            f=$(mktemp); truncate -s 140M $f
-            echo 'start=2048, size=262144, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=01234567-89AB-4CDE-8F01-23456789ABCD' |
-                sfdisk -q --label gpt $f >/dev/null
-            l=$(losetup -f --show $f); rm $f; addpart $l 1 2048 262144; echo $l
-            """)
-        defer { _ = try? Loop.shell("delpart \(path) 1; losetup -d \(path)") }
-        _ = try Loop.shell(
-            """
-            mkfs.ext4 -q -F \(path)p1; f=$(mktemp); truncate -s 128M $f; mkfs.btrfs -q -f $f
-            dd if=$f of=\(path)p1 bs=64k skip=1 seek=1 count=1 conv=notrunc 2>/dev/null; rm $f; sync
-            """)
-        let content = try probeContent("\(path)p1")
-        #expect(content.type == "several overlapping signatures")
-        #expect(content.partitionUUID == "01234567-89ab-4cde-8f01-23456789abcd")
-        #expect(content.partitionType == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
-    }
-}
-
-@Suite struct MappedFilesTests {
     @Test func namesEachMappedFileOnce() {
         var files = MappedFiles()
         let table = """
@@ -205,5 +158,5 @@ private enum Loop {
             ("pos:\t0\nflags:\t012000000\nmnt_id:\t5\n", true), ("pos:\t0\nflags:\t0100002\n", false), ("", false),
             ("flags:\t02000000\n", false), ("flags:\t99999\n", false),
         ])
-    func tellsAPathDescriptor(text: String, expected: Bool) { #expect(isPathOnly(text) == expected) }
+    func recognizesPathDescriptors(text: String, expected: Bool) { #expect(isPathOnly(text) == expected) }
 }

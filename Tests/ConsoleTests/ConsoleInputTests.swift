@@ -36,7 +36,7 @@ import Testing
         ] as [(String, [String])])
     func readsTheTable(text: String, expected: [String]) { #expect(consolePaths(inTable: text) == expected) }
 
-    @Test func passesOverWhatIsNoTerminal() throws {
+    @Test func skipsPathsThatAreNoTerminals() throws {
         let (descriptor, path) = try terminal()
         defer { close(descriptor) }
         #expect(ConsoleInput(["/dev/null", path, "/nowhere/tty"]).paths == [path])
@@ -67,7 +67,7 @@ import Testing
     }
 
     /// A reason may quote what somebody wrote on a disk.
-    @Test func showsWhatWouldSteerAConsole() throws {
+    @Test func escapesControlCharacters() throws {
         let (master, path) = try terminal()
         defer { close(master) }
         let consoles = ConsoleInput([path])
@@ -79,7 +79,7 @@ import Testing
     }
 
     /// Nobody reads at the other end: more lines than a terminal keeps are lost, and nothing waits for ever.
-    @Test(.timeLimit(.minutes(1))) func aStoppedConsoleStopsNobody() throws {
+    @Test(.timeLimit(.minutes(1))) func aStoppedConsoleDoesNotBlock() throws {
         let (first, firstPath) = try terminal(), (second, secondPath) = try terminal()
         defer { for descriptor in [first, second] { close(descriptor) } }
         let consoles = ConsoleInput([firstPath, secondPath])
@@ -90,7 +90,7 @@ import Testing
     }
 
     /// Ctrl-S from before does not keep the question from being seen, and the settings come back afterwards.
-    @Test func startsAStoppedConsoleAndPutsItsSettingsBack() throws {
+    @Test func startsAStoppedConsoleAndRestoresItsSettings() throws {
         let (master, path) = try terminal()
         let slave = open(path, O_RDWR | O_NOCTTY)
         defer { for descriptor in [master, slave] { close(descriptor) } }

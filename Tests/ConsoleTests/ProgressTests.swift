@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 import Linux
+import MemoryImage
 import Testing
 
 @testable import Console
+@testable import Hibernation
 
-/// What is told of the time left, compared with the time that it then takes: in worlds where time passes as the test says.
+/// The time left as it is printed, compared with the time that it then takes, in worlds in which time passes as the test says.
 @Suite struct ProgressTests {
     /// Memory, and what a kernel takes for its pages.
     struct World: CustomTestStringConvertible, Sendable {
@@ -68,15 +70,15 @@ import Testing
             zeroCost: 100, change: (0.5, 0.4)),
     ]
 
-    /// What a kernel would have told each second, and when it was.
-    private func told(_ world: World) -> (
-        told: [(time: Double, estimate: Progress.Estimate)], end: Double, changed: Double
+    /// The estimates that a kernel would have printed, one each second, and their times.
+    private func estimates(_ world: World) -> (
+        estimates: [(time: Double, estimate: Progress.Estimate)], end: Double, changed: Double
     ) {
         let windows = world.isSpread ? spread(world.windows) : world.windows
         let totalData = windows.reduce(0, +), total = UInt64(windows.count) * 4096
         var work = PageWork(totalPages: total, totalDataPages: world.isKernelC ? totalData : nil)
         var progress = Progress(verb: "working")
-        var told: [(Double, Progress.Estimate)] = []
+        var estimates: [(Double, Progress.Estimate)] = []
         var time = 0.0, nextLook = 0.4, changed = 0.0
         for (number, data) in windows.enumerated() {
             // Pages are counted in pieces of a chunk.
@@ -92,7 +94,7 @@ import Testing
                 left = (left.data - piece.data, left.zero - piece.zero)
                 while time > nextLook {
                     if let estimate = progress.estimate(work, at: UInt64(nextLook * 1000) + 5_000_000) {
-                        told.append((nextLook, estimate))
+                        estimates.append((nextLook, estimate))
                     }
                     nextLook += 1
                 }
@@ -103,15 +105,15 @@ import Testing
         #expect(work.dataPages == totalData && work.dataPages + work.zeroPages == total)
         let last = progress.estimate(work, at: UInt64(time * 1000) + 5_000_001)
         #expect(last?.percent == 100 && last?.dataBytes == totalData * pageSize)
-        return (told, time, changed)
+        return (estimates, time, changed)
     }
 
     /// After the first two seconds, and after the time over which the rate is taken when it has changed.
-    @Test(arguments: worlds) func isRightWithinAFifth(world: World) {
-        let (told, end, changed) = told(world)
-        #expect(told.count > 5, "it took \(end) s")
+    @Test(arguments: worlds) func estimatesTheTimeLeftWithinAFifth(world: World) {
+        let (estimates, end, changed) = estimates(world)
+        #expect(estimates.count > 5, "it took \(end) s")
         var previous: UInt64 = 0
-        for (time, estimate) in told {
+        for (time, estimate) in estimates {
             #expect(estimate.percent < 100, "it is not done at \(time) s of \(end) s")
             #expect(estimate.percent + 2 >= previous, "it has gone back at \(time) s of \(end) s")
             previous = estimate.percent
@@ -125,7 +127,7 @@ import Testing
     }
 
     /// The kind of a machine with 512 GiB, of which 8 GiB hold something: it was "99 %, 1 s left" for nearly all the time.
-    @Test func countsWhatHasToBeMoved() {
+    @Test func countsOnlyPagesThatAreMoved() {
         var progress = Progress(verb: "saving")
         // In kernel B, what is free is not among the pages.
         var work = PageWork(totalPages: 2 << 20)
@@ -139,7 +141,7 @@ import Testing
         #expect(lines.last == "saving: 96 % of 8.0 GiB, 292.5 MiB/s, 1 s left")
     }
 
-    @Test func tellsNothingBeforeThereIsAnything() {
+    @Test func printsNothingBeforeTheFirstPage() {
         var progress = Progress(verb: "saving")
         #expect(progress.line(PageWork(), at: 0) == nil)
         #expect(progress.line(PageWork(totalPages: 1000), at: 5) == nil, "no rate is known yet")
@@ -166,21 +168,16 @@ import Testing
             }
         }
     }
-}
 
-@Suite struct SpreadTests {
-    @Test(arguments: [0, 1, 2, 3, 4, 5, 6, 64, 100, 610, 987, 1024, 32_768]) func takesEachItemOnce(count: Int) {
-        #expect(spread(Array(0..<count)).sorted() == Array(0..<count))
-    }
-
-    /// Each beginning is like the whole: of any half of the items, about half are among the first ones.
-    @Test(arguments: [64, 100, 1000, 4096, 32_768]) func beginningsAreLikeTheWhole(count: Int) {
-        let items = spread(Array(0..<count))
-        for length in [count / 8, count / 4, count / 2] {
-            for start in stride(from: 0, through: count / 2, by: count / 8) {
-                let inside = items.prefix(length).filter { $0 >= start && $0 < start + count / 2 }.count
-                #expect(abs(inside - length / 2) <= max(2, length / 16), "\(inside) of \(length) from \(start)")
-            }
-        }
+    /// Rates that are not known, too many pages, the largest numbers.
+    @Test(
+        arguments: [(0, 0), (5, 0), (0, UInt64.max), (UInt64.max, 1), (UInt64.max, UInt64.max)] as [(UInt64, UInt64)])
+    func survivesUnknownAndLargestNumbers(pages: UInt64, total: UInt64) {
+        var progress = Progress(verb: "saving")
+        let first = progress.line(PageWork(totalPages: total), at: 10)
+        #expect(first == nil)
+        let line = progress.line(PageWork(dataPages: pages, totalPages: total), at: 10)
+        #expect((line == nil) == (total == 0))
+        if total > 0 { #expect(line?.hasPrefix("saving: ") == true) }
     }
 }

@@ -24,9 +24,7 @@ import Testing
         #expect(try CoreReader.note(named: name, in: notes) == content)
         #expect(try CoreReader.note(named: "Torpor", in: notes) == [1, 2, 3])
     }
-}
 
-@Suite struct CoreWriterLimitTests {
     @Test(arguments: [(4095, true), (4096, false), (70000, false)]) func countsRanges(count: Int, isAllowed: Bool) {
         let memory: [PhysicalRange] = (0..<UInt64(count)).map { $0 * 8192..<$0 * 8192 + 4096 }
         #expect(((try? CoreWriter(notes: [], memory: memory)) != nil) == isAllowed)

@@ -124,7 +124,7 @@ import Testing
     }
 
     /// A kernel A that was told to have 4 of 64 CPUs: kernels B and C would start all of them.
-    @Test func limitsKernelBToWhatKernelAHas() throws {
+    @Test func limitsKernelBToTheCPUsOfKernelA() throws {
         let choice = try choose(Self.need(possible: 4, present: 4, inFirmware: 64))
         #expect(choice == BackupEnd(end: 128 << 20, processors: 4))
         #expect(words(choice) == ["mem=128M", "nr_cpus=4"])
@@ -162,7 +162,7 @@ import Testing
     }
 
     /// CPUID tells kernel C of the features that kernel A has only with the same word.
-    @Test func tellsOfTransactions() {
+    @Test func passesOnTheStateOfTSX() {
         let choice = BackupEnd(end: 128 << 20, processors: nil)
         #expect(
             words(choice, own: "ro tsx=auto tsx=on")
@@ -197,7 +197,7 @@ import Testing
     }
 
     /// By hand: too small is refused with what works, and large enough is taken as it is.
-    @Test func checksWhatIsAskedFor() throws {
+    @Test func checksARequestedEnd() throws {
         let need = Self.need(kernel: 150 << 20)
         let failure = #expect(throws: Failure.self) {
             try BackupEnd.require(128 << 20, Self.flat, need) { (_) throws(Failure) in }
@@ -220,7 +220,7 @@ import Testing
     }
 
     /// More of anything never fits into less.
-    @Test func needsMoreForMore() {
+    @Test func neverFitsMoreIntoLess() {
         func count(_ need: SecondKernelMemory, _ megabytes: UInt64) -> Int {
             need.processors(end: megabytes << 20, byteCount: megabytes << 20)?.count ?? 0
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Fixtures
 import Foundation
 import Linux
 import MemoryImage
@@ -96,29 +97,13 @@ struct CoreFixture {
 
     /// Writes the core file: header, program headers, notes, and the memory from the second page of 64 KiB on.
     func write(to path: String) throws -> CoreFile {
-        var noteBytes: [UInt8] = []
-        for note in notes {
-            noteBytes.append(littleEndian: UInt32(note.name.utf8.count + 1))
-            noteBytes.append(littleEndian: UInt32(note.content.count))
-            noteBytes.append(littleEndian: UInt32(0))
-            for part in [Array(note.name.utf8) + [0], note.content] {
-                noteBytes += part + [UInt8](repeating: 0, count: (4 - part.count % 4) % 4)
-            }
-        }
+        let noteBytes = notes.flatMap { ELFCoreFixture.note($0.name, $0.content) }
         var core = [UInt8](repeating: 0, count: 1 << 16)
-        core.put([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1], at: 0, limit: 7)
-        core.put(UInt16(4), at: 16)
-        core.put(UInt16(62), at: 18)
-        core.put(UInt64(64), at: 32)
-        core.put(UInt16(56), at: 54)
-        core.put(UInt16(2), at: 56)
-        core.put(UInt32(4), at: 64)
-        core.put(UInt64(4096), at: 72)
-        core.put(UInt64(noteBytes.count), at: 96)
-        core.put(UInt32(1), at: 120)
-        core.put(UInt64(1 << 16), at: 128)
-        core.put(Self.memory.lowerBound, at: 144)
-        core.put(Self.memory.byteCount, at: 152)
+        let header = ELFCoreFixture(headers: [
+            .init(type: 4, offset: 4096, address: 0, byteCount: UInt64(noteBytes.count)),
+            .init(offset: 1 << 16, address: Self.memory.lowerBound, byteCount: Self.memory.byteCount),
+        ]).bytes
+        core.put(header, at: 0, limit: header.count)
         core.put(noteBytes, at: 4096, limit: noteBytes.count)
         try Data(core + bytes).write(to: URL(filePath: path))
         return try CoreFile(path)

@@ -34,11 +34,11 @@ import Testing
             ("50 1 8:1 / /media/stick rw - vfat /dev/sda1 rw\n", ["8:1": "0xc"], []),
             ("50 1 8:1 / /boot rw - ext4 /dev/sda1 rw\n", ["8:1": esp], []), ("", [:], []),
         ] as [(String, [String: String], [String])])
-    func tellsWhatTheBootLoaderMayWriteTo(table: String, types: [String: String], expected: [String]) {
+    func findsPartitionsThatTheBootLoaderMayWrite(table: String, types: [String: String], expected: [String]) {
         #expect(partitions(table, types: types).mounts.map { $0.target } == expected)
     }
 
-    @Test func refusesWhatCannotBeMountedAgainAsItWas() throws {
+    @Test func refusesMountsThatCannotBeRestored() throws {
         let covered = partitions(
             "50 1 8:1 / /boot rw - vfat /dev/sda1 rw\n51 50 8:2 / /boot/x rw - ext4 /dev/sda2 rw\n")
         let failure = #expect(throws: Failure.self) { try covered.requireUnused() }
@@ -51,7 +51,7 @@ import Testing
     }
 
     /// The numbers of mounts are used again, so that the first may have the largest one.
-    @Test func unmountsWhatLiesUponAnotherFirst() throws {
+    @Test func unmountsStackedMountsFirst() throws {
         // /efi, its folder on /boot, and all of it once more upon that: each after what it needs.
         let nested = partitions(
             """
@@ -107,7 +107,7 @@ import Testing
     }
 
     /// An automounter mounts it again for whoever looks into its folder.
-    @Test func seesThatItIsMountedAgain() throws {
+    @Test func noticesANewMount() throws {
         let table = "50 1 8:1 / /boot rw - vfat /dev/sda1 rw\n60 1 8:2 / / rw - ext4 /dev/sda2 rw\n"
         let esp = partitions(table)
         let others = mountEntries("60 1 8:2 / / rw - ext4 /dev/sda2 rw\n")
@@ -134,7 +134,7 @@ import Testing
             (UInt(2 | 4 | 8 | 1 << 10), "size=4096k,mode=700"), (UInt(1 | 1 << 11), "size=8192k"),
             (UInt(1 << 24), "size=8192k,mode=755"),
         ])
-    func mountsAgainWhatItWas(flags: UInt, data: String) throws {
+    func mountsAgainWithTheSameOptions(flags: UInt, data: String) throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)")
             .path
         defer { rmdir(folder) }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import Foundation
 import Linux
 import Testing
 
@@ -23,7 +22,7 @@ func archiveEntry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magi
     private var trailer: [UInt8] { archiveEntry("TRAILER!!!", []) + [UInt8](repeating: 0, count: 512) }
     private let compressed: [UInt8] = [0x1f, 0x8b, 8, 0]
 
-    @Test func findsWhatTheKernelFinds() {
+    @Test func findsTheFilesThatTheKernelFinds() {
         let nothing = EarlyInitrd()
         #expect(EarlyInitrd([]) == nothing && EarlyInitrd(compressed) == nothing)
         let microcode = archiveEntry("kernel", [], mode: 0o040755) + archiveEntry(Self.intel, [1, 2, 3])
@@ -37,7 +36,7 @@ func archiveEntry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magi
         #expect(EarlyInitrd(tables) == EarlyInitrd(hasACPITables: true))
     }
 
-    @Test func passesOverWhatTheKernelDoesNotTake() {
+    @Test func skipsFilesThatTheKernelIgnores() {
         for bytes in [
             // Behind the compressed part, in a directory of the name, under another name, empty.
             compressed + archiveEntry(Self.intel, [1]), archiveEntry(Self.intel, [], mode: 0o040755),
@@ -48,7 +47,7 @@ func archiveEntry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magi
     }
 
     /// Sizes that lead beyond the end, and every cut.
-    @Test func survivesWhatIsMalformed() {
+    @Test func survivesMalformedArchives() {
         let whole = archiveEntry(Self.intel, [UInt8](repeating: 7, count: 100))
         for count in 0..<whole.count { #expect(EarlyInitrd(Array(whole.prefix(count))) == EarlyInitrd()) }
         for i in 6..<110 {
@@ -130,7 +129,7 @@ func archiveEntry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magi
     }
 
     /// A log that has lost its beginning proves nothing, and what programs write into it neither.
-    @Test func knowsWhatTheLogDoesNotTell() {
+    @Test func reportsALogWithoutItsBeginning() {
         var messages = KernelMessages()
         messages.add(record: "6,4711,1,-;late")
         messages.add(record: "14,4712,2,-;microcode: Updated early from: 0x1")

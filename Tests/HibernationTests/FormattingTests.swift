@@ -60,7 +60,7 @@ import Testing
     }
 
     /// The second slot alone is no hibernation partition, but somebody's data.
-    @Test func refusesWhatIsLeftBehindTheMagic() throws {
+    @Test func refusesDataBehindTheMagic() throws {
         _ = try format()
         try HibernationPartition(path, .write).update { $0.state = .empty }
         try put([UInt8](repeating: 0, count: 4096), at: 0)
@@ -83,7 +83,7 @@ import Testing
             (.attempted, "an image whose resume was attempted"), (.consumed, "an image that was resumed"),
             (.failed, "an image that could not be completed"), (.snapshot, "a snapshot"),
         ] as [(Superblock.State, String)])
-    func refusesAnImageAndWhatIsLeftOfOne(state: Superblock.State, phrase: String) throws {
+    func refusesImagesAndTheirRemains(state: Superblock.State, phrase: String) throws {
         _ = try format()
         let partition = try HibernationPartition(path, .write)
         let page = [UInt8](repeating: 0x55, count: 4096)
@@ -110,7 +110,9 @@ import Testing
     }
 
     /// Partitions that are ours although they cannot be used.
-    @Test(arguments: ["damaged", "later", "shrunk", "encrypted"]) func refusesOursThatCannotBeUsed(how: String) throws {
+    @Test(arguments: ["damaged", "later", "shrunk", "encrypted"]) func refusesUnusablePartitionsOfOurs(how: String)
+        throws
+    {
         let superblock = try format()
         var block = superblock.encoded()
         var reason = ""
@@ -137,7 +139,7 @@ import Testing
     }
 
     /// Nothing but --force takes it, and nothing else would find the image again.
-    @Test(arguments: ["damaged", "later", "shrunk", "encrypted", "mbr"]) func erasesWhatAnUnusablePartitionHeld(
+    @Test(arguments: ["damaged", "later", "shrunk", "encrypted", "mbr"]) func erasesTheContentsOfAnUnusablePartition(
         how: String
     ) throws {
         _ = try format()
@@ -173,7 +175,7 @@ import Testing
     }
 
     /// If it is cut short, the partition says that something is left.
-    @Test func saysWhatMayBeLeftUntilItIsErased() throws {
+    @Test func warnsOfContentsUntilTheyAreErased() throws {
         let uuid = Basics.UUID("01234567-89ab-4cde-8f01-23456789abcd") ?? .zero
         try HibernationPartition.format(path, label: "", uuid: uuid, mayHideImage: true, [])
         try put([0x55], at: 5 << 20)
@@ -191,7 +193,7 @@ import Testing
             (.saving, .failed, true), (.consumed, .consumed, true), (.failed, .failed, true),
             (.ready, .ready, false), (.attempted, .attempted, false), (.snapshot, .snapshot, false),
         ] as [(Superblock.State, Superblock.State, Bool)])
-    func erasesTheImageThatIsOver(before: Superblock.State, after: Superblock.State, isErased: Bool) throws {
+    func erasesAFinishedImage(before: Superblock.State, after: Superblock.State, isErased: Bool) throws {
         _ = try format()
         let partition = try HibernationPartition(path, .write)
         let page = [UInt8](repeating: 0x55, count: 4096)

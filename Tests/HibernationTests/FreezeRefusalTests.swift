@@ -105,7 +105,7 @@ import Testing
         }
     }
 
-    @Test func tellsOtherReasons() {
+    @Test func namesOtherReasons() {
         #expect(text(Self.queue).reason == "the kernel's work queue usb_hub_wq (hub_event) did not come to an end")
         #expect(text("Error taking CPU1 down: -16").reason.contains("a CPU could not be switched off"))
         #expect(text("PM: System core suspend callback hv_suspend+0x0/0x10 failed.").reason.contains("hv_suspend"))

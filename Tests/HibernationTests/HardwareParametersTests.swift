@@ -25,7 +25,7 @@ import Testing
         "nomodeset console=ttyS0,115200n8 irqpoll mce=off numa=off",
     ]
 
-    @Test func passesOnWhatKeepsTheHardwareAlive() {
+    @Test func passesOnTheParametersOfTheHardware() {
         let found = MachineTables.commandLines.split(separator: "\n").map { passedOn(String($0)) }
         #expect(found == Self.expected)
     }
@@ -79,8 +79,8 @@ import Testing
         #expect(passedOn("iommu=pt,soft,merge") == "iommu=pt,merge")
     }
 
-    /// What kernel C may need is told without what is for consoles, and without what is told anyway.
-    @Test func tellsWhatKernelCMayNeed() {
+    /// What kernel C may need is named without parameters of consoles, and without those that are named anyway.
+    @Test func namesParametersThatKernelCMayNeed() {
         let words = HardwareParameters.worthKnowing(
             KernelCommandLine("console=ttyS0 pci=nomsi ro loglevel=3 tsx=on nomodeset nvme_core.max_retries=10 quiet"))
         #expect(words == ["pci=nomsi", "nvme_core.max_retries=10"])
@@ -121,20 +121,20 @@ import Testing
 
         // Kernel C is told of those that this machine has.
         let system = try FakeSystem()
-        func told(isOwnKernel: Bool = true) -> [String] {
+        func parametersForC(isOwnKernel: Bool = true) -> [String] {
             MemoryTakers(isOwnKernel: isOwnKernel, system.folders).parametersForC
         }
         try system.write("sys/bus/virtio/devices/virtio0/device", "0x0002\n")
-        #expect(told() == [])
+        #expect(parametersForC() == [])
         try system.write("sys/bus/virtio/devices/virtio1/device", "0x0005\n")
-        #expect(told() == ["initcall_blacklist=virtio_balloon_driver_init"])
+        #expect(parametersForC() == ["initcall_blacklist=virtio_balloon_driver_init"])
         // A module is not there in kernel C, if that is this kernel.
         try system.write("sys/module/virtio_balloon/initstate", "live\n")
-        #expect(told() == [])
-        #expect(told(isOwnKernel: false) == ["initcall_blacklist=virtio_balloon_driver_init"])
+        #expect(parametersForC() == [])
+        #expect(parametersForC(isOwnKernel: false) == ["initcall_blacklist=virtio_balloon_driver_init"])
         try system.write("sys/bus/vmbus/devices/x/class_id", "{525074dc-8985-46e2-8057-a307dc18a502}\n")
         try system.write("sys/class/dmi/id/sys_vendor", "VMware, Inc.\n")
-        #expect(told() == ["initcall_blacklist=init_balloon_drv,vmballoon_init"])
+        #expect(parametersForC() == ["initcall_blacklist=init_balloon_drv,vmballoon_init"])
     }
 
     /// NVMe disks ask for up to 128 MiB each.
@@ -154,7 +154,7 @@ import Testing
         "kexec_jump_back_entry=0x1", "torpor.session=x", "rdinit=/bin/sh", "noinitrd", "lockdown=integrity",
         "sysctl.kernel.kexec_load_disabled=1", "sysctl.kernel.kexec-load-disabled=1", "no5lvl",
     ])
-    func refusesWordsWithoutAWayBack(word: String) throws {
+    func refusesParametersThatPreventTheJumpBack(word: String) throws {
         let words = KernelCommandLine("pci=nomsi \(word) quiet")
         let failure = #expect(throws: Failure.self) { try requireJumpBack(words, hasFiveLevels: true) }
         #expect(failure?.operand.hasPrefix(word) == true && failure?.remedy != nil)
@@ -162,14 +162,14 @@ import Testing
     }
 
     /// What makes kernel B fail so that it comes back, or restart.
-    @Test func takesOtherWords() throws {
+    @Test func acceptsOtherParameters() throws {
         try requireJumpBack(
             KernelCommandLine("mem=32M memmap=1M$16M nr_cpus=1 elfcorehdr=0x1000 torpor.fault=x init=/x torpor.debug"),
             hasFiveLevels: true)
         try requireJumpBack(KernelCommandLine(""), hasFiveLevels: true)
     }
 
-    @Test func namesTheWordsThatAreTooMany() throws {
+    @Test func namesParametersThatDoNotFit() throws {
         let bytes = SmallKernel.bytes(commandLineLimit: 400, payloadByteCount: 1536)
         let own = "pci=nomsi " + String(repeating: "libata.force=1:1.5G,2:1.5G,3:1.5G ", count: 12)
         let failure = #expect(throws: Failure.self) {

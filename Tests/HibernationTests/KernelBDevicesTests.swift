@@ -79,7 +79,7 @@ import Testing
         } catch { return error.description }
     }
 
-    @Test func refusesWhatKernelBDoesNotFind() throws {
+    @Test func refusesDevicesThatKernelBDoesNotFind() throws {
         defer { try? FileManager.default.removeItem(at: root) }
         try build()
         func layer(_ text: String) -> String {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Basics
+// Long because: the tables of seven machines, as their kernels wrote them.
 
 /// Tables of real machines, with names and identifiers replaced.
 enum MachineTables {

@@ -137,7 +137,7 @@ import Testing
     }
 
     /// `torpor hibernate` knows what the script makes, with all that it can put in, and nothing more.
-    @Test func writesWhatTorporTakesForItsOwn() throws {
+    @Test func writesTheMarkerOfTorpor() throws {
         try write(Self.intel(7), "intel.bin")
         try write(Array("module".utf8), "modules/a.ko")
         for words in [
@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func refusesWhatTheKernelWouldNotTake() throws {
+    @Test func refusesFilesThatTheKernelWouldIgnore() throws {
         try write(Array("text".utf8) + [UInt8](repeating: 1, count: 60), "text")
         try write(Self.intel(7).dropLast(1), "cut")
         try write([1, 0, 0, 0] + [UInt8](repeating: 0, count: 60), "other")

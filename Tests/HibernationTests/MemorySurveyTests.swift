@@ -163,7 +163,7 @@ import Testing
     }
 
     /// Reserved ranges at any depth, and every name of the kernel's.
-    @Test func passesOnWhatIsReserved() throws {
+    @Test func passesOnReservedRanges() throws {
         let reserved = try survey(MachineTables.haswell).reserved
         #expect(reserved.contains(E820Entry(addresses: 0xf800_0000..<0xfc00_0000, kind: .reserved)))
         #expect(reserved.contains(E820Entry(addresses: 0xfee0_0000..<0xfee0_1000, kind: .reserved)))

@@ -48,7 +48,7 @@ import Testing
         return description
     }
 
-    @Test func theMachineCanBeMended() {
+    @Test func aMismatchOfTheMachineIsNotFinal() {
         let checks = ResumeChecks(description())
         let machine = description().machine
         expect("boot it with mem=128M", isFinal: false) { () throws(Failure) in
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func theDevicesCanBeMended() throws {
+    @Test func aMismatchOfDevicesIsNotFinal() throws {
         expect("no such device", isFinal: false) { () throws(Failure) in
             _ = try findHibernationPartition(.path("/nowhere/disk"), seconds: 0, DeviceCatalog(), naming: "")
         }
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    @Test func whatWasAttemptedOrNeverCompletedIsNotResumed() throws {
+    @Test func attemptedAndIncompleteImagesAreNotResumed() throws {
         let state = try ChildState()
         func isPending(
             _ image: Superblock.State, _ words: String = "", isGivenUp: Bool = false
@@ -219,7 +219,7 @@ import Testing
     }
 
     /// What nobody has classified keeps the session: a failure of a call, a fault, a child that is ended.
-    @Test func whatIsNotCertainCanBeMended() throws {
+    @Test func anUncertainMismatchIsNotFinal() throws {
         #expect(failure { () throws(Failure) in _ = try File("/nowhere") }?.isFinal == false)
         #expect(failure { () throws(Failure) in try Fault("image:error")?.happen() }?.isFinal == false)
         blockChildSignal()

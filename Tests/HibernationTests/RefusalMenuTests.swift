@@ -35,7 +35,7 @@ import Testing
         #expect(replies(menu(), to: keys) == expected)
     }
 
-    @Test func offersOnlyWhatThereIs() {
+    @Test func offersOnlyPossibleChoices() {
         let all = menu().lines.joined(separator: "\n")
         for text in ["the disk is missing", "refusals in a row: 2", "press r ", "press b ", "press p ", "press s "] {
             #expect(all.contains(text))
@@ -77,7 +77,7 @@ import Testing
     }
 
     /// A machine without a console still comes to its end.
-    @Test func asksNobodyInTime() {
+    @Test func endsWithoutAConsole() {
         var menu = menu()
         let found = menu.ask(ConsoleInput([]), seconds: 1, otherwise: .powerOff)
         #expect(found == nil)

@@ -49,7 +49,7 @@ import Testing
     }
 
     /// Whatever the count, a session is given up by itself only if the command line says so.
-    @Test func keepsTheSessionUnlessItIsTold() {
+    @Test func keepsTheSessionByDefault() {
         for choice in ["", "torpor.refused=ask", "torpor.refused=poweroff", "torpor.refused=reboot"] {
             for refusals in [nil, 1, 2, 5, 6, 1000, .max] as [UInt32?] {
                 let decision = policy("root=/dev/x \(choice)").decision(refusals: refusals)
@@ -62,7 +62,7 @@ import Testing
         "torpor.refused=shell", "torpor.refused=", "torpor.unattended=reboot", "torpor.ask=-1", "torpor.ask=86401",
         "torpor.ask=soon",
     ])
-    func tellsWhatItCannotRead(word: String) {
+    func reportsUnreadableParameters(word: String) {
         let parameters = KernelParameters(KernelCommandLine("root=x \(word)"))
         #expect(parameters.problems.count == 1)
         #expect(parameters.problems.first?.contains(word) == true)
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: ["torpor.refused=root", "torpor.unattended=root"])
-    func saysThatRootIsMissing(word: String) {
+    func reportsAMissingRoot(word: String) {
         #expect(KernelParameters(KernelCommandLine(word)).problems == ["\(word) needs root="])
         #expect(KernelParameters(KernelCommandLine("\(word) root=/dev/x")).problems == [])
     }

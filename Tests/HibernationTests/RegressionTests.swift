@@ -60,46 +60,4 @@ import Testing
             #expect(throws: Failure.self) { try HibernationPartition(path) }
         }
     }
-
-    @Test func jumpBackRefusesAnEntryAtTheEndOfAllAddresses() async {
-        await #expect(processExitsWith: .success) {
-            _ = try? JumpBack(
-                entry: 0xffff_ffff_9000_0000, mapEnd: 0xffff_ffff_d000_0000, room: [0x10_0000..<0x800_0000],
-                hasGibibytePages: true)
-        }
-    }
-
-    @Test func reportRefusesAPageAtTheEndOfAllAddresses() async {
-        await #expect(processExitsWith: .success) {
-            var description = ImageDescription()
-            description.reportKey = [UInt8](repeating: 1, count: 32)
-            description.reportAddress = 0xffff_ffff_ffff_f000
-            try? Report().deliver(into: description)
-        }
-    }
-
-    @Test func locationRefusesAFrameBeyondPhysicalMemory() async {
-        await #expect(processExitsWith: .success) {
-            _ = BackupPageMap(sources: [.max]).location(of: 0x1000, backupRanges: [0x1000..<0x2000])
-        }
-    }
-
-    @Test func pageMapRefusesABackupRangeOfAllMemory() async {
-        await #expect(processExitsWith: .success) {
-            var control = [UInt8](repeating: 0, count: 4096)
-            control.put(UInt64(0x2002), at: 0)
-            _ = try? BackupPageMap(controlPage: control, backupRanges: [0..<1 << 52]) { (_) throws(Failure) in
-                [UInt8](repeating: 0, count: 4096)
-            }
-        }
-    }
-
-    @Test(arguments: ["=UUID=x", "==LABEL=x"])
-    func refusesANameBeforeTheTag(text: String) { #expect(DeviceName(text) == nil) }
-
-    @Test func runsNothingForNoNumbers() {
-        let runs = Locked(0)
-        runConcurrently(0) { _ in runs.withLock { $0 += 1 } }
-        #expect(runs.withLock { $0 } == 0)
-    }
 }

@@ -36,7 +36,7 @@ import Testing
         #expect(outside.allSatisfy { $0 == Self.background }, "memory was written that is not kernel A's")
     }
 
-    @Test func putsEveryPageBack() throws {
+    @Test func restoresEveryPage() throws {
         let state = try ChildState()
         try restore(state)
         let restored = try memory[Int(SmallImage.memory.lowerBound)..<Int(SmallImage.memory.upperBound)]
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func saysThatMemoryCannotBeMapped() throws {
+    @Test func namesMemoryThatCannotBeMapped() throws {
         let reader = try ImageReader(HibernationPartition(folder.path("image")))
         // It opens, and does not map.
         let device = try MemoryDevice("/dev/null"), state = try ChildState()

@@ -49,7 +49,7 @@ import Testing
         return try noteRefusal(refusal, on: partition, isRetrying: isRetrying)
     }
 
-    @Test func aSessionWaitsHoweverOftenItIsRefused() throws {
+    @Test func aSessionStaysPendingHoweverOftenItIsRefused() throws {
         try set(.ready)
         for number in 1...4 as ClosedRange<UInt32> {
             let session = try note(Self.mendable, on: partition.path, isRetrying: false)
@@ -84,7 +84,7 @@ import Testing
             (.consumed, late(mendable), false, .consumed, 1), (.failed, final, false, .failed, 1),
             (.snapshot, mendable, true, .snapshot, 1),
         ] as [(Superblock.State, ResumeRefusal, Bool, Superblock.State, UInt32)])
-    func keepsWhatCanBeResumed(
+    func keepsAResumableImage(
         before: Superblock.State, refusal: ResumeRefusal, isRetrying: Bool, after: Superblock.State, refusals: UInt32
     ) throws {
         try set(before, refusals: 1)
@@ -175,7 +175,7 @@ import Testing
         #expect(try found.state == .ready)
     }
 
-    @Test func doesNotKnowWhatItCannotWrite() throws {
+    @Test func failsIfTheRefusalCannotBeWritten() throws {
         #expect(try note(Self.mendable, on: nil, isRetrying: false) == .none, "this machine does not hibernate")
         #expect(throws: Failure.self) { try note(Self.mendable, on: folder.path("missing"), isRetrying: false) }
         try set(.ready)

@@ -14,7 +14,7 @@ import Testing
         + archiveEntry("TRAILER!!!", []) + [UInt8](repeating: 0, count: 512)
     private static let another: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 1, 2, 3, 4]
 
-    @Test func knowsItsOwn() throws {
+    @Test func acceptsItsOwnRootfs() throws {
         #expect(RootfsMarker.member(in: Self.ours) == 0..<31)
         #expect(RootfsMarker.member(in: Self.front + Self.ours) == Self.front.count..<Self.front.count + 31)
         for front in [[], Self.front, Self.front + Self.front, Self.front.dropLast(2)] {
@@ -61,12 +61,12 @@ import Testing
             [0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 2, 3] + Array("torpor-rootfs.gz".utf8) + [0],
             [0x28, 0xb5, 0x2f, 0xfd] + [UInt8](repeating: 7, count: 100), [UInt8](repeating: 0, count: 1 << 20),
         ] as [[UInt8]])
-    func refusesOthers(file: [UInt8]) {
+    func refusesOtherFiles(file: [UInt8]) {
         let failure = #expect(throws: Failure.self) { try RootfsMarker.require(file, path: "/boot/initrd.img") }
         #expect(failure?.operand == "/boot/initrd.img" && failure?.remedy?.contains("--initrd") == true)
     }
 
-    @Test func tellsWhatIsUnpacked() {
+    @Test func countsUnpackedBytes() {
         #expect(RootfsMarker.unpackedByteCount(Self.ours) == 0x40)
         let front = Self.front.count
         #expect(RootfsMarker.unpackedByteCount(Self.front + Self.ours + [0, 0]) == UInt64(front) + 0x40)

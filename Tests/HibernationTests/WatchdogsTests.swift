@@ -7,118 +7,6 @@ import Testing
 
 @testable import Hibernation
 
-@Suite struct WatchdogHandoverTests {
-    @Test func readsWhatItWrites() throws {
-        for text in ["0:60", "1:30:0000:00:1f.0", "0:0:iTCO_wdt.1.auto", "0:9:0000:00:1f.0/iTCO_wdt", "0:0:misc/pcwd"] {
-            #expect(WatchdogHandover(text)?.description == text)
-        }
-        let list = try #require(WatchdogHandover.list("0:60:0000:00:05.0,3:10"))
-        #expect(list.map { $0.number } == [0, 3] && list.map { $0.seconds } == [60, 10])
-        #expect(list.map { $0.parent } == ["0000:00:05.0", ""])
-        #expect(WatchdogHandover(number: 1, seconds: 2, parent: "a b,c").description == "1:2")
-        #expect(
-            WatchdogHandover(number: 1, seconds: 2, parent: "a", identity: "b c,d/e").description == "1:2:a/b_c_d_e")
-        for text in ["", "0", "0:", ":60", "x:60", "0:60,", "0:-1", "1024:60", "0:9999999999"] {
-            #expect(WatchdogHandover.list(text) == nil, "\(text)")
-        }
-    }
-
-    @Test func isAParameter() {
-        let all = KernelParameters(KernelCommandLine("torpor.watchdog=0:60:0000:00:05.0,1:30 torpor.watchdog=2:10"))
-        #expect(all.watchdogs.map { $0.number } == [0, 1, 2] && all.problems.isEmpty)
-        #expect(KernelParameters(KernelCommandLine("torpor.watchdog=0")).problems.count == 1)
-    }
-}
-
-@Suite struct WatchdogSurveyTests {
-    private func refusal(_ system: FakeSystem, isOwnKernel: Bool = true) -> (Failure?, Findings) {
-        var findings = Findings()
-        do throws(Failure) { try WatchdogSurvey(system.folders).check(isOwnKernel: isOwnKernel, &findings) } catch {
-            return (error, findings)
-        }
-        return (nil, findings)
-    }
-
-    /// The parameter that kernel B gets; nil if there is none.
-    private func parameter(_ system: FakeSystem) -> String? {
-        let line = KernelBCommandLine(
-            device: .path("/dev/x"), session: .zero, report: Report.Place(address: 0x1000, key: [1]),
-            watchdogs: WatchdogSurvey(system.folders).handovers, backupEnd: 128 << 20)
-        return KernelCommandLine(line.text).words.first { $0.hasPrefix("torpor.watchdog=") }
-    }
-
-    @Test func handsOverWhatIsArmed() throws {
-        let system = try FakeSystem()
-        #expect(parameter(system) == nil)
-        try system.addWatchdog(0)
-        #expect(parameter(system) == nil)
-        try system.addWatchdog(1, state: "active", seconds: 120, nowayout: 1, parent: "iTCO_wdt.1.auto")
-        try system.addWatchdog(10, state: "active", seconds: 60, identity: "Software Watchdog", parent: nil)
-        try system.addWatchdog(2, state: "active", seconds: 45, identity: "W83627HF Watchdog", parent: nil)
-        #expect(parameter(system) == "torpor.watchdog=1:120:iTCO_wdt.1.auto/i6300ESB_timer,2:45")
-    }
-
-    /// Drivers with the old interface are no part of the class.
-    @Test func findsWatchdogsOfTheOldInterface() throws {
-        let system = try FakeSystem()
-        try system.make("sys/class/misc/watchdog")
-        try system.addProcess(1, "watchdog")
-        #expect(parameter(system) == nil, "nobody has it open")
-        try system.link("proc/1/fd/3", "/dev/watchdog")
-        #expect(parameter(system) == "torpor.watchdog=0:0:misc")
-        let (unknown, findings) = refusal(system)
-        #expect(unknown == nil && findings.warnings.count == 1)
-        #expect(findings.warnings.first?.text.hasPrefix("/dev/watchdog is armed") == true)
-        // Another one of the class is not the one that is open.
-        try system.addWatchdog(0, state: nil)
-        #expect(WatchdogSurvey(system.folders).armed.map { $0.isMiscellaneous } == [true])
-        try system.write("sys/module/ipmi_watchdog/initstate", "live\n")
-        let failure = refusal(system).0
-        #expect(failure?.reason.contains("/dev/watchdog (ipmi_watchdog) is armed") == true)
-        #expect(failure?.reason.contains("ipmi_watchdog is a module") == true)
-        // The class's first device has that name as well.
-        try system.link("sys/class/misc/watchdog/device", "\(system.root)/sys/devices/0000:00:05.0")
-        #expect(WatchdogSurvey(system.folders).armed.map { $0.isMiscellaneous } == [false])
-    }
-
-    /// A kernel without CONFIG_WATCHDOG_SYSFS shows no state, but who has it open.
-    @Test func findsWhoFeedsItWithoutSysfs() throws {
-        for (path, isArmed) in [("/dev/watchdog0", true), ("/dev/watchdog", true), ("/dev/watchdog1", false)] {
-            let system = try FakeSystem()
-            try system.addWatchdog(0, state: nil)
-            try system.addProcess(1, "systemd")
-            #expect(parameter(system) == nil)
-            try system.link("proc/1/fd/7", path)
-            #expect(parameter(system) == (isArmed ? "torpor.watchdog=0:0:0000:00:05.0" : nil))
-        }
-    }
-
-    @Test func refusesADriverThatKernelBDoesNotHave() throws {
-        let system = try FakeSystem()
-        try system.addWatchdog(0, module: "i6300esb")
-        #expect(refusal(system).0 == nil, "it is not armed")
-        try system.remove("sys/class/watchdog/watchdog0")
-        try system.remove("sys/devices")
-        try system.addWatchdog(0, state: "active", seconds: 60, module: "i6300esb")
-        let failure = refusal(system).0
-        #expect(failure?.reason.contains("its driver i6300esb is a module") == true)
-        #expect(failure?.remedy?.contains("RuntimeWatchdogSec=off") == true)
-        // Another kernel may have it.
-        let (other, findings) = refusal(system, isOwnKernel: false)
-        #expect(other == nil && findings.warnings.count == 1)
-        // What is built in has no state.
-        try system.remove("sys/module/i6300esb/initstate")
-        let (builtIn, none) = refusal(system)
-        #expect(builtIn == nil && none.warnings.isEmpty)
-    }
-
-    @Test(arguments: [(10, 1), (39, 1), (40, 0), (0, 0)]) func warnsOfAShortTime(seconds: Int, warnings: Int) throws {
-        let system = try FakeSystem()
-        try system.addWatchdog(0, state: "active", seconds: seconds)
-        #expect(refusal(system).1.warnings.count == warnings)
-    }
-}
-
 @Suite(.serialized) struct WatchdogsTests {
     private let log = KernelLog(showsAll: false)
 
@@ -250,7 +138,9 @@ import Testing
         arguments: [
             ("Y", "0", 0, false), ("N", "0", 0, true), ("Y", "30", 0, true), ("N", "0", 1, false), (nil, nil, 0, false),
         ] as [(String?, String?, Int, Bool)])
-    func kernelCFeedsWhatTheKernelDoesNot(handled: String?, timeout: String?, nowayout: Int, isFed: Bool) throws {
+    func kernelCFeedsWatchdogsThatTheKernelDoesNot(handled: String?, timeout: String?, nowayout: Int, isFed: Bool)
+        throws
+    {
         let system = try FakeSystem()
         try system.addWatchdog(0, nowayout: nowayout)
         if let handled { try system.write("sys/module/watchdog/parameters/handle_boot_enabled", handled + "\n") }

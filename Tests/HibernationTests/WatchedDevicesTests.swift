@@ -24,7 +24,7 @@ import Testing
             (.container, .container, true), (.container, .unknown, false),
             (.fileSystem(type: "ext4", isReadOnly: false), .unknown, true), (.unknown, .unknown, true),
         ] as [(DeviceUse.Purpose, DeviceUse.Purpose, Bool)])
-    func tellsWhetherAUseIsWatched(before: DeviceUse.Purpose, now: DeviceUse.Purpose, isWatched: Bool) {
+    func knowsWhetherAUseIsWatched(before: DeviceUse.Purpose, now: DeviceUse.Purpose, isWatched: Bool) {
         #expect(Self.use(before).covers(Self.use(now)) == isWatched)
         #expect(!Self.use(before).covers(Self.use(now, 2)))
     }

@@ -5,14 +5,6 @@ import Testing
 
 @testable import Kexec
 
-/// A bzImage with nothing but a setup header and a payload.
-struct BzImageFixture {
-    static let payloadByteCount = 3 << 20
-    var bytes = SmallKernel.bytes(payloadByteCount: payloadByteCount)
-
-    func parsed() throws -> BzImage { try BzImage(bytes, path: "/boot/vmlinuz") }
-}
-
 @Suite struct BzImageTests {
     @Test func readsTheSetupHeader() throws {
         let image = try BzImageFixture().parsed()
@@ -25,7 +17,7 @@ struct BzImageFixture {
         #expect(image.commandLineLimit == 2047)
     }
 
-    @Test func takesNoSetupSectorsForFour() throws {
+    @Test func readsZeroSetupSectorsAsFour() throws {
         var fixture = BzImageFixture()
         fixture.bytes[0x1f1] = 0
         #expect(try fixture.parsed().payloadOffset == 2560)
@@ -72,13 +64,51 @@ struct BzImageFixture {
         ),
     ]
 
-    @Test func refusesOthers() {
+    @Test func refusesMalformedKernels() {
         for (reason, change) in Self.mistakes {
             var fixture = BzImageFixture()
             change(&fixture.bytes)
             let failure = #expect(throws: Failure.self) { try fixture.parsed() }
             #expect(failure?.reason == reason)
             #expect(failure?.remedy != nil)
+        }
+    }
+
+    @Test func readsTheRelease() throws {
+        var fixture = BzImageFixture()
+        #expect(try fixture.parsed().release == "")
+        fixture.bytes.put(UInt16(0x100), at: 0x20e)
+        fixture.bytes.put(Array("6.12.117-amd64 (x@y) #1 SMP\0".utf8), at: 0x300, limit: 64)
+        #expect(try fixture.parsed().release == "6.12.117-amd64")
+        fixture.bytes.put(UInt16.max, at: 0x20e)
+        #expect(try fixture.parsed().release.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }, "an offset into the payload")
+    }
+
+    /// Every field of the setup header with values that nobody writes: refused, or there is a plan, or none; no trap.
+    @Test func survivesEveryByteOfTheSetupHeader() throws {
+        let whole = BzImageFixture().bytes
+        var accepted = 0
+        for i in 0x1f1..<0x270 {
+            for value: UInt8 in [0, 1, 0x7f, 0x80, 0xff] {
+                var bytes = whole
+                bytes[i] = value
+                guard let kernel = try? BzImage(bytes, path: "/boot/vmlinuz") else { continue }
+                accepted += 1
+                #expect(kernel.payloadByteCount > 0 && UInt64(kernel.payloadByteCount) <= kernel.initByteCount)
+                #expect(kernel.setupHeader.upperBound <= 0x290, "it would reach into the memory map")
+                _ = try? LoadPlan(
+                    KexecPayload(
+                        kernel: kernel, initrd: [1], commandLine: "", backupRanges: [0x10_0000..<0x800_0000],
+                        savedRanges: [], reservedEntries: [], notes: [], rsdp: 0, ownBootParameters: []))
+            }
+        }
+        #expect(accepted > 0)
+    }
+
+    @Test func refusesEveryTruncation() {
+        let whole = BzImageFixture().bytes
+        for count in Array(stride(from: 0, to: 0x1000, by: 61)) + [0x1fe, 0x202, 0x206, 0x264, 0xfff] {
+            #expect(throws: Failure.self, "\(count) bytes") { try BzImage(Array(whole.prefix(count)), path: "x") }
         }
     }
 }

@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func findsItWhereDistributionsPutIt() throws {
+    @Test func findsTheConfigurationOfDistributions() throws {
         let root = FileManager.default.temporaryDirectory.appending(path: "torpor-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: root) }
         func find(_ release: String) -> String? {

@@ -21,7 +21,7 @@ import Testing
         return permission
     }
 
-    @Test func permitsWhatTheFilesPermit() throws {
+    @Test func permitsLoadingIfTheFilesDo() throws {
         #expect(try permission().check() == nil)
         #expect(try permission { $0.lockdown = nil }.check() == nil)
         #expect(permission().callsLeft == 5)
@@ -53,7 +53,7 @@ import Testing
         ),
     ]
 
-    @Test func refusesWhatTheyForbid() {
+    @Test func refusesLoadingIfAFileForbidsIt() {
         for (reason, change) in Self.refusals {
             let failure = #expect(throws: Failure.self) { _ = try permission(change).check() }
             #expect(failure?.reason.contains(reason) == true, "\(failure?.reason ?? "")")
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func saysWhatItDoesNotKnow() throws {
+    @Test func namesUnknownPermissions() throws {
         #expect(try permission { $0.configuration = nil }.check()?.contains("CONFIG_KEXEC_JUMP is not known") == true)
     }
 }

@@ -6,37 +6,7 @@ import Testing
 @testable import Kexec
 
 @Suite struct LoadPlanTests {
-    /// Memory as a BIOS gives it, and as OVMF does, with holes below 16 MiB.
-    static let bios: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
-    static let uefi: [PhysicalRange] = [
-        0x1000..<0x9f000, 0x10_0000..<0x80_0000, 0x80_8000..<0x80_b000, 0x80_c000..<0x81_0000, 0x90_0000..<0x800_0000,
-    ]
-    static let saved: [PhysicalRange] = [0x800_0000..<0x4000_0000, 0x1_0000_0000..<0x1_4000_0000]
-    static let reserved = [
-        E820Entry(addresses: 0x4000_0000..<0x4001_0000, kind: .acpiTables),
-        E820Entry(addresses: 0x9fc00..<0x10_0000, kind: .reserved),
-    ]
-
-    private func kernelB(_ backup: [PhysicalRange], initrd: Int = 1 << 20, words: String = "quiet") throws
-        -> KexecPayload
-    {
-        KexecPayload(
-            kernel: try BzImageFixture().parsed(), initrd: [UInt8](repeating: 0xdd, count: initrd), commandLine: words,
-            backupRanges: backup, savedRanges: Self.saved, reservedEntries: Self.reserved,
-            notes: [
-                CoreNote(name: "VMCOREINFO", content: Array("A=1".utf8)), CoreNote(name: "Torpor", content: [1, 2]),
-            ],
-            rsdp: 0xf5a40, ownBootParameters: [UInt8](repeating: 0x11, count: 4096))
-    }
-
-    private func piece(
-        _ plan: LoadPlan, _ name: String
-    ) throws -> (address: UInt64, addresses: PhysicalRange, bytes: [UInt8]) {
-        let piece = try #require(plan.pieces.first { $0.name == name })
-        return (piece.address, piece.addresses, Array(piece.bytes))
-    }
-
-    @Test(arguments: [bios, uefi])
+    @Test(arguments: PayloadFixture.memories)
     func placesEverythingInTheBackupRanges(backup: [PhysicalRange]) throws {
         let plan = try LoadPlan(kernelB(backup))
         let kernel = try piece(plan, "kernel")
@@ -58,7 +28,7 @@ import Testing
     }
 
     @Test func leavesSixteenDigitsForTheEntry() throws {
-        let plan = try LoadPlan(kernelB(Self.bios))
+        let plan = try LoadPlan(kernelB(PayloadFixture.bios))
         let line = try piece(plan, "command line")
         let text = String(decoding: line.bytes.dropLast(), as: UTF8.self)
         #expect(line.bytes.last == 0)
@@ -77,42 +47,13 @@ import Testing
         #expect(text.contains("elfcorehdr=0x\(hexadecimal(try piece(plan, "ELF core header").address)) "))
     }
 
-    @Test(arguments: [bios, uefi])
-    func describesTheMemoryToKernelB(backup: [PhysicalRange]) throws {
-        let plan = try LoadPlan(kernelB(backup))
-        let page = try piece(plan, "boot_params").bytes
-        #expect(try page.field(at: 0, as: UInt8.self) == 0x11, "the screen")
-        #expect(try page.field(at: 0x40, as: UInt8.self) == 0)
-        #expect(try page.field(at: 0x70, as: UInt64.self) == 0xf5a40)
-        #expect(try page.field(at: 0x210, as: UInt8.self) == 0xff)
-        #expect(try page.field(at: 0x218, as: UInt32.self) == UInt32(piece(plan, "initrd").address))
-        #expect(try page.field(at: 0x21c, as: UInt32.self) == 1 << 20)
-        #expect(try page.field(at: 0x228, as: UInt32.self) == UInt32(piece(plan, "command line").address))
-        #expect(try page.field(at: 0x258, as: UInt64.self) == 0x100_0000, "the setup header")
-        var entries: [(PhysicalRange, UInt32)] = []
-        for i in 0..<Int(try page.field(at: 0x1e8, as: UInt8.self)) {
-            let start: UInt64 = try page.field(at: 0x2d0 + i * 20)
-            let count: UInt64 = try page.field(at: 0x2d8 + i * 20)
-            entries.append((start..<start + count as PhysicalRange, try page.field(at: 0x2e0 + i * 20)))
-        }
-        let core = try piece(plan, "ELF core header")
-        let corePages: PhysicalRange = core.address..<(core.addresses.upperBound + 4095) & ~4095
-        #expect(entries.filter { $0.1 == 1 }.map(\.0).normalized() == backup.subtracting([corePages]))
-        #expect(entries.contains { $0.0 == corePages && $0.1 == 2 })
-        #expect(entries.contains { $0.0 == 0x4000_0000..<0x4001_0000 && $0.1 == 3 })
-        let kinds = entries.map { $0.1 }
-        #expect(
-            kinds.lastIndex(of: 1) ?? .max < kinds.firstIndex(of: 3) ?? 0, "memory, then ACPI's ranges, then others")
-        #expect(kinds.lastIndex(of: 3) ?? .max < kinds.firstIndex(of: 2) ?? 0)
-    }
-
     /// As kernel B's fs/proc/vmcore.c reads it.
     @Test func describesKernelAsMemory() throws {
-        let plan = try LoadPlan(kernelB(Self.bios))
+        let plan = try LoadPlan(kernelB(PayloadFixture.bios))
         let header = try piece(plan, "ELF core header")
         let core = try CoreReader(table: header.bytes)
-        #expect(core.segments.map(\.addresses) == Self.saved)
-        #expect(core.segments.map(\.fileOffset) == Self.saved.map(\.lowerBound))
+        #expect(core.segments.map(\.addresses) == PayloadFixture.saved)
+        #expect(core.segments.map(\.fileOffset) == PayloadFixture.saved.map(\.lowerBound))
         let note = try #require(core.notes.first)
         let start = Int(note.offset - header.address)
         #expect(start + Int(note.byteCount) == header.bytes.count)
@@ -121,24 +62,117 @@ import Testing
         #expect(try CoreReader.note(named: "Torpor", in: notes) == [1, 2])
     }
 
-    @Test func refusesWhatDoesNotFit() throws {
-        func reason(_ b: KexecPayload) -> String {
-            do throws(Failure) { _ = try LoadPlan(b) } catch { return error.description }
-            return ""
-        }
+    @Test func refusesPayloadsThatDoNotFit() throws {
         #expect(
-            try reason(kernelB(Self.bios, initrd: 120 << 20)).contains("do not fit below 128.0 MiB beside the kernel"))
-        #expect(try reason(kernelB([0x1000..<0x9f000, 0x10_0000..<0x200_0000])).contains("use a larger --backup-end"))
+            try reason(kernelB(PayloadFixture.bios, initrd: 120 << 20))?.contains(
+                "do not fit below 128.0 MiB beside the kernel") == true)
+        #expect(
+            try reason(kernelB([0x1000..<0x9f000, 0x10_0000..<0x200_0000]))?.contains("use a larger --backup-end")
+                == true)
         let line = String(repeating: "x", count: 2000)
-        #expect(try reason(kernelB(Self.bios, words: line)).contains("the kernel takes 2047"))
+        #expect(try reason(kernelB(PayloadFixture.bios, parameters: line))?.contains("the kernel takes 2047") == true)
         let pieces: [PhysicalRange] = (0..<17 as Range<UInt64>).map { $0 << 20..<$0 << 20 + 0x8_0000 }
-        #expect(try reason(kernelB(pieces + [0x200_0000..<0x800_0000])).contains("kexec_load takes 16"))
+        #expect(try reason(kernelB(pieces + [0x200_0000..<0x800_0000]))?.contains("kexec_load takes 16") == true)
     }
-}
 
-extension [UInt8] {
-    /// A little-endian field.
-    func field<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: T.Type = T.self) throws -> T {
-        try span.bytes.integer(at: offset)
+    /// Ranges of half a MiB, one in every MiB from the second on, and behind them the kernel's.
+    private func fragments(_ count: UInt64, kernelAt start: UInt64) -> [PhysicalRange] {
+        (1...count).map { $0 << 20..<$0 << 20 + 0x8_0000 } + [start..<0x800_0000]
+    }
+
+    /// kexec_load(2) takes 16 segments; the kernel's range is two where it begins before the kernel.
+    @Test(arguments: [(14, 15 << 20, true), (15, 16 << 20, true), (15, 17 << 20, false)] as [(UInt64, UInt64, Bool)])
+    func countsTheSegments(count: UInt64, start: UInt64, fits: Bool) throws {
+        let backup = fragments(count, kernelAt: start)
+        #expect((reason(try plainKernelB(backup)) == nil) == fits)
+        guard fits else { return }
+        let plan = try LoadPlan(plainKernelB(backup))
+        #expect(plan.segments.count == 16)
+        #expect(plan.segments.normalized() == backup)
+    }
+
+    /// Kernel B would jump back at once.
+    @Test func refusesADescriptionThatKernelBDoesNotRead() throws {
+        func refusal(_ count: Int) throws -> String? {
+            var b = try plainKernelB([0x10_0000..<0x800_0000])
+            b.notes = [CoreNote(name: "Torpor", content: [UInt8](repeating: 7, count: count))]
+            return reason(b)
+        }
+        // The note's header, and its name with a NUL.
+        #expect(try refusal(maximumNoteByteCount - 12 - 8) == nil)
+        #expect(try refusal(maximumNoteByteCount - 12 - 7)?.contains("and kernel B reads 2.0 MiB") == true)
+    }
+
+    @Test func fillsTheCommandLineToItsEnd() throws {
+        let empty = try #require(
+            try LoadPlan(plainKernelB([0x10_0000..<0x800_0000], parameters: "")).pieces.first {
+                $0.name == "command line"
+            })
+        let room = 2047 - (empty.bytes.count - 1)
+        #expect(
+            reason(try plainKernelB([0x10_0000..<0x800_0000], parameters: String(repeating: "x", count: room))) == nil)
+        let refusal = reason(
+            try plainKernelB([0x10_0000..<0x800_0000], parameters: String(repeating: "x", count: room + 1)))
+        #expect(refusal?.contains("it has 2048 characters, the kernel takes 2047: xxx") == true)
+    }
+
+    /// The kernel runs at 16 MiB or above, at a multiple of 2 MiB, and needs 20 MiB before it looks at the memory map.
+    @Test(
+        arguments: [
+            (0x10_0000..<0x800_0000, 16 << 20), (0x100_0000..<0x800_0000, 16 << 20),
+            (0x110_0000..<0x800_0000, 18 << 20), (0x120_1000..<0x800_0000, 20 << 20),
+        ] as [(PhysicalRange, UInt64)])
+    func alignsTheKernel(range: PhysicalRange, expected: UInt64) throws {
+        let plan = try LoadPlan(plainKernelB([range]))
+        #expect(plan.pieces.first { $0.name == "kernel" }?.address == expected)
+    }
+
+    @Test func takesTheFirstRangeLargeEnoughForTheKernel() throws {
+        // The first is a page too short.
+        let backup: [PhysicalRange] = [
+            0x10_0000..<0x100_0000 + PayloadFixture.kernelByteCount - 4096, 0x400_0000..<0x800_0000,
+        ]
+        #expect(try LoadPlan(plainKernelB(backup)).pieces.first { $0.name == "kernel" }?.address == 0x400_0000)
+        let refusal = reason(try plainKernelB([backup[0]]))
+        #expect(refusal?.contains("has 20.0 MiB for it above 16.0 MiB") == true)
+    }
+
+    /// The rest of the range behind the kernel, to the last page.
+    @Test func fillsTheMemoryToItsEnd() throws {
+        let end = 0x100_0000 + PayloadFixture.kernelByteCount + 1 << 20
+        let backup: [PhysicalRange] = [0x10_0000..<0x10_8000, 0x100_0000..<end]
+        #expect(reason(try plainKernelB(backup, initrd: 1 << 20)) == nil)
+        #expect(reason(try plainKernelB(backup, initrd: 1 << 20 + 1))?.contains("do not fit below 37.0 MiB") == true)
+    }
+
+    /// Whatever the memory looks like: everything is in it and nothing lies on something else, or there is a reason.
+    @Test func placesEverythingOrNamesAReason() throws {
+        var state: UInt64 = 7
+        func random(_ limit: UInt64) -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state >> 33 % limit
+        }
+        var placed = 0
+        for round in 0..<120 {
+            var backup: [PhysicalRange] = []
+            var address = random(256) << 12
+            for _ in 0...random(6) {
+                let count = (1 + random(1 << 12)) << 12 + random(3) << 24
+                backup.append(address..<address + count)
+                address += count + (1 + random(64)) << 12
+            }
+            let b = try plainKernelB(backup, initrd: Int(random(4 << 20)) + 1)
+            guard let plan = try? LoadPlan(b) else { continue }
+            placed += 1
+            let kernel = try #require(plan.pieces.first { $0.name == "kernel" })
+            let used = plan.pieces.map {
+                $0.name == "kernel" ? kernel.address..<kernel.address + PayloadFixture.kernelByteCount : $0.addresses
+            }
+            #expect(used.allSatisfy { backup.covers($0) && $0.lowerBound >= 1 << 20 }, "round \(round)")
+            #expect(used.normalized().byteCount == used.byteCount, "round \(round)")
+            #expect(plan.segments.normalized() == backup.normalized(), "round \(round)")
+            #expect(plan.segments.byteCount == backup.byteCount, "round \(round)")
+        }
+        #expect(placed > 20, "the memory made up is too small for a kernel")
     }
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import Basics
 import Foundation
+import Linux
 import Testing
-
-@testable import Linux
 
 /// Control groups as folders of a temporary one.
 @Suite struct MemoryLimitTests {
@@ -39,7 +37,7 @@ import Testing
         try write("user.slice/memory.current", "400000\n")
         #expect(limit()?.bytes == 600_000)
         #expect(limit()?.name == "memory.max of the control group /user.slice")
-        // What its page cache has not used for some time is there to be taken.
+        // Inactive pages of the page cache can be reclaimed.
         try write("user.slice/memory.stat", "anon 1\ninactive_file 100000\n")
         #expect(limit()?.bytes == 700_000)
         try write("user.slice/job.scope/memory.high", "51000\n")
@@ -49,7 +47,7 @@ import Testing
         #expect(limit()?.bytes == 0, "more is used than the limit allows")
     }
 
-    @Test func readsVersionOne() throws {
+    @Test func readsControlGroupsOfVersionOne() throws {
         defer { remove() }
         let groups = "4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/\n"
         func limit() -> MemoryLimit? { controlGroupLimit(groups: groups, mounts: old, root: root) }
@@ -64,7 +62,7 @@ import Testing
     }
 
     /// In a container the group's path is one that is not mounted there.
-    @Test func readsWhatIsMountedAtTheTop() throws {
+    @Test func readsAControlGroupMountedAtTheTop() throws {
         defer { remove() }
         try write("memory.max", "1000\n")
         try write("memory.current", "100\n")
@@ -88,69 +86,5 @@ import Testing
         try table.write(toFile: "\(proc)/self/mountinfo", atomically: false, encoding: .utf8)
         #expect(controlGroupLimit(proc: proc, root: root)?.bytes == 900)
         #expect(controlGroupLimit(proc: "\(root)/nowhere", root: root) == nil)
-    }
-
-    /// So has the table of mappings of a large process.
-    @Test func readsALongTableOfMappings() throws {
-        defer { remove() }
-        let folder = "\(root)/proc/7"
-        try FileManager.default.createDirectory(atPath: "\(folder)/fd", withIntermediateDirectories: true)
-        let other = "7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \n"
-        try (String(repeating: other, count: 30_000) + "7f0000000000-7f0000001000 rw-s 00000000 00:0e 2 /a file\n")
-            .write(toFile: "\(folder)/maps", atomically: false, encoding: .utf8)
-        let table = ProcessTable("\(root)/proc")
-        #expect(table.holder(isMapped: true) { $0 == "/a file" } == 7)
-        #expect(table.holder { $0 == "/a file" } == nil)
-        #expect(table.hasMapping(7) { $0.count > 3 && $0[3] == "00:0e" })
-        #expect(!table.hasMapping(8) { _ in true })
-    }
-
-    /// At the limit of a control group the kernel would end this process.
-    @Test func takesNoMoreThanTheControlGroupHas() throws {
-        let size: UInt64 = 1 << 20
-        func limit(_ bytes: UInt64) -> MemoryLimit { MemoryLimit(bytes: bytes, name: "memory.max", remedy: "") }
-        try MemoryReservation(byteCount: size, sparing: 4096, limit: limit(size + 4096)).giveBack()
-        for (sparing, bytes) in [(4096, size + 4095), (0, 0), (UInt64.max, UInt64.max - 1)] {
-            let failure = #expect(throws: Failure.self) {
-                try MemoryReservation(byteCount: size, sparing: sparing, limit: limit(bytes)).giveBack()
-            }
-            #expect(failure?.reason.hasPrefix("memory.max leaves ") == true)
-        }
-    }
-
-    /// Each in a process of its own, which the limit would end with a signal, or leave without a reason.
-    @Test func aLimitOnFilesDoesNotEndTheProcess() throws {
-        let child = try forkChild {
-            var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
-            guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return 2 }
-            do throws(Failure) {
-                let held = try MemoryReservation(byteCount: 1 << 20)
-                held.giveBack()
-                return 3
-            } catch { return error.reason.containsBytes("RLIMIT_FSIZE") ? 0 : 4 }
-        }
-        #expect(try status(of: child) == 0)
-    }
-
-    @Test(.enabled(if: effectiveUserID() == 0)) func aLimitOnLockedMemoryIsNamed() throws {
-        let child = try forkChild {
-            // RLIMIT_MEMLOCK, which is a macro.
-            var limit = rlimit(rlim_cur: 0, rlim_max: 0)
-            guard setrlimit(__rlimit_resource_t(8), &limit) == 0, setuid(65534) == 0 else {
-                return 2
-            }
-            do throws(Failure) {
-                let page = try Mapping(anonymous: 4096)
-                try page.lock()
-                return 3
-            } catch { return error.reason.containsBytes("RLIMIT_MEMLOCK") && error.remedy != nil ? 0 : 4 }
-        }
-        #expect(try status(of: child) == 0)
-    }
-
-    private func status(of child: Int32) throws -> Int32 {
-        var status: Int32 = 0
-        try #require(waitpid(child, &status, 0) == child)
-        return status
     }
 }

@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func refusesWhatTheFileDoesNotHave() throws {
+    @Test func refusesRangesOutsideTheFile() throws {
         try withCore { (core: CoreFile) throws in
             #expect(try core.copy(0x800_0000..<0x800_1000).allSatisfy { $0 == 0x42 })
             // Beyond the file's end, and beyond the segment's.

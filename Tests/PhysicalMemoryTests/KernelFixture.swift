@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Fixtures
 import Foundation
 
 @testable import PhysicalMemory
@@ -70,17 +71,10 @@ struct KernelFixture {
 
     /// The memory as kernel B sees it.
     func kernelMemory(_ file: URL) throws -> KernelMemory {
-        var core: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 4089)
-        core.put(UInt16(4), at: 16)
-        core.put(UInt16(62), at: 18)
-        core.put(UInt64(64), at: 32)
-        core.put(UInt16(56), at: 54)
-        core.put(UInt16(1), at: 56)
-        core.put(UInt32(1), at: 64)
-        core.put(UInt64(4096), at: 72)
-        core.put(Self.memory.lowerBound, at: 88)
-        core.put(Self.memory.byteCount, at: 96)
-        core.put(Self.memory.byteCount, at: 104)
+        let header = ELFCoreFixture(headers: [
+            .init(offset: pageSize, address: Self.memory.lowerBound, byteCount: Self.memory.byteCount)
+        ]).bytes
+        let core = header + [UInt8](repeating: 0, count: Int(pageSize) - header.count)
         try Data(core + bytes).write(to: file)
         return try KernelMemory(
             CoreFile(file.path), backupRanges: [Self.backup], pageMap: BackupPageMap(sources: Self.sources), info: info)

@@ -35,7 +35,7 @@ import Testing
     ])
     func refusesMalformedLines(text: String) { #expect(throws: Failure.self) { try parseIOMemory(text) } }
 
-    @Test func saysWhenAddressesAreHidden() {
+    @Test func refusesHiddenAddresses() {
         let failure = #expect(throws: Failure.self) {
             try parseIOMemory("00000000-00000000 : Reserved\n00000000-00000000 : System RAM\n")
         }
@@ -64,5 +64,41 @@ import Testing
             ])
         try add("3", "0x5", "0x4", "Reserved")
         #expect(throws: Failure.self) { try readFirmwareMemoryMap(folder.path) }
+    }
+
+    /// What a user without rights sees keeps its names and its nesting.
+    @Test(arguments: ["", "00000000-00000000 : Reserved\n  00000000-00000000 : System ROM\n"])
+    func namesTheRemedyIfAddressesAreHidden(text: String) {
+        let failure = #expect(throws: Failure.self) { try parseIOMemory(text) }
+        #expect(failure?.remedy == "run this as root")
+    }
+
+    @Test func takesWholePagesOfMemoryOnly() throws {
+        let entries = try parseIOMemory(
+            """
+            00000800-000017ff : System RAM
+            00001800-000027ff : System RAM
+            00005001-00005fff : System RAM
+            00006000-00006fff : System RAM (kmem)
+            00007000-00007fff : system ram
+            00008000-00009fff : Persistent Memory
+              00008000-00009fff : System RAM
+            """)
+        // Two lines share the page at 0x1000: every byte of it is memory. What drivers added is memory too.
+        #expect(systemMemory(entries) == [0x1000..<0x2000, 0x6000..<0x7000, 0x8000..<0xa000])
+        #expect(entries.filter { $0.isDriverMemory }.map { $0.addresses } == [0x6000..<0x7000])
+    }
+
+    @Test func removesPluggedMemoryFromTheFirmwareMap() {
+        func range(_ addresses: PhysicalRange, _ type: String = "System RAM") -> FirmwareRange {
+            FirmwareRange(addresses: addresses, type: type)
+        }
+        let map = [
+            range(0..<0x1000), range(0x1000..<0x2000, "Reserved"), range(0x4000..<0x6000), range(0x6000..<0x8000),
+        ]
+        #expect(map.without([]) == [map[0], map[1], range(0x4000..<0x8000)])
+        #expect(map.without([0x6000..<0x8000]) == Array(map.prefix(3)))
+        #expect(map.without([0x5000..<0x7000]) == [map[0], map[1], range(0x4000..<0x5000), range(0x7000..<0x8000)])
+        #expect(map.without([0..<0x8000]) == [])
     }
 }

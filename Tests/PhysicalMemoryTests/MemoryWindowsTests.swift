@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func showsTheMemoryAskedFor() throws {
+    @Test func mapsTheRequestedMemory() throws {
         try withDevice { device, _ in
             let windows = MemoryWindows(device, allowed: [Self.memory], limit: 2)
             var view = MemoryView(windows)
@@ -63,7 +63,7 @@ import Testing
     }
 
     /// What lies across the end of a window is shown as a whole.
-    @Test func showsWhatLiesInTwoWindows() throws {
+    @Test func mapsARangeAcrossTwoWindows() throws {
         try withDevice { device, _ in
             var view = MemoryView(MemoryWindows(device, allowed: [Self.memory], limit: 1))
             let memory = try view.memory(for: Self.size - pageSize..<Self.size + pageSize)
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test func keepsTheLatestAndWhatIsInUse() throws {
+    @Test func keepsTheLatestWindowsAndThoseInUse() throws {
         try withDevice { device, path in
             let windows = MemoryWindows(device, allowed: [Self.memory], limit: 2)
             do {
@@ -105,7 +105,7 @@ import Testing
     }
 
     /// Memory around what may be shown is not even mapped.
-    @Test func refusesWhatIsNotAllowed() throws {
+    @Test func refusesRangesThatAreNotAllowed() throws {
         try withDevice { device, path in
             let allowed: [PhysicalRange] = [
                 Self.size + pageSize..<Self.size + 4 * pageSize, 2 * Self.size..<3 * Self.size,

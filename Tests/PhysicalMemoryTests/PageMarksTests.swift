@@ -30,7 +30,7 @@ import Testing
         #expect(try find(fixture) == blocks.map { $0.0..<$0.0 + (1 << $0.1) })
     }
 
-    @Test func passesOverMarksInsideAFreeBlock() throws {
+    @Test func ignoresMarksInsideAFreeBlock() throws {
         var fixture = KernelFixture()
         fixture.markFree(Self.firstFrame + 8, order: 3)
         // What a page's structure held before it became part of a block stays in it.
@@ -38,7 +38,7 @@ import Testing
         #expect(try find(fixture) == [Self.firstFrame + 8..<Self.firstFrame + 16])
     }
 
-    @Test func cutsBlocksToTheFramesAskedFor() throws {
+    @Test func clampsBlocksToTheRequestedFrames() throws {
         var fixture = KernelFixture()
         fixture.markFree(Self.firstFrame + 256, order: 8)
         let frames: FrameRange = Self.firstFrame + 100..<Self.firstFrame + 300
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(arguments: [(1, 1), (4, 11), (0, UInt64.max), (6, 2)] as [(UInt64, UInt64)])
-    func seesBlocksThatTheAllocatorCannotMake(offset: UInt64, order: UInt64) throws {
+    func reportsImpossibleBlocks(offset: UInt64, order: UInt64) throws {
         var fixture = KernelFixture()
         fixture.markFree(Self.firstFrame + offset, order: order)
         #expect(try find(fixture) == [])
@@ -60,7 +60,7 @@ import Testing
 
     /// A memory error, a page of a balloon whose driver keeps something in the mark's low bytes, a block of 4 MiB that was
     /// not accepted yet; and pages that look like them.
-    @Test func findsPagesThatMustNotBeRead() throws {
+    @Test func findsUnreadablePages() throws {
         var fixture = KernelFixture()
         fixture.lines += Self.marks
         let first = Self.firstFrame
@@ -89,7 +89,7 @@ import Testing
     }
 
     /// They are found also if free pages cannot be told.
-    @Test func findsThemWithoutFreePages() throws {
+    @Test func findsUnreadablePagesWithoutFreePages() throws {
         var fixture = KernelFixture()
         fixture.lines += Self.marks
         fixture.lines.removeAll { $0.hasPrefix("LENGTH(zone.free_area)") }
@@ -122,7 +122,7 @@ import Testing
         "SYMBOL(vmemmap)", "SIZE(page)", "OFFSET(page._mapcount)", "OFFSET(page.private)", "LENGTH(zone.free_area)",
         "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)",
     ])
-    func namesWhatIsMissing(_ key: String) throws {
+    func namesAMissingKey(_ key: String) throws {
         var fixture = KernelFixture()
         fixture.lines.removeAll { $0.hasPrefix(key) }
         let failure = #expect(throws: Failure.self) { try find(fixture) }
@@ -133,7 +133,7 @@ import Testing
         "SIZE(page)=0", "SIZE(page)=100000", "SIZE(page)=63", "OFFSET(page._mapcount)=62", "OFFSET(page.private)=60",
         "LENGTH(zone.free_area)=64", "OFFSET(page.private)=18446744073709551615",
     ])
-    func refusesStructuresThatCannotBe(_ line: String) throws {
+    func refusesImpossibleStructures(_ line: String) throws {
         var fixture = KernelFixture()
         fixture.lines.removeAll { $0.hasPrefix(String(line.prefix { $0 != "=" })) }
         fixture.lines.append(line)
@@ -147,7 +147,7 @@ import Testing
     }
 
     @Test(arguments: ["SYMBOL(init_top_pgt)", "NUMBER(phys_base)", "NUMBER(pgtable_l5_enabled)"])
-    func needsToKnowThePageTables(_ key: String) throws {
+    func requiresTheKeysOfThePageTables(_ key: String) throws {
         var fixture = KernelFixture()
         fixture.lines.removeAll { $0.hasPrefix(key) }
         #expect(throws: Failure.self) { try find(fixture) }
@@ -157,20 +157,5 @@ import Testing
         var fixture = KernelFixture()
         fixture.lines.append("NUMBER(sme_mask)=140737488355328")
         #expect(throws: Failure.self) { try find(fixture) }
-    }
-
-    @Test func translatesPagesOfEverySize() throws {
-        var fixture = KernelFixture()
-        // A page of 2 MiB and one of 1 GiB beside the memory map's own tables.
-        fixture.store(UInt64(0x120_0000 | 0x81), at: 0x130_2000 + 5 * 8)
-        fixture.store(UInt64(0x4000_0000 | 0x81), at: 0x130_1000 + 7 * 8)
-        let file = TemporaryFile()
-        let memory = try fixture.kernelMemory(file.url)
-        let large = try memory.translate(KernelFixture.memoryMap + 5 << 21 + 0x12345)
-        #expect(large.physical == 0x120_0000 + 0x12345)
-        #expect(large.end == KernelFixture.memoryMap + 6 << 21)
-        let huge = try memory.translate(KernelFixture.memoryMap + 7 << 30 + 0x654_3210)
-        #expect(huge.physical == 0x4654_3210)
-        #expect(huge.end == KernelFixture.memoryMap + 8 << 30)
     }
 }

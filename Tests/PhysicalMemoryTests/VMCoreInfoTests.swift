@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Basics
 import Testing
 
 @testable import PhysicalMemory
@@ -19,4 +20,19 @@ import Testing
         #expect(VMCoreInfo(Array("NUMBER(x)=99999999999999999999".utf8)).number("x") == nil)
         #expect(VMCoreInfo(Array("NUMBER(x)=-".utf8)).number("x") == nil)
     }
+
+    @Test(
+        arguments: [
+            ("NUMBER(a)=0", 0), ("NUMBER(a)=-1", -1), ("NUMBER(a)=9223372036854775807", Int64.max),
+            ("NUMBER(a)=9223372036854775808", nil), ("NUMBER(a)=", nil), ("NUMBER(a)=--1", nil), ("NUMBER(aa)=1", nil),
+            ("SYMBOL(a)=1", nil), ("NUMBER(a)=1\nNUMBER(a)=2", 1), ("NUMBER(a)", nil), ("=1", nil), ("", nil),
+        ] as [(String, Int64?)])
+    func readsNumbers(text: String, expected: Int64?) { #expect(VMCoreInfo(Array(text.utf8)).number("a") == expected) }
+
+    @Test(
+        arguments: [
+            ("SYMBOL(a)=ffffffff81000000", 0xffff_ffff_8100_0000), ("SYMBOL(a)=0", 0), ("SYMBOL(a)=0x10", nil),
+            ("SYMBOL(a)=10000000000000000", nil), ("SYMBOL(a)=", nil), ("SYMBOL(b)=1", nil),
+        ] as [(String, UInt64?)])
+    func readsSymbols(text: String, expected: UInt64?) { #expect(VMCoreInfo(Array(text.utf8)).symbol("a") == expected) }
 }
