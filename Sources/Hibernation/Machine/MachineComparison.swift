@@ -1,9 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 import Linux
 import MemoryImage
 import PhysicalMemory
-
-// SPDX-License-Identifier: Apache-2.0
 
 /// Kernel A's machine compared with the one that this kernel runs on. Each check refuses with what has changed.
 extension MachineIdentity {
