@@ -5,7 +5,8 @@ import Linux
 import MemoryImage
 
 extension Hibernate {
-    /// Kernel A goes on: where kernel B died between writing its image and telling so, the image must not be resumed.
+    /// Marks an image that is still pending as failed: kernel A runs on, so nobody must resume it. Kernel B leaves such an
+    /// image if it dies after it has written `ready` and before it has written the report.
     func giveUpPendingImage(_ path: String) throws(Failure) {
         let partition = try HibernationPartition(path, [.write, .exclusive])
         guard partition.superblock.state.isPending else { return }
@@ -15,17 +16,17 @@ extension Hibernate {
         }
     }
 
-    /// Erases the contents of the image that is over with this report: kernel A goes on, so nobody needs them. A snapshot
-    /// stays, and so does what could still be resumed.
-    /// - Parameter progress: is called with the bytes erased, and all of them.
-    /// - Returns: how; nil if there was nothing to erase.
+    /// Erases the contents of the image to which a report belongs: kernel A runs on, so nobody needs them. A snapshot and a
+    /// pending image stay.
+    /// - Parameter progress: is called with the number of erased bytes and the total.
+    /// - Returns: the method; nil if there was nothing to erase.
     public static func eraseImage(
         after report: Report, _ progress: (UInt64, UInt64) -> Void
     ) throws(Failure) -> Erasure? {
         let partition = try HibernationPartition(report.device, [.write, .exclusive])
         switch partition.superblock.state {
         case .saving:
-            // A child of kernel B's that was ended could not note on the partition how far it came.
+            // If kernel B's child was killed, the partition does not say how far the contents reach.
             try partition.giveUpIncompleteImage("kernel B did not complete it", contentsEnd: report.contentsEnd)
         case .consumed, .failed: break
         case .empty, .ready, .attempted, .snapshot: return nil
@@ -33,8 +34,8 @@ extension Hibernate {
         return try partition.eraseContents(progress)
     }
 
-    /// The paths of other partitions with the same UUID and contents of an image: what was resumed from a cloned disk is marked
-    /// on its copies, and not erased there.
+    /// The paths of other partitions with the same UUID that still have contents of an image. If the disk was cloned, the
+    /// resume marks the image on every copy, but erases only one.
     public static func copies(of path: String) throws(Failure) -> [String] {
         try copies(of: path, DeviceCatalog.ofHibernationPartitions())
     }
@@ -49,10 +50,10 @@ extension Hibernate {
         }.map { $0.path }
     }
 
-    /// Drops what kernel A's page cache still has of the partition, from before kernel B wrote to it.
+    /// Drops the hibernation partition's blocks from kernel A's page cache: they are older than the writes of kernel B.
     func dropStaleBuffers(_ path: String) {
         if let file = try? File(path) { dropBuffers(file) }
-        // A boot loader may have written its environment into the file's blocks, which no file system knows of.
+        // A boot loader may have written its environment into the file's blocks, past the file system.
         for path in ["/boot/grub/grubenv", "/boot/grub2/grubenv", "/grub/grubenv", "/grub2/grubenv"] {
             if let file = try? File(path, .nonBlocking) { dropContents(file) }
         }

@@ -6,20 +6,23 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// Kernel A: loads kernel B, jumps, and reads the report after coming back, at once or after a power-off.
+/// Kernel A: loads kernel B, jumps into it, and reads the report page when kernel A runs again: at once after a failure or a
+/// snapshot, otherwise after a power-off.
 public struct Hibernate: Sendable {
+    /// The hibernation partition; nil if it is the only one.
     public var device: DeviceName?
     public var kernelPath: String
+    /// The path of Torpor's rootfs.gz.
     public var initrdPath: String
     public var after = AfterSave.powerOff
     public var codec = Codec.standard
-    /// N, in bytes; nil lets the machine decide.
+    /// N, in bytes; if it is nil, `BackupEnd` chooses it.
     public var backupEnd: UInt64?
-    /// More words for kernel B's command line.
+    /// More parameters for kernel B's command line, separated by spaces.
     public var extraWords = ""
-    /// Whether to hibernate although some file system cannot be watched for use by others.
+    /// Whether to hibernate although some file systems in use cannot be checked for outside changes at resume.
     public var isUnwatchedAllowed = false
-    /// Whether to hibernate with a kernel whose release is below the floor.
+    /// Whether to hibernate with a kernel whose release is older than `KernelFloor` requires.
     public var isOldKernelAllowed = false
 
     public init(device: DeviceName?, kernelPath: String, initrdPath: String) {
@@ -28,28 +31,30 @@ public struct Hibernate: Sendable {
         self.initrdPath = initrdPath
     }
 
-    /// How often kernel B is loaded at most: something may have come into use meanwhile, or the report's page was moved.
+    /// The maximum number of attempts to load kernel B. Another attempt follows if a device came into use during the load, or
+    /// if the kernel moved the report page.
     private static let loadAttempts = 4
 
-    /// Whether this system can hibernate, as far as that can be told without loading anything.
+    /// Checks whether this system can hibernate, as far as that is known without loading kernel B. Changes nothing.
     /// - Parameters:
-    ///   - findings: takes what does not keep it from hibernating, also if this throws.
-    ///   - tell: is called with what takes time.
-    /// - Returns: the partition's path, and what the command line of kernel C needs for this system.
+    ///   - findings: collects warnings and notes, even if this throws.
+    ///   - log: is called with a sentence if a check has to wait.
+    /// - Returns: the partition's path, and the parameters that kernel C's command line needs on this system.
+    /// - Throws: the first reason found why this system cannot hibernate.
     public func check(
-        _ findings: inout Findings, _ tell: (String) -> Void = { _ in }
+        _ findings: inout Findings, _ log: (String) -> Void = { _ in }
     ) throws(Failure) -> (path: String, parametersForC: [String]) {
         try checkKernel(&findings)
-        try checkJump(&findings, SystemFolders(), tell)
+        try checkJump(&findings, SystemFolders(), log)
         let preparation = try prepare(&findings)
         let plan = try plan(preparation, reportAddress: 0, reportKey: [])
-        noteMemoryMap(plan, &findings)
+        warnOfLargeMemoryMap(plan, &findings)
         let own = KernelCommandLine(try readText("/proc/cmdline"))
-        let words = HardwareParameters.worthKnowing(own)
-        if !words.isEmpty {
+        let parameters = HardwareParameters.worthKnowing(own)
+        if !parameters.isEmpty {
             findings.note(
-                "kernel B gets these words of this kernel's command line, and kernel C may need them too: "
-                    + words.joined(separator: " ").utf8.printable)
+                "kernel B gets these parameters of the running kernel's command line, and kernel C may need them too: "
+                    + parameters.joined(separator: " ").utf8.printable)
         }
         let commandLine = KernelCCommandLine(
             partition: preparation.partition.uuid, backupEnd: preparation.backupEnd.end,
@@ -58,71 +63,75 @@ public struct Hibernate: Sendable {
         return (preparation.path, commandLine.words)
     }
 
-    /// Hibernates. Returns when kernel A is running again.
+    /// Hibernates. Returns when kernel A runs again.
     /// - Parameters:
-    ///   - findings: takes what does not keep this system from hibernating.
-    ///   - tell: is called with what is being done.
-    public func run(_ findings: inout Findings, _ tell: (String) -> Void) throws(Failure) -> Report {
+    ///   - findings: collects warnings and notes, even if this throws.
+    ///   - log: is called with a sentence on each step that takes time.
+    /// - Throws: if kernel A did not jump, or cannot read the report. The report has every later failure.
+    public func run(_ findings: inout Findings, _ log: (String) -> Void) throws(Failure) -> Report {
         try checkKernel(&findings)
         let lock = try HibernationLock()
         defer { withExtendedLifetime(lock) {} }
-        try checkJump(&findings, SystemFolders(), tell)
-        // Free pages that the kernel keeps for single CPUs look used to kernel B. CPUs that go offline for the jump give theirs
-        // back; the first one does not, so nothing is given back there.
+        try checkJump(&findings, SystemFolders(), log)
+        // Pages on a CPU's free list (pcplist) carry no mark of a free page, so kernel B would save them. The kernel drains the
+        // list of each CPU that it takes offline for the jump. CPU 0 stays online, so this process frees its memory on other
+        // CPUs.
         let affinity = ProcessorAffinity()
         affinity.moveToOthers()
-        // A process that ended or stopped here would leave kernel B loaded, and an init restarts into a kernel that is loaded.
+        // If this process ended or stopped before the jump, kernel B would stay loaded, and an init would restart into it.
         let signals = BlockedSignals()
         defer { withExtendedLifetime(signals) {} }
-        // First, as a driver moves what it has on its device into the memory that loading counts on.
+        // Before the load: drivers move the contents of their devices (video memory) into RAM, and loading needs RAM as well.
         let hooks = try SleepHooks(&findings)
         defer { withExtendedLifetime(hooks) {} }
         var (path, page, disks) = try loadKernelB(&findings)
         defer { unload(&findings) }
-        tell("loaded kernel B; saving to \(path)")
+        log("loaded kernel B, which saves the memory to \(path)")
         var isUnmounted = false
-        defer { if isUnmounted { disks.mountEFIPartitions(tell) } }
+        defer { if isUnmounted { disks.mountEFIPartitions(log) } }
         for attempt in 1... {
-            isUnmounted = try disks.giveUpEFIPartitions(&findings)
+            isUnmounted = try disks.unmountEFIPartitions(&findings)
             syncFileSystems()
-            // The memory that was taken for the load may have brought swap space into use, and an automounter may have mounted
-            // what was unmounted.
+            // Loading takes memory, so the kernel may have begun to use swap space. An automounter may have mounted the EFI
+            // system partitions again.
             let newUse = try disks.newUse(isUnmounted: isUnmounted)
             if newUse == nil {
                 drainPerCPUList(affinity)
                 page.note(try MemoryNote.now())
-                // The last look: what was done since the load may have moved the page. Its old place still has its key then, and
-                // kernel B would take that for the report's page, so that the next load comes with another key.
+                // Check the report page last: the kernel may have moved it since the load. The old page still holds the key,
+                // and kernel B would write the report there. So each load uses a new key.
                 if try page.isInPlace { break }
             }
             guard attempt < Hibernate.loadAttempts else {
                 throw newUse
                     ?? Failure(
-                        "load", "kernel B", "the kernel keeps moving the page that the report goes to",
+                        "load", "kernel B", "the kernel keeps moving the page that is to take kernel B's report",
                         remedy: "try again")
             }
-            // Kernel and initrd may be on one of them.
-            if isUnmounted { disks.mountEFIPartitions(tell) }
+            // The next load reads kernel and initrd, which may be on an EFI system partition.
+            if isUnmounted { disks.mountEFIPartitions(log) }
             isUnmounted = false
             try KexecPermission.requireReload()
             (path, page, disks) = try loadKernelB(&findings)
         }
-        if signals.arePending { throw Failure("hibernate", "", "it was interrupted") }
+        if signals.arePending { throw Failure("hibernate", "", "a signal interrupted it before the jump") }
         affinity.restore()
         try jump()
         dropStaleBuffers(path)
         var report = try page.read()
         report.device = path
         do throws(Failure) { try giveUpPendingImage(path) } catch {
-            let what = "this session goes on, and whether an image of it waits could not be seen: \(error)"
+            let problem =
+                "this session continues, but a pending image of it may be left on the partition (\(error)); if torpor status "
+                + "shows one, remove it with torpor discard"
             report.outcome = .failed
-            report.text += (report.text.isEmpty ? "" : "; ") + what
+            report.text += (report.text.isEmpty ? "" : "; ") + problem
         }
         return report
     }
 
-    /// Jumps, and comes back when somebody jumps back into kernel A.
-    /// - Throws: if the kernel refuses, with the reason that its log gives.
+    /// Jumps into kernel B. Returns when kernel B or kernel C jumps back.
+    /// - Throws: if the kernel refuses to jump, with the reason from the kernel log.
     private func jump() throws(Failure) {
         let position = KernelLogPosition()
         do throws(Failure) { try jumpToLoadedImage() } catch {

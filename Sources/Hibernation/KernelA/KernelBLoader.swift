@@ -8,23 +8,28 @@ import MemoryImage
 import PhysicalMemory
 
 extension Hibernate {
-    /// Prepares and loads kernel B, in place of one that was loaded before. What was read of kernel and initrd is given back with
-    /// this, so that it is not saved.
-    /// - Returns: the partition's path, the page that takes the report, with a key of its own, and what is on disks.
+    /// Prepares and loads kernel B. It replaces a kernel B that was loaded before. The memory with the contents of kernel and
+    /// initrd is free when this returns, so kernel B does not save it.
+    /// - Returns: the hibernation partition's path, the report page with a new key, and the disks in use.
     func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage, DisksInUse) {
         let preparation = try prepare(&findings)
-        // With the low pages taken, the report's page lies above N as well, where kernel B finds it whatever it has read.
+        // While the low pages are reserved, the report page gets a page frame above N. There kernel B finds it even without the
+        // backup page map.
         let lowMemory = LowMemoryReservation(
             below: preparation.backupEnd.end,
             sparing: Hibernate.loadByteCount(preparation.kernel.bytes.count, preparation.initrd.count))
         defer { withExtendedLifetime(lowMemory) {} }
         let page = try ReportPage()
         let plan = try plan(preparation, reportAddress: page.address, reportKey: page.key)
-        noteMemoryMap(plan, &findings)
+        warnOfLargeMemoryMap(plan, &findings)
         try plan.load(preservesContext: true)
         return (preparation.path, page, preparation.a.disks)
     }
 
+    /// Plans the load of kernel B.
+    /// - Parameters:
+    ///   - reportAddress: the report page's physical address.
+    ///   - reportKey: the first bytes of that page.
     func plan(_ preparation: Preparation, reportAddress: UInt64, reportKey: [UInt8]) throws(Failure) -> LoadPlan {
         let a = preparation.a
         var description = a.description
@@ -51,27 +56,27 @@ extension Hibernate {
                 ownBootParameters: a.bootParameters))
     }
 
-    /// The entry that kernel A's image keeps is stale after a jump, so it must not be jumped to again.
-    /// - Parameter findings: gets a warning if the kernel refuses: a restart would lead to that entry.
+    /// Unloads kernel B. After a jump the loaded image's entry is stale, so nobody must jump into it again.
+    /// - Parameter findings: gets a warning if the kernel refuses to unload: a restart would jump to the stale entry.
     func unload(_ findings: inout Findings) {
-        // The next session leaves out what is given back here, too.
+        // Free the pages on other CPUs than CPU 0, so that the next hibernation does not save them (see `run`).
         let affinity = ProcessorAffinity()
         affinity.moveToOthers()
         do throws(Failure) { try loadKexecImage(entry: 0, [], preservesContext: false) } catch {
             findings.warn(
-                "kernel B is still loaded, and an init would restart into it (\(error))",
-                remedy: "switch the machine off instead of restarting it")
+                "kernel B could not be unloaded (\(error)), and a restart would jump into it",
+                remedy: "power the machine off instead of restarting it")
         }
         affinity.restore()
     }
 
-    /// Warns of a memory map that a kernel without NUMA does not take as a whole (6.12, arch/x86/include/asm/e820/types.h,
-    /// E820_MAX_ENTRIES). Memory and ACPI's ranges come first in it.
-    func noteMemoryMap(_ plan: LoadPlan, _ findings: inout Findings) {
+    /// Warns if the memory map has more entries than a kernel without CONFIG_NUMA reads (6.12,
+    /// arch/x86/include/asm/e820/types.h, E820_MAX_ENTRIES). Memory and ACPI's ranges come first in the map.
+    func warnOfLargeMemoryMap(_ plan: LoadPlan, _ findings: inout Findings) {
         guard plan.memoryMapCount > LoadPlan.plainMemoryMapCount else { return }
         findings.warn(
-            "the memory map has \(plan.memoryMapCount) ranges, and a kernel without CONFIG_NUMA takes the first "
-                + "\(LoadPlan.plainMemoryMapCount): it may put devices where the firmware has something",
+            "the memory map has \(plan.memoryMapCount) ranges, but a kernel without CONFIG_NUMA reads only the first "
+                + "\(LoadPlan.plainMemoryMapCount) and may give devices addresses that the firmware uses",
             remedy: "use a kernel with CONFIG_NUMA")
     }
 }

@@ -5,7 +5,7 @@ import Linux
 import MemoryImage
 
 extension Hibernate {
-    /// Decides N and the CPUs that kernels B and C start, and completes the preparation with them.
+    /// Chooses N and the number of CPUs that kernels B and C start, and completes the preparation with both.
     func choosingBackupEnd(
         _ path: String, _ partition: Superblock, _ kernel: BzImage, _ initrd: [UInt8], _ a: KernelSurvey
     ) throws(Failure) -> Preparation {
@@ -25,7 +25,7 @@ extension Hibernate {
             inFirmware: try PresentProcessors.inFirmware()?.count ?? 0,
             bounceBuffers: SecondKernelMemory.bounceBuffers(
                 affinityTable: try? readFile("/sys/firmware/acpi/tables/SRAT", limit: 16 << 20)))
-        // The digits of the report's page and of nr_cpus= have their room whatever they are.
+        // Placeholders: the report page's address, its key and nr_cpus= are as long as they can be.
         let key = [UInt8](repeating: 0, count: Report.keyByteCount)
         func tryLoading(_ end: UInt64) throws(Failure) {
             _ = try plan(

@@ -5,22 +5,26 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// What only the running kernel can tell of itself, and what its hibernation through kernel B needs.
+/// The data on the running kernel that hibernation through kernel B needs.
 struct KernelSurvey {
-    /// N: kernels B and C live below this physical address. 0 until it is chosen.
+    /// N: kernels B and C live below this physical address. It is 0 until N is chosen.
     private(set) var backupEnd: UInt64 = 0
     private(set) var description: ImageDescription
-    /// Memory and what is none, as the firmware has it.
+    /// Kernel A's memory, and the firmware's memory map.
     let memory: MemorySurvey
+    /// VMCOREINFO, from /proc/kcore.
     let vmcoreInfo: [UInt8]
+    /// Physical address of ACPI's root table (RSDP); 0 if kernel B has to find it.
     let rsdp: UInt64
+    /// boot_params, from /sys/kernel/boot_params/data; empty if the kernel does not show them.
     let bootParameters: [UInt8]
     /// Memory that must not be read.
     let unreadable: UnreadableMemory
-    /// What is on disks, and has to be there again.
+    /// The disks that kernel A uses and that must not change until the resume.
     let disks: DisksInUse
 
-    /// N is a multiple of this, as the kernel marks memory up to the next such boundary busy (`e820__reserve_resources_late`).
+    /// N is a multiple of this many bytes, because the kernel marks addresses above its memory as busy up to the next such
+    /// boundary (6.12, arch/x86/kernel/e820.c, `e820__reserve_resources_late`).
     static let backupAlignment: UInt64 = 64 << 20
 
     init(session: UUID, _ disks: DisksInUse) throws(Failure) {
@@ -46,8 +50,9 @@ struct KernelSurvey {
         self.description = description
     }
 
-    /// The same with N.
-    /// - Throws: if no N is there, or some page below it must not be read.
+    /// A copy of this survey with N.
+    /// - Parameter backupEnd: N, in bytes.
+    /// - Throws: if `backupEnd` cannot be N on this machine.
     func with(backupEnd: UInt64) throws(Failure) -> KernelSurvey {
         try KernelSurvey.check(backupEnd: backupEnd, memory.memory)
         var result = self
@@ -56,37 +61,45 @@ struct KernelSurvey {
         return result
     }
 
-    /// Refuses a system whose memory nobody but its own kernel can read.
+    /// Refuses a system with encrypted memory, which kernel B could not read.
     /// - Parameter cpuFlags: the flags in /proc/cpuinfo.
     static func requirePlainMemory(_ info: VMCoreInfo, cpuFlags: [String]) throws(Failure) {
         let remedy = "boot without mem_encrypt=, or use a machine without confidential computing"
         if let mask = info.number("sme_mask"), mask != 0 {
-            throw Failure("hibernate", "", "the memory is encrypted (AMD SME or SEV)", remedy: remedy)
+            throw Failure(
+                "hibernate", "", "the memory is encrypted (AMD SME or SEV), so kernel B cannot read it", remedy: remedy)
         }
         if cpuFlags.contains(where: { $0.utf8.elementsEqual("tdx_guest".utf8) }) {
-            throw Failure("hibernate", "", "the memory is encrypted (Intel TDX)", remedy: remedy)
+            throw Failure(
+                "hibernate", "", "the memory is encrypted (Intel TDX), so kernel B cannot read it", remedy: remedy)
         }
     }
 
+    /// Refuses an N that is not aligned, too large or 0.
+    /// - Parameters:
+    ///   - backupEnd: N, in bytes.
+    ///   - memory: kernel A's.
     static func check(backupEnd: UInt64, _ memory: [PhysicalRange]) throws(Failure) {
         let name = describe(bytes: backupEnd)
         guard backupEnd > 0, backupEnd % backupAlignment == 0 else {
             throw Failure(
-                "use", "\(name) as --backup-end", "it is no multiple of \(describe(bytes: backupAlignment))",
-                remedy: "leave it out, or use 128M, which is enough for most machines")
+                "use", "\(name) as --backup-end", "it is not a multiple of \(describe(bytes: backupAlignment))",
+                remedy: "omit --backup-end, or use 128M, which is enough for most machines")
         }
         let backup = memory.intersection([0..<backupEnd]).byteCount
-        // kexec_load(2) takes at most half of the pages (kernel/kexec_core.c, `sanity_check_segment_list`).
+        // kexec_load(2) accepts segments for at most half of all pages (6.12, kernel/kexec_core.c,
+        // `sanity_check_segment_list`).
         guard backupEnd <= maximumBackupByteCount, backup < memory.byteCount / 2 else {
             throw Failure(
                 "use", "\(name) as --backup-end",
-                "the machine has \(describe(bytes: memory.byteCount)), and the backup range may take less than half of it",
-                remedy: "use a smaller one, at least 64M")
+                "the memory below it must be less than half of the machine's \(describe(bytes: memory.byteCount))",
+                remedy: "use a smaller value, at least 64M")
         }
     }
 
-    /// Physical address of ACPI's root table: where boot_params of this kernel has it, or the firmware's table of
-    /// tables; 0 where neither does, and the kernel finds it by itself.
+    /// The physical address of ACPI's root table (RSDP), from boot_params or from the firmware's system table. It is 0 if
+    /// neither has it; the kernel then finds the table by itself.
+    /// - Parameter systab: the text of /sys/firmware/efi/systab.
     static func findRSDP(_ bootParameters: [UInt8], systab: String) -> UInt64 {
         if bootParameters.count == 4096,
             let address = try? bootParameters.span.bytes.integer(at: 0x70, as: UInt64.self),

@@ -3,14 +3,16 @@ import Basics
 import BlockDevices
 import Linux
 
-/// The kernel's and its drivers' preparations for a hibernation, which the jump itself leaves out: video memory is evicted,
-/// firmware is kept, schedulers of BPF step back. Opening /dev/snapshot runs them, closing it undoes them, and meanwhile the
-/// kernel's own hibernation is kept out (6.12, kernel/power/user.c, `snapshot_open`).
+/// The preparations of the kernel and its drivers for a hibernation, as long as this exists. The jump itself does not make
+/// them: drivers evict video memory, the kernel caches firmware and disables BPF schedulers.
+///
+/// Opening /dev/snapshot starts the preparations, and closing it reverts them. While it is open, the kernel refuses to
+/// hibernate by itself (6.12, kernel/power/user.c, `snapshot_open`).
 struct SleepHooks: ~Copyable {
     private let file: File?
 
-    /// - Parameter findings: gets a warning if the kernel has no such device.
-    /// - Throws: if the kernel or a driver refuses. What the preparation has done is undone then.
+    /// - Parameter findings: gets a warning if the kernel has no /dev/snapshot.
+    /// - Throws: if the kernel or a driver refuses. The preparations are reverted then.
     init(_ findings: inout Findings, _ system: SystemFolders = SystemFolders()) throws(Failure) {
         do throws(Failure) { file = try File(system.device, .readOnly) } catch {
             switch error.errno {
@@ -22,22 +24,23 @@ struct SleepHooks: ~Copyable {
                 let holder = ProcessTable(system.proc).holder { $0.utf8.elementsEqual(system.device.utf8) }
                 throw Failure(
                     "hibernate", "",
-                    "another hibernation is under way: "
+                    "another hibernation is in progress: "
                         + (holder.map { "\(ProcessTable(system.proc).describe($0)) has \(system.device) open" }
                             ?? "\(system.device) is in use"),
-                    remedy: "wait for its end", errno: error.errno)
+                    remedy: "wait until it ends", errno: error.errno)
             default:
                 throw Failure(
-                    "hibernate", "", "a driver refuses to prepare for it (open \(system.device): \(error.reason))",
-                    remedy: "look at dmesg for its name, and end what uses its device", errno: error.errno)
+                    "hibernate", "",
+                    "a driver refuses to prepare for hibernation (open \(system.device): \(error.reason))",
+                    remedy: "find the driver in dmesg, and end the programs that use its device", errno: error.errno)
             }
         }
     }
 
-    /// Undoes the preparations.
+    /// Reverts the preparations.
     consuming func close() {}
 
-    /// The same as far as it can be told without preparing anything.
+    /// Makes the checks of `init` that need no preparation. Changes nothing.
     static func check(_ findings: inout Findings, _ system: SystemFolders = SystemFolders()) throws(Failure) {
         if let modes = try? readText("\(system.sys)/power/disk"), trimmed(modes) == "[disabled]" {
             throw refusal(system)
@@ -47,18 +50,21 @@ struct SleepHooks: ~Copyable {
 
     private static func warn(_ findings: inout Findings, _ system: SystemFolders) {
         findings.warn(
-            "the kernel has no \(system.device), so drivers are not told to prepare for a hibernation: video memory may be lost",
+            "the kernel has no \(system.device), so drivers do not prepare for hibernation: the contents of video memory may "
+                + "be lost",
             remedy: "use a kernel with CONFIG_HIBERNATION_SNAPSHOT_DEV")
     }
 
-    /// Why the kernel says that it does not hibernate (6.12, kernel/power/hibernate.c, `hibernation_available`).
+    /// The reason why the kernel does not permit hibernation (6.12, kernel/power/hibernate.c, `hibernation_available`).
     static func refusal(_ system: SystemFolders) -> Failure {
         func failure(_ reason: String, _ remedy: String) -> Failure {
             Failure("hibernate", "", reason, remedy: remedy, errno: ErrorNumber.notPermitted)
         }
-        let words = KernelCommandLine((try? readText("\(system.proc)/cmdline")) ?? "").words
-        if let word = words.first(where: { forbidsHibernation($0) }) {
-            return failure("\(word.utf8.printable) on the kernel's command line forbids it", "boot without it")
+        let parameters = KernelCommandLine((try? readText("\(system.proc)/cmdline")) ?? "").words
+        if let parameter = parameters.first(where: { forbidsHibernation($0) }) {
+            return failure(
+                "\(parameter.utf8.printable) on the kernel command line forbids hibernation",
+                "boot without that parameter")
         }
         if let lockdown = try? readText("\(system.sys)/kernel/security/lockdown"),
             !lockdown.containsBytes("[none]")
@@ -69,28 +75,30 @@ struct SleepHooks: ~Copyable {
         let processes = ProcessTable(system.proc)
         if let process = processes.holder(isMapped: true, isSecretMemory) {
             return failure(
-                "\(processes.describe(process)) has secret memory (memfd_secret), which must not go to a disk",
+                "\(processes.describe(process)) has secret memory (memfd_secret), which must not be written to a disk",
                 "end that program")
         }
         let cxl = (try? listDirectory("\(system.sys)/bus/cxl/devices")) ?? []
         if let memory = cxl.first(where: { $0.utf8.starts(with: "mem".utf8) }) {
             return failure(
-                "there is CXL memory (\(memory)), which the kernel does not hibernate with",
+                "the kernel does not hibernate with CXL memory (\(memory))",
                 "unbind the device from the driver cxl_mem if nothing uses it")
         }
         return failure(
-            "the kernel does not permit it: for nohibernate, lockdown, secret memory (memfd_secret) or CXL memory",
-            "look at dmesg, and for programs that use memfd_secret")
+            "the kernel does not permit hibernation, because of nohibernate, lockdown, secret memory (memfd_secret) or CXL "
+                + "memory",
+            "look at dmesg, and look for programs that use memfd_secret")
     }
 
-    /// Whether a parameter keeps the kernel from hibernating (6.12, kernel/power/hibernate.c, `hibernate_setup`).
-    private static func forbidsHibernation(_ word: String) -> Bool {
-        if word.utf8.starts(with: "nohibernate".utf8) { return true }
-        return word.utf8.starts(with: "hibernate=no".utf8) && !word.utf8.starts(with: "hibernate=noresume".utf8)
-            && !word.utf8.starts(with: "hibernate=nocompress".utf8)
+    /// Whether a kernel parameter forbids hibernation (6.12, kernel/power/hibernate.c, `hibernate_setup`).
+    private static func forbidsHibernation(_ parameter: String) -> Bool {
+        if parameter.utf8.starts(with: "nohibernate".utf8) { return true }
+        return parameter.utf8.starts(with: "hibernate=no".utf8)
+            && !parameter.utf8.starts(with: "hibernate=noresume".utf8)
+            && !parameter.utf8.starts(with: "hibernate=nocompress".utf8)
     }
 
-    /// Whether a path in /proc is that of secret memory (mm/secretmem.c, `secretmem_file_create`).
+    /// Whether a path that /proc shows belongs to secret memory (6.12, mm/secretmem.c, `secretmem_file_create`).
     static func isSecretMemory(_ path: String) -> Bool {
         let name = Array(path.utf8)
         let file = name.before(" (deleted)").map { Array($0) } ?? name

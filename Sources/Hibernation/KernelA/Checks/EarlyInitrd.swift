@@ -2,18 +2,18 @@
 import Basics
 import Linux
 
-/// A maker of processors, for which the kernel takes microcode from an initrd (arch/x86/kernel/cpu/microcode/core.c, Linux
-/// 6.12): `vendor_id` in /proc/cpuinfo, and the name of the file.
+/// A processor vendor for which the kernel loads microcode from an initrd (6.12, arch/x86/kernel/cpu/microcode/core.c). The raw
+/// value is `vendor_id` in /proc/cpuinfo and part of the file's name.
 enum ProcessorMaker: String, CaseIterable {
     case intel = "GenuineIntel"
     case amd = "AuthenticAMD"
 
-    /// Where the microcode is in an initrd (Documentation/arch/x86/microcode.rst).
+    /// The path of the microcode in an initrd (Documentation/arch/x86/microcode.rst).
     var microcodePath: String { "kernel/x86/microcode/\(rawValue).bin" }
 
-    /// That of this machine's first CPU; nil if it is another, or cannot be read.
+    /// The vendor of this machine's first CPU; nil if it is another vendor or cannot be read.
     static func ofThisMachine() -> ProcessorMaker? {
-        // With many CPUs the file has megabytes; the first CPU is in its beginning.
+        // With many CPUs the file has megabytes. The first CPU comes first.
         guard let text = try? readBeginning("/proc/cpuinfo", byteCount: 4096) else { return nil }
         return ProcessorMaker(cpuInfo: text)
     }
@@ -33,9 +33,10 @@ enum ProcessorMaker: String, CaseIterable {
     }
 }
 
-/// What a kernel takes from the uncompressed archives at the beginning of an initrd, before anything is unpacked.
+/// The files that a kernel reads early in its boot: microcode and ACPI tables in the uncompressed cpio archives at the
+/// beginning of an initrd.
 struct EarlyInitrd: Equatable {
-    /// For whose processors there is microcode.
+    /// The vendors for whose processors the initrd has microcode.
     var microcode: Set<ProcessorMaker> = []
     var hasACPITables = false
 
@@ -54,21 +55,21 @@ struct EarlyInitrd: Equatable {
         self.hasACPITables = hasACPITables
     }
 
-    /// Whether there is microcode for a maker's processors; nil: for anybody's.
+    /// Whether the initrd has microcode for a vendor's processors; for any vendor's if `maker` is nil.
     func hasMicrocode(for maker: ProcessorMaker?) -> Bool { maker.map { microcode.contains($0) } ?? !microcode.isEmpty }
 
-    /// Byte offset behind the archives, and the zeros behind them: what follows is unpacked in another way
-    /// (init/initramfs.c, `unpack_to_rootfs`, Linux 6.12).
+    /// The byte offset behind the uncompressed archives and the zeros after them. The kernel unpacks the rest in another way
+    /// (6.12, init/initramfs.c, `unpack_to_rootfs`).
     static func end(of initrd: [UInt8]) -> Int {
         var offset = walk(initrd) { _, _ in }
         while offset < initrd.count, initrd[offset] == 0 { offset += 1 }
         return offset
     }
 
-    /// Goes through archives of the format newc as the kernel does (lib/earlycpio.c, `find_cpio_data`, Linux 6.12): up to
-    /// the first bytes that are none, and over zeros between them.
-    /// - Parameter visit: is called with the name of each regular file, and its size in bytes.
-    /// - Returns: where the last entry ends.
+    /// Reads cpio archives in newc format as the kernel does (6.12, lib/earlycpio.c, `find_cpio_data`): skips zeros between
+    /// them and stops at the first byte that belongs to no archive.
+    /// - Parameter visit: is called with the name and the size in bytes of each regular file.
+    /// - Returns: the byte offset of the last entry's end.
     @discardableResult
     private static func walk(_ initrd: [UInt8], _ visit: (ArraySlice<UInt8>, Int) -> Void) -> Int {
         var offset = 0, end = 0
@@ -91,7 +92,7 @@ struct EarlyInitrd: Equatable {
         return end
     }
 
-    /// The magic and 13 fields of 8 hexadecimal digits.
+    /// Bytes in a header: the magic and 13 fields of 8 hexadecimal digits.
     private static let headerSize = 6 + 13 * 8
 
     private static func hasMagic(_ bytes: [UInt8], _ offset: Int) -> Bool {
@@ -106,57 +107,61 @@ struct EarlyInitrd: Equatable {
     }
 }
 
-/// What kernel A loaded early that kernel C would be without: its processor could lack features, and its ACPI tables differ, so
-/// that every resume would be refused.
+/// Warns if kernel A loaded microcode or replaced ACPI tables at boot and kernel C would not. Kernel C's processor could lack
+/// features, or its ACPI tables would differ, so it would refuse every resume.
 ///
 /// - Parameters:
-///   - initrd: the rootfs.gz of kernel B, which kernel C boots too.
-///   - taint: /proc/sys/kernel/tainted.
-///   - maker: of this machine's processors; nil if that is not known.
+///   - initrd: kernel B's rootfs.gz, which kernel C boots too.
+///   - messages: the kernel log.
+///   - taint: the number in /proc/sys/kernel/tainted.
+///   - maker: the vendor of this machine's processors; nil if it is unknown.
 func findEarlyLoads(
     _ initrd: EarlyInitrd, _ messages: KernelMessages, taint: UInt64, maker: ProcessorMaker?,
     _ findings: inout Findings
 ) {
-    // "microcode: Updated early from: …" (arch/x86/kernel/cpu/microcode/core.c, Linux 6.12), "microcode: updated early: …"
-    // (6.2), "microcode: microcode updated early to …" (before).
+    // 6.12: "microcode: Updated early from: …" (arch/x86/kernel/cpu/microcode/core.c); 6.2: "microcode: updated early: …";
+    // older kernels: "microcode: microcode updated early to …".
     let hasMicrocode = messages.texts.contains { has("microcode:", in: $0) && has("updated early", in: $0) }
     let isMicrocodeThere = initrd.hasMicrocode(for: maker)
     if hasMicrocode, !isMicrocodeThere {
         findings.warn(
-            "this kernel updated the microcode early, and the rootfs.gz has none"
+            "the running kernel loaded microcode at boot, but rootfs.gz has none"
                 + (maker.map { " for \($0.rawValue)" } ?? "")
-                + ": kernel C may refuse to resume for missing processor features",
+                + ": kernel C may miss processor features and refuse to resume",
             remedy:
-                "build the rootfs.gz with mkinitramfs.sh --microcode FILE, or boot kernel C with the microcode's initrd "
-                + "in front")
+                "build rootfs.gz with mkinitramfs.sh --microcode FILE, or let kernel C's boot entry load the microcode's "
+                + "initrd before rootfs.gz")
     }
-    // "microcode: load: updated on … primary CPUs with … siblings", after a write to `reload` (the same file, `load_late_stop_cpus`).
+    // "microcode: load: updated on … primary CPUs with … siblings" follows a write to `reload` (the same file,
+    // `load_late_stop_cpus`).
     let isLate = messages.texts.contains { has("microcode:", in: $0) && has("load: updated on", in: $0) }
     if isLate {
         findings.warn(
-            "this kernel updated the microcode late, while it was running, and kernel C does not do that: it may refuse to "
-                + "resume for missing processor features",
+            "the running kernel loaded microcode late, after its boot, and kernel C does not: kernel C may miss processor "
+                + "features and refuse to resume",
             remedy:
-                "load the microcode early in this kernel, and build the rootfs.gz with mkinitramfs.sh --microcode FILE")
+                "load the microcode at boot, and build rootfs.gz with mkinitramfs.sh --microcode FILE")
     }
-    // "ACPI: Table Upgrade: override […]" or "install" for tables from an initrd; a table that is built into the kernel
-    // taints it with bit 8 (drivers/acpi/tables.c, TAINT_OVERRIDDEN_ACPI_TABLE, Linux 6.12).
+    // The kernel logs "ACPI: Table Upgrade: override […]" or "install" for tables from an initrd. A table that is built into
+    // the kernel sets bit 8 of its taint (6.12, drivers/acpi/tables.c, TAINT_OVERRIDDEN_ACPI_TABLE).
     let hasTables = taint >> 8 & 1 != 0 || messages.texts.contains { has("acpi: table upgrade: ", in: $0) }
     if hasTables, !initrd.hasACPITables {
         findings.warn(
-            "this kernel replaced ACPI tables, and the rootfs.gz has none: kernel C would refuse to resume, as the tables differ",
+            "the running kernel replaced ACPI tables at boot, but rootfs.gz has none: kernel C would find other tables and "
+                + "refuse to resume",
             remedy:
-                "build the rootfs.gz with mkinitramfs.sh --acpi-tables DIRECTORY, or boot kernel C with the tables' "
-                + "initrd in front")
+                "build rootfs.gz with mkinitramfs.sh --acpi-tables DIRECTORY, or let kernel C's boot entry load the tables' "
+                + "initrd before rootfs.gz")
     }
     if !messages.isComplete, !isMicrocodeThere || !initrd.hasACPITables {
         findings.note(
-            "the kernel's log has lost its beginning, so it does not tell whether microcode was updated or ACPI tables were "
-                + "replaced early; kernel C needs the same")
+            "cannot check whether the running kernel loaded microcode or replaced ACPI tables at boot, because the beginning "
+                + "of the kernel log is lost; kernel C needs the same microcode and tables")
     }
 }
 
-/// Whether a text has a part, which is in lower case; case does not count in ASCII.
+/// Whether a text contains a part, regardless of the case of ASCII letters.
+/// - Parameter part: in lower case.
 private func has(_ part: String, in text: String) -> Bool {
     let part = Array(part.utf8)
     let text = text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }

@@ -2,37 +2,38 @@
 import Basics
 import Linux
 
-/// Why the kernel refused to jump, as far as its log tells: what it logs when it freezes processes and devices
+/// The reason why the kernel refused to jump, from its messages about the freezing of processes and devices
 /// (6.12 to 7.3, kernel/power/process.c, drivers/base/power/main.c, kernel/cpu.c, drivers/base/syscore.c).
 struct FreezeRefusal: Equatable {
     /// A process that was not frozen.
     struct Task: Equatable {
         var name: String
         var process: UInt64?
-        /// The kernel's function in which it waits.
+        /// The kernel function in which the process waits.
         var function: String?
         var isRunning = false
     }
     /// A device that was not suspended.
     struct Device: Equatable {
-        var driver: String
+        /// nil if the kernel log does not name it.
+        var driver: String?
         var name: String
-        /// A number of errno(3), positive.
+        /// A positive number of errno(3).
         var error: UInt64
     }
 
     var tasks: [Task] = []
-    /// How many there were: the kernel may name fewer.
+    /// The number of processes that were not frozen. The kernel may name fewer.
     var taskCount: UInt64 = 0
-    /// Whether something woke the system up while processes were being frozen.
+    /// Whether a wakeup event aborted the freezing of processes.
     var isWokenUp = false
-    /// Work queues that did not come to an end, with what they do.
+    /// Work queues that stayed busy, with the functions that they run: `usb_hub_wq (hub_event)`.
     var queues: [String] = []
     var devices: [Device] = []
-    /// Another part of the kernel that failed, as a sentence.
+    /// The failure of another part of the kernel, as a sentence.
     var other: String?
 
-    /// - Parameter messages: the kernel's log since just before the jump, oldest first.
+    /// - Parameter messages: the kernel log from just before the jump on, oldest first.
     init(_ messages: [String]) {
         var isNaming = false
         var queue = ""
@@ -47,7 +48,7 @@ struct FreezeRefusal: Equatable {
             } else if isNaming, let last = tasks.indices.last, tasks[last].process == nil,
                 let rest = line.after(" pid:")
             {
-                // The kernel puts such a line together from pieces; what another CPU logs may come in between.
+                // The kernel prints such a line in pieces. A message from another CPU may come in between.
                 tasks[last].process = FreezeRefusal.leadingNumber(rest)
             } else if isNaming, let last = tasks.indices.last, tasks[last].function == nil,
                 let function = FreezeRefusal.function(inTrace: line)
@@ -66,17 +67,17 @@ struct FreezeRefusal: Equatable {
                     devices.append(device)
                 }
             } else if line.starts(with: "Error taking CPU".utf8), line.contains(" down: ") {
-                other = "a CPU could not be switched off (\(line.printable))"
+                other = "a CPU could not be taken offline (\(line.printable))"
             } else if line.contains("System core suspend callback"), line.contains("failed") {
                 other = "a core part of the kernel failed to suspend (\(line.printable))"
             }
         }
     }
 
-    /// What the message about it says.
+    /// The failure to report, with the reason that the log gives.
     /// - Parameters:
-    ///   - jump: how the jump failed.
-    ///   - isDeviceLost: whether this kernel leaves devices suspended then.
+    ///   - jump: the failure of the jump's system call.
+    ///   - isDeviceLost: whether this kernel leaves devices suspended after a refused jump.
     func failure(_ jump: Failure, isDeviceLost: Bool) -> Failure {
         func failure(_ reason: String, _ remedy: String) -> Failure {
             Failure("hibernate", "", reason, remedy: remedy, errno: jump.errno)
@@ -85,60 +86,62 @@ struct FreezeRefusal: Equatable {
             isDeviceLost
             ? "; if a disk does not answer now, restart the system: this kernel may have left it suspended" : ""
         if let device = devices.first {
-            let isNVIDIA = device.driver.utf8.elementsEqual("nvidia".utf8)
+            let isNVIDIA = device.driver?.utf8.elementsEqual("nvidia".utf8) ?? false
+            let driver = device.driver.map { " \($0)" } ?? ""
+            let unloading = device.driver.map { " (modprobe -r \($0))" } ?? ""
             return failure(
-                "the driver \(device.driver) refused to freeze its device \(device.name) (\(errorText(CInt(clamping: device.error))))"
+                "the driver\(driver) refused to freeze its device \(device.name) (\(errorText(CInt(clamping: device.error))))"
                     + FreezeRefusal.more(devices.count - 1, "device"),
                 (isNVIDIA
                     ? "load nvidia with NVreg_UseKernelSuspendNotifiers=1"
-                    : "end what uses that device, or unload the driver (modprobe -r \(device.driver)), and try again")
+                    : "end the programs that use that device, or unload its driver\(unloading), and try again")
                     + restart)
         }
         if let task = tasks.first {
-            let who = "the process \(task.name)" + (task.process.map { " (\($0))" } ?? "")
-            var reason = "\(who) could not be frozen"
+            var reason = "the process \(task.name)" + (task.process.map { " (\($0))" } ?? "") + " could not be frozen"
             if task.isRunning {
                 reason += ": it runs in the kernel"
             } else if let function = task.function {
                 reason += ": it waits in \(function)"
             } else {
-                reason += ": it waits and cannot be interrupted"
+                reason += ": it is in uninterruptible sleep (state D)"
             }
             let count = Int(clamping: max(taskCount, UInt64(tasks.count)))
             return failure(
                 reason + FreezeRefusal.more(count - 1, "process"),
-                "end it, or what it waits for (a device, a server or a FUSE program that does not answer), and try again"
+                "end it, or the cause of its wait (a device, a server or a FUSE program that does not answer), and try again"
             )
         }
         if !queues.isEmpty {
             return failure(
-                "the kernel's work queue \(queues.joined(separator: ", ")) did not come to an end",
+                "the kernel's work queue \(queues.joined(separator: ", ")) stayed busy and could not be frozen",
                 "look for a device that does not answer, for example on USB, and try again")
         }
         if let other { return failure(other + restart, "look at dmesg") }
         if isWokenUp {
-            return failure("something woke the system up while it was being frozen", "try again")
+            return failure("a wakeup event interrupted the freezing of processes", "try again")
         }
         if taskCount > 0 {
             return failure(
-                "\(taskCount) processes could not be frozen, and the kernel's log does not name them",
+                "\(taskCount) processes could not be frozen, and the kernel log does not name them",
                 "look for processes in state D (ps -eo pid,stat,wchan,comm), and try again")
         }
         if jump.errno == ErrorNumber.invalid {
-            return failure("kernel B is not loaded any more: another program has unloaded it", "try again")
+            return failure("kernel B is no longer loaded: another program has unloaded it", "try again")
         }
         return failure(
-            "the kernel refused to jump (\(jump.reason)), and its log does not tell why",
-            "look at dmesg; another program may be loading a kernel with kexec: try again")
+            "the kernel refused to jump (\(jump.reason)), and its log gives no reason",
+            "look at dmesg, and try again: another program may have been loading a kernel with kexec")
     }
 
+    /// A clause on further processes or devices: `, and 2 more devices`. It is empty if there are none.
     private static func more(_ count: Int, _ noun: String) -> String {
         guard count > 0 else { return "" }
         let plural = noun.utf8.last == UInt8(ascii: "s") ? "es" : "s"
         return ", and \(count) more \(noun)\(count == 1 ? "" : plural)"
     }
 
-    /// `NAME state:D stack:0 pid:1404 tgid:1404 …`, the name filled up with spaces.
+    /// Parses `NAME state:D stack:0 pid:1404 tgid:1404 …`. The kernel pads the name with spaces.
     private static func task(_ text: ArraySlice<UInt8>) -> Task {
         let name = text.before(" state:") ?? text
         let trimmed = name.drop { $0 == UInt8(ascii: " ") }
@@ -148,7 +151,7 @@ struct FreezeRefusal: Equatable {
             isRunning: text.after(" state:")?.first == UInt8(ascii: "R"))
     }
 
-    /// Functions that every sleep has at the top of its trace.
+    /// Functions at the top of every sleeping task's call trace: they do not show the reason for the wait.
     private static let sleepers = [
         "__schedule", "schedule", "io_schedule", "preempt_schedule", "wait_for_completion", "__wait_for", "do_wait_for",
         "wait_for_common", "__mutex_lock", "mutex_lock", "rwsem_down", "down_read", "down_write", "__down", "down",
@@ -157,8 +160,8 @@ struct FreezeRefusal: Equatable {
         "__percpu_rwsem_wait", "percpu_rwsem_wait", "folio_wait_bit", "folio_wait", "__folio_lock",
     ]
 
-    /// The function that a line of a call trace names, ` fuse_simple_request+0x1a/0x50 [fuse]`, with its module. Lines with a
-    /// question mark are guesses of the kernel's.
+    /// The function and the module that a line of a call trace names: ` fuse_simple_request+0x1a/0x50 [fuse]`. It is nil for a
+    /// line with a question mark, which the kernel only guesses.
     private static func function(inTrace line: [UInt8]) -> String? {
         let text = line.drop { $0 == UInt8(ascii: " ") }
         guard text.first != UInt8(ascii: "?"), let name = text.before("+0x"), !name.isEmpty,
@@ -169,23 +172,23 @@ struct FreezeRefusal: Equatable {
         return name.printable + (module.map { " of \($0.printable)" } ?? "")
     }
 
-    /// The device of one of these, in which ACTION is `freeze`, `freeze async`, `freeze late` and so on:
+    /// The device that one of these messages names. ACTION is `freeze`, `freeze async`, `freeze late` and so on.
     /// `DRIVER DEVICE: PM: failed to ACTION: error -16`, `DRIVER DEVICE: PM: dpm_run_callback(): F returns -5`,
     /// `DRIVER DEVICE: PM: not prepared for power transition: code -16`, `PM: Device NAME failed to ACTION: error -16`.
     private static func device(_ line: [UInt8]) -> Device? {
         if line.starts(with: "PM: Device ".utf8), let name = line[11...].before(" failed to "),
             let error = line.after(": error -")
         {
-            return Device(driver: "of it", name: name.printable, error: leadingNumber(error) ?? 0)
+            return Device(driver: nil, name: name.printable, error: leadingNumber(error) ?? 0)
         }
         guard let device = line.before(": PM: ") ?? line.before(": not prepared for power transition"),
             let rest = line.after(": PM: ") ?? line.after(": "),
-            // `DRIVER DEVICE`, as dev_err writes it.
+            // `DRIVER DEVICE`, in the form of dev_err().
             let space = device.firstIndex(of: UInt8(ascii: " ")), space + 1 < device.endIndex
         else { return nil }
         let error: ArraySlice<UInt8>?
         if rest.starts(with: "failed to ".utf8) {
-            // Resuming again may fail as well; that is no refusal.
+            // A failure to resume is not a refusal to freeze.
             guard !rest.starts(with: "failed to re".utf8), !rest.starts(with: "failed to thaw".utf8) else { return nil }
             error = rest.after(": error -")
         } else if rest.contains("not prepared for power transition") {

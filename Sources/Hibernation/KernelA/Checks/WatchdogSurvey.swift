@@ -2,18 +2,18 @@
 import Basics
 import Linux
 
-/// The watchdogs that are armed in kernel A. They go on counting while kernel B runs, so it has to feed them.
+/// The watchdogs that kernel A has armed. They keep counting while kernel B runs, so kernel B has to feed them.
 struct WatchdogSurvey {
     let armed: [WatchdogDevice]
 
-    /// A watchdog that is software only stops with the kernel that it is part of (drivers/watchdog/softdog.c).
+    /// The identity of the software watchdog, which stops together with its kernel (6.12, drivers/watchdog/softdog.c).
     private static let software = "Software Watchdog"
 
     init(_ system: SystemFolders = SystemFolders()) {
         var devices = WatchdogDevice.all(system.sys)
         let other = WatchdogDevice.miscellaneous(system.sys, besides: devices)
         if let other { devices.append(other) }
-        // Without CONFIG_WATCHDOG_SYSFS only a process that has it open shows that one is armed. Number 0 has a second name.
+        // Without CONFIG_WATCHDOG_SYSFS, a watchdog counts as armed if a process has it open. Number 0 has a second name.
         if devices.contains(where: { $0.isArmed == nil }) {
             let table = ProcessTable(system.proc)
             let paths = Set(
@@ -31,7 +31,7 @@ struct WatchdogSurvey {
         }
     }
 
-    /// The armed watchdogs, for kernel B.
+    /// The armed watchdogs, as kernel B's command line names them.
     var handovers: [WatchdogHandover] {
         armed.map { device in
             WatchdogHandover(
@@ -41,12 +41,13 @@ struct WatchdogSurvey {
         }
     }
 
-    /// Seconds that the jump and kernel B's start may take until kernel B feeds the watchdog; whoever feeds it in kernel A does so
-    /// when half of its time is over.
+    /// Seconds that may pass from the jump until kernel B feeds the watchdog for the first time. Before the jump, half of the
+    /// watchdog's timeout may have passed already.
     private static let startSeconds = 20
 
-    /// Refuses a watchdog whose driver kernel B will not have: it would restart the machine while the memory is being saved.
-    /// - Parameter isOwnKernel: whether kernel B is the kernel that runs now, and so will not have what is a module here.
+    /// Refuses an armed watchdog whose driver kernel B does not have: the watchdog would restart the machine while kernel B
+    /// saves the memory.
+    /// - Parameter isOwnKernel: whether kernel B is the running kernel, so that it lacks the drivers that are modules here.
     func check(isOwnKernel: Bool, _ findings: inout Findings) throws(Failure) {
         for device in armed {
             let name =
@@ -57,23 +58,23 @@ struct WatchdogSurvey {
                 guard !isOwnKernel else {
                     throw Failure(
                         "hibernate", "",
-                        "\(name) is armed, and its driver \(module) is a module, which kernel B does not have: it would restart the "
-                            + "machine while the memory is being saved",
-                        remedy: "\(disarming), or use a kernel that has the driver built in")
+                        "\(name) is armed, its driver \(module) is a module, and kernel B loads no modules: the watchdog "
+                            + "would restart the machine while kernel B saves the memory",
+                        remedy: "\(disarming), or use a kernel with the driver built in")
                 }
                 findings.warn(
-                    "\(name) is armed, and if kernel B does not have its driver \(module) built in, the machine restarts while the memory "
-                        + "is being saved",
+                    "\(name) is armed: if kernel B does not have its driver \(module) built in, the watchdog restarts the "
+                        + "machine while kernel B saves the memory",
                     remedy: disarming)
             } else if device.parent.isEmpty || device.isMiscellaneous {
                 findings.warn(
-                    "\(name) is armed, and it cannot be seen whether kernel B has its driver: without it the machine restarts while the "
-                        + "memory is being saved", remedy: disarming)
+                    "\(name) is armed, and torpor cannot check whether kernel B has its driver: without the driver, the "
+                        + "watchdog restarts the machine while kernel B saves the memory", remedy: disarming)
             }
             if device.seconds > 0, device.seconds < 2 * WatchdogSurvey.startSeconds {
                 findings.warn(
-                    "\(name) restarts the machine after \(device.seconds) s, and jumping into kernel B may take that long",
-                    remedy: "give it a longer time (with systemd: RuntimeWatchdogSec=60)")
+                    "\(name) restarts the machine after \(device.seconds) s, and the start of kernel B may take that long",
+                    remedy: "set a longer timeout (with systemd: RuntimeWatchdogSec=60)")
             }
         }
     }

@@ -4,10 +4,10 @@ import BlockDevices
 import Linux
 import MemoryImage
 
-/// What kernel A has on disks: what the boot loader may write to is given up for the time of the jump, everything else is
-/// watched.
+/// The block devices that kernel A uses. Before the jump, kernel A unmounts the file systems that the boot loader may write to.
+/// All other devices are watched: kernel C compares them before the resume.
 struct DisksInUse {
-    /// What is compared before the resume.
+    /// The devices that kernel C compares.
     let watched: [WatchedDevice]
     private let efiPartitions: EFIPartitions
     private let catalog: DeviceCatalog
@@ -15,11 +15,12 @@ struct DisksInUse {
     private let excluded: Set<DeviceNumber>
     private let isUnwatchedAllowed: Bool
 
-    /// Looks at everything that is in use; nothing is changed.
+    /// Finds all devices in use. Changes nothing.
     /// - Parameters:
-    ///   - path: the hibernation partition, which kernel B has to find as well.
-    ///   - kernelPath: kernel B, if it is another kernel than the running one.
-    ///   - isUnwatchedAllowed: whether what cannot be watched is left out, with a warning.
+    ///   - path: the hibernation partition, which kernel B must find as well.
+    ///   - kernelPath: kernel B's file if kernel B is not the running kernel; otherwise nil.
+    ///   - isUnwatchedAllowed: whether a device that cannot be watched causes a warning instead of a refusal.
+    /// - Throws: if a device cannot be watched or unmounted, or if kernel B does not have it.
     init(
         _ catalog: DeviceCatalog, partition path: String, kernelPath: String?, isUnwatchedAllowed: Bool,
         _ findings: inout Findings
@@ -29,7 +30,7 @@ struct DisksInUse {
         efiPartitions = try EFIPartitions(catalog)
         do throws(Failure) { try efiPartitions.requireUnused() } catch {
             guard isUnwatchedAllowed else { throw error }
-            findings.warn(DisksInUse.staleness(error))
+            findings.warn(DisksInUse.warning(error))
         }
         let isRunningKernel = kernelPath == nil
         let b = KernelBDevices()
@@ -45,33 +46,33 @@ struct DisksInUse {
         }
         if let kernelPath {
             findings.warn(
-                "whether \(kernelPath) has the drivers of the disks in use is not known",
-                remedy: "compare its configuration")
+                "cannot check whether \(kernelPath) has the drivers of the disks in use",
+                remedy: "make sure that its configuration has them built in")
         }
         self.excluded = excluded
         watched = found.devices
         uses = found.uses
     }
 
-    /// Unmounts what the boot loader may write to, just before the jump.
-    /// - Returns: whether it has to be mounted again.
-    func giveUpEFIPartitions(_ findings: inout Findings) throws(Failure) -> Bool {
+    /// Unmounts the file systems that the boot loader may write to. To be called just before the jump.
+    /// - Returns: whether they have to be mounted again.
+    func unmountEFIPartitions(_ findings: inout Findings) throws(Failure) -> Bool {
         do throws(Failure) { try efiPartitions.unmount() } catch {
             guard isUnwatchedAllowed else { throw error }
-            findings.warn(DisksInUse.staleness(error))
+            findings.warn(DisksInUse.warning(error))
             return false
         }
         return true
     }
 
-    /// Mounts again what was unmounted, as soon as kernel A goes on.
-    func mountEFIPartitions(_ tell: (String) -> Void) {
-        for problem in efiPartitions.restore() { tell("warning: \(problem)") }
+    /// Mounts the file systems again. To be called as soon as kernel A runs again.
+    func mountEFIPartitions(_ log: (String) -> Void) {
+        for problem in efiPartitions.restore() { log("warning: \(problem)") }
     }
 
-    /// What keeps kernel A from jumping now although it was ready before, as a refusal; nil if nothing does. Another look at
-    /// everything may mend it: what has come into use would not be watched, and a file system that was unmounted is mounted again.
-    /// - Parameter isUnmounted: whether the EFI system partitions were given up.
+    /// A refusal if kernel A must not jump because of a new use: a device came into use and would not be watched, or an
+    /// unmounted file system was mounted again. It is nil if there is none. A new preparation may remove the reason.
+    /// - Parameter isUnmounted: whether the EFI system partitions are unmounted.
     func newUse(isUnmounted: Bool) throws(Failure) -> Failure? {
         if !isUnwatchedAllowed,
             let failure = try WatchedDevices.newUse(since: uses, catalog, excluded: excluded)
@@ -81,7 +82,9 @@ struct DisksInUse {
         return isUnmounted ? try efiPartitions.newUse() : nil
     }
 
-    private static func staleness(_ failure: Failure) -> String {
-        "\(failure.operand), stays mounted, and is stale if it does: \(failure.reason)"
+    /// The warning if a file system stays mounted that should be unmounted.
+    private static func warning(_ failure: Failure) -> String {
+        "\(failure.operand), stays mounted (\(failure.reason)): after the resume, this system will not see the boot loader's "
+            + "changes"
     }
 }

@@ -4,23 +4,24 @@ import BlockDevices
 import BlockStore
 import Linux
 
-/// The FAT file systems that the firmware and the boot loader write to themselves (a random seed, counted boots): kernel A
-/// gives them up for the time of the jump, so that it has nothing of them in memory that could be stale afterwards.
+/// The FAT file systems that the firmware and the boot loader write to (a random seed, boot counters). Kernel A unmounts them
+/// before the jump and mounts them again afterwards, so that it has no stale blocks of them in memory.
 struct EFIPartitions {
-    /// The mounts of such file systems, in an order in which they can be made.
+    /// The mounts of such file systems, in an order in which they can be mounted.
     private(set) var mounts: [MountEntry] = []
 
-    /// The devices that they are mounted from.
+    /// The block devices of these mounts.
     var devices: Set<DeviceNumber> { Set(mounts.map { $0.device }) }
 
     private static let folders = ["/boot", "/efi", "/boot/efi"]
-    /// EFI system partition, extended boot loader partition (GPT), and the former in an MBR.
+    /// The types of the EFI system partition and the extended boot loader partition (GPT), and of the EFI system partition in
+    /// an MBR.
     private static let partitionTypes = [
         "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "bc13c2ff-59e6-4262-a352-b275fd6f7172", "0xef",
     ]
 
-    /// Finds them among the mounts of this process's namespace.
-    /// - Parameter table: as /proc/self/mountinfo has it.
+    /// Finds these file systems among the mounts of this process's namespace.
+    /// - Parameter table: the text of /proc/self/mountinfo.
     init(_ table: String, partitionType: (DeviceNumber) -> String?) {
         let all = mountEntries(table)
         var devices: Set<DeviceNumber> = []
@@ -33,13 +34,14 @@ struct EFIPartitions {
             }
         }
         mounts = EFIPartitions.ordered(all.filter { devices.contains($0.device) })
-        covered = all.filter { other in
+        mountedUpon = all.filter { other in
             !devices.contains(other.device) && mounts.contains { $0.identifier == other.parent }
         }
     }
 
-    /// Mounts in the order of the table, but each behind the one that it lies upon, and one that shows a folder behind one that
-    /// shows all. The numbers of mounts tell nothing: they are used again.
+    /// Mounts in an order in which they can be mounted: a mount follows the mount that it is on, and a mount of a directory
+    /// follows the mount of its whole file system. Otherwise they keep the order of the table. The IDs of mounts give no order,
+    /// because the kernel reuses them.
     private static func ordered(_ mounts: [MountEntry]) -> [MountEntry] {
         var left = mounts
         var done: [MountEntry] = []
@@ -54,34 +56,35 @@ struct EFIPartitions {
         return done
     }
 
-    /// Mounts upon them.
-    private var covered: [MountEntry] = []
+    /// Mounts of other file systems on these mounts.
+    private var mountedUpon: [MountEntry] = []
 
     init(_ catalog: DeviceCatalog) throws(Failure) {
         let table = try readFile("/proc/self/mountinfo", limit: 256 << 20)
         self.init(String(decoding: table, as: UTF8.self)) { catalog.entry($0)?.content.partitionType }
     }
 
-    /// Refuses what could not be unmounted, or not mounted again as it was.
+    /// Refuses if a file system could not be unmounted, or could not be mounted again as it was.
     func requireUnused() throws(Failure) {
-        for mount in covered {
-            throw busy(mounts.first { $0.identifier == mount.parent } ?? mount, "\(mount.target) is mounted upon it")
+        for mount in mountedUpon {
+            throw busy(
+                mounts.first { $0.identifier == mount.parent } ?? mount, "\(mount.target) is mounted on top of it")
         }
         for mount in mounts {
             if mount.root != "/", EFIPartitions.whole(mount, mounts) == nil {
-                throw busy(mount, "only its folder \(mount.root) is mounted there")
+                throw busy(mount, "only its directory \(mount.root) is mounted there")
             }
             if let user = user(of: mount) { throw busy(mount, "\(user) uses it") }
         }
     }
 
-    /// The mount of all of the file system of which another one shows a folder.
+    /// The mount of the whole file system if `mount` shows only a directory of it.
     private static func whole(_ mount: MountEntry, _ mounts: [MountEntry]) -> MountEntry? {
         mounts.first { $0.device == mount.device && $0.root == "/" }
     }
 
-    /// Who uses them again although they were unmounted, as a refusal; nil if nobody does. An automounter mounts them for whoever
-    /// looks into their folders.
+    /// A refusal if an unmounted file system is in use again; nil if none is. An automounter mounts it when a process accesses
+    /// its directory.
     func newUse() throws(Failure) -> Failure? {
         let all = mounts.isEmpty ? [] : try mountsOfAllNamespaces()
         return newUse(all) { device in (try? deviceNode(device)).map { isClaimed($0) } ?? false }
@@ -91,14 +94,14 @@ struct EFIPartitions {
     func newUse(_ all: [MountEntry], isClaimed: (DeviceNumber) -> Bool) -> Failure? {
         for mount in mounts {
             if all.contains(where: { $0.device == mount.device }) {
-                return busy(mount, "it was mounted again meanwhile")
+                return busy(mount, "it has been mounted again")
             }
             if isClaimed(mount.device) { return busy(mount, "something holds it again") }
         }
         return nil
     }
 
-    /// Unmounts them; if one cannot be, those that were are mounted again.
+    /// Unmounts all of them. If one cannot be unmounted, this mounts the others again and throws.
     func unmount() throws(Failure) {
         try requireUnused()
         var done: [MountEntry] = []
@@ -113,7 +116,8 @@ struct EFIPartitions {
                 guard let path = try? deviceNode(mount.device), isClaimed(path) else { continue }
                 throw busy(
                     mount,
-                    namespaceUser(of: mount).map { "\($0) has it mounted for itself" } ?? "something holds it")
+                    namespaceUser(of: mount).map { "\($0) has it mounted in its own mount namespace" }
+                        ?? "something holds it")
             }
         } catch {
             _ = EFIPartitions.mountAgain(done.reversed(), mounts)
@@ -121,8 +125,8 @@ struct EFIPartitions {
         }
     }
 
-    /// Mounts them again as they were. What somebody has mounted meanwhile is unmounted first, as it may be stale.
-    /// - Returns: why some could not be, as a sentence each.
+    /// Mounts all of them again as they were. A mount that was made in between may be stale, so this unmounts it first.
+    /// - Returns: a sentence for each failure.
     func restore() -> [String] {
         let table = (try? readFile("/proc/self/mountinfo", limit: 256 << 20)) ?? []
         let devices = devices
@@ -139,7 +143,7 @@ struct EFIPartitions {
         return problems + EFIPartitions.mountAgain(mounts, mounts)
     }
 
-    /// - Parameter all: among which is that of the whole file system if one of the mounts shows a folder.
+    /// - Parameter all: all mounts. They include the mount of the whole file system for each mount of a directory.
     private static func mountAgain(_ mounts: some Sequence<MountEntry>, _ all: [MountEntry]) -> [String] {
         var problems: [String] = []
         for mount in mounts {
@@ -150,7 +154,7 @@ struct EFIPartitions {
                     try mount.perform()
                 }
             } catch {
-                problems.append("\(mount.user) is not mounted any more: \(error)")
+                problems.append("\(mount.user) is no longer mounted: \(error)")
             }
         }
         return problems
@@ -159,10 +163,10 @@ struct EFIPartitions {
     private func busy(_ mount: MountEntry, _ reason: String) -> Failure {
         Failure(
             "unmount", "\(mount.user), to which the boot loader may write", reason,
-            remedy: "end that use or unmount it, or leave it so with --allow-unwatched")
+            remedy: "end that use, unmount it, or leave it mounted with --allow-unwatched")
     }
 
-    /// A process that uses a file system: its files, its folders, or a program or library from there.
+    /// A process that uses a file system through an open file, a directory, a program or a library.
     private func user(of mount: MountEntry) -> String? {
         let table = ProcessTable()
         for process in table.processes {
@@ -180,7 +184,7 @@ struct EFIPartitions {
         return nil
     }
 
-    /// A process in whose mount namespace a file system is still mounted.
+    /// A process that still has a file system mounted in its mount namespace.
     private func namespaceUser(of mount: MountEntry) -> String? {
         let table = ProcessTable()
         for process in table.processes {

@@ -3,39 +3,40 @@ import Basics
 import BlockDevices
 import Linux
 
-/// What kernel B finds of this system's block devices: disks and their partitions, whose drivers are built into it.
+/// The block devices of this system that kernel B will have: disks and their partitions, if their drivers are built in.
 struct KernelBDevices {
-    /// Where sysfs is mounted.
+    /// The mount point of sysfs.
     var sysfs = "/sys"
 
-    /// Refuses a device that kernel B would wait for in vain.
+    /// Refuses a device that kernel B will not have.
     /// - Parameters:
-    ///   - use: what it is needed for: `the hibernation partition`.
-    ///   - isRunningKernel: whether kernel B is the running kernel, so that its modules are known.
+    ///   - use: the device's use, for the message: `the hibernation partition`.
+    ///   - isRunningKernel: whether kernel B is the running kernel, so that it is known which drivers are modules.
     func requirePresent(_ device: DeviceNumber, _ path: String, use: String, isRunningKernel: Bool) throws(Failure) {
         if let layer = layer(device) {
             throw Failure(
-                "use", "\(path), \(use)", "it lies on \(layer), and kernel B has only disks and their partitions",
+                "use", "\(path), \(use)", "it lies on \(layer), and kernel B finds only disks and their partitions",
                 remedy: "use a partition of a disk")
         }
         if let network = network(device) {
             throw Failure(
-                "use", "\(path), \(use)", "it is reached through a network (\(network)), which kernel B does not have",
-                remedy: "use a disk of this machine")
+                "use", "\(path), \(use)", "it is reached over a network (\(network)), and kernel B has no network",
+                remedy: "use a local disk")
         }
         if isRunningKernel, let (driver, module) = loadableDriver(of: device) {
             throw Failure(
                 "use", "\(path), \(use)",
-                "its driver \(driver) is the module \(module), which kernel B does not have",
-                remedy: "use a kernel with the driver built in, if need be another one with --kernel")
+                "its driver \(driver) is the module \(module), and kernel B loads no modules",
+                remedy: "use a kernel with the driver built in; --kernel can name another kernel")
         }
     }
 
-    /// What makes a device that is no disk, for messages; nil for disks and partitions of disks.
+    /// The layer that provides a virtual block device, for messages: `the LVM volume vg-swap`. It is nil for disks and their
+    /// partitions.
     func layer(_ device: DeviceNumber) -> String? {
         guard isVirtual(device, sysfs: sysfs) else { return nil }
         let folder = "\(sysfs)/dev/block/\(device)"
-        // A partition is as its disk is.
+        // A partition has the layer of its disk.
         for top in [folder, "\(folder)/.."] {
             if exists("\(top)/dm") {
                 let name = (try? readText("\(top)/dm/name")).map { trimmed($0) } ?? ""
@@ -45,11 +46,11 @@ struct KernelBDevices {
             if exists("\(top)/md") { return "a RAID (md)" }
             if exists("\(top)/loop") { return "a loop device" }
         }
-        return "a block device that software makes"
+        return "a virtual block device"
     }
 
-    /// The way over a network by which a disk is reached, for messages; nil for a disk of this machine (6.12: where the drivers
-    /// put their disks in sysfs).
+    /// The network protocol through which a disk is reached, for messages: `iSCSI`. It is nil for a local disk. The disk's path
+    /// in sysfs shows it (drivers of 6.12).
     func network(_ device: DeviceNumber) -> String? {
         guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return nil }
         let path = resolved("dev/block", link)
@@ -68,7 +69,8 @@ struct KernelBDevices {
             if part == "rbd", number > 0, path[number - 1] == "devices" { return "RBD" }
             if part == "nvme-fabrics" { return "NVMe over Fabrics" }
         }
-        // A namespace that several controllers may reach hangs on its subsystem (drivers/nvme/host/sysfs.c, `transport`).
+        // A namespace that several controllers can reach is below its subsystem in sysfs (drivers/nvme/host/sysfs.c,
+        // `transport`).
         guard let number = path.firstIndex(of: "nvme-subsystem"), number + 1 < path.count else { return nil }
         let subsystem = "\(sysfs)/\(path[...(number + 1)].joined(separator: "/"))"
         for entry in (try? listDirectory(subsystem)) ?? [] {
@@ -78,7 +80,7 @@ struct KernelBDevices {
         return nil
     }
 
-    /// The first driver on the way from a device to its bus that is a loadable module.
+    /// The first driver on the path from a device up to its bus that is a loadable module.
     func loadableDriver(of device: DeviceNumber) -> (driver: String, module: String)? {
         guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return nil }
         // `../../devices/pci0000:00/…/block/sda/sda1`
@@ -91,13 +93,13 @@ struct KernelBDevices {
             let folder = "\(sysfs)/\(path.joined(separator: "/"))"
             if let driver = lastPart(of: readLink("\(folder)/driver")),
                 let module = lastPart(of: readLink("\(folder)/driver/module")),
-                // Only what was loaded has a state (kernel/module/sysfs.c).
+                // Only a loaded module has this file; built-in code has none (6.12, kernel/module/main.c, `show_initstate`).
                 exists("\(sysfs)/module/\(module)/initstate")
             {
                 return (driver, module)
             }
             let name = path.removeLast()
-            // A namespace of NVMe hangs on a subsystem, which names its controllers.
+            // An NVMe namespace is below a subsystem, which has links to its controllers.
             if path.last == "nvme-subsystem" {
                 for entry in (try? listDirectory(folder)) ?? [] {
                     guard let link = readLink("\(folder)/\(entry)"), entry.utf8.starts(with: "nvme".utf8) else {
@@ -111,7 +113,7 @@ struct KernelBDevices {
         return nil
     }
 
-    /// The parts of the path that a link in a folder means.
+    /// The components of the path that a symbolic link in a folder points to.
     private func resolved(_ folder: String, _ link: String) -> [String] {
         var path = folder.split(separator: "/").map { String($0) }
         for part in link.split(separator: "/") {

@@ -5,23 +5,23 @@ import BlockStore
 import Linux
 import MemoryImage
 
-/// Kernel A: what nobody may use between the save and the resume, because kernel A goes on using it from memory.
+/// The devices that nobody may change between the save and the resume, because kernel A has their contents in memory.
 struct WatchedDevices {
     let catalog: DeviceCatalog
     let topology = BlockTopology()
-    /// Devices that are not watched: they are given up before the jump, or are the hibernation partition.
+    /// Devices that are not watched: the hibernation partition, and devices that are unmounted before the jump.
     let excluded: Set<DeviceNumber>
-    /// Whether what cannot be watched is left out, with a warning.
+    /// Whether a device that cannot be watched causes a warning instead of a refusal.
     let isUnwatchedAllowed: Bool
 
     private(set) var devices: [WatchedDevice] = []
-    /// What uses block devices, as it was looked at.
+    /// The uses of block devices from which `devices` follows.
     private(set) var uses: [DeviceUse] = []
-    /// The disk or partition of each of `devices`.
-    private var places: [DeviceNumber] = []
-    /// The disks and partitions that they lie on.
+    /// The number of the disk or partition of each of `devices`.
+    private var numbers: [DeviceNumber] = []
+    /// The disks and partitions of `devices`, each once.
     var disks: [DeviceNumber] {
-        places.reduce(into: []) { found, place in if !found.contains(place) { found.append(place) } }
+        numbers.reduce(into: []) { found, number in if !found.contains(number) { found.append(number) } }
     }
 
     init(
@@ -41,23 +41,25 @@ struct WatchedDevices {
         guard devices.count <= ImageDescription.maximumWatchedDevices else {
             throw Failure(
                 "watch", "the file systems in use",
-                "they are on \(devices.count) devices, and an image takes \(ImageDescription.maximumWatchedDevices)",
-                remedy: "unmount some")
+                "they are on \(devices.count) devices, and an image can list \(ImageDescription.maximumWatchedDevices)",
+                remedy: "unmount some of them")
         }
     }
 
-    /// Refuses a device that does not answer, whatever is allowed: the process that asked it waits for it still, and one that
-    /// cannot be interrupted is not frozen for the jump (6.12, kernel/power/process.c, `try_to_freeze_tasks`).
+    /// Refuses a device that does not answer, even if unwatched devices are allowed. The process that has probed it still
+    /// waits, and the kernel cannot freeze a process in uninterruptible sleep (6.12, kernel/power/process.c,
+    /// `try_to_freeze_tasks`).
     static func requireAnswers(_ catalog: DeviceCatalog) throws(Failure) {
         guard let path = catalog.unanswered.first else { return }
         throw Failure(
             "watch", path,
-            "it does not answer, so nobody can tell whether it is in use, and what waits for it keeps the "
-                + "kernel from jumping", remedy: "take it away")
+            "it does not answer: torpor cannot check whether it is in use, and a process that waits for it keeps the kernel "
+                + "from jumping", remedy: "detach the device")
     }
 
-    /// Refuses if kernel B will not have a disk, or leaves out what is on it, with a warning, if that is allowed.
-    /// - Parameter requirePresent: throws if kernel B will not have this disk.
+    /// Refuses if kernel B will not have one of the disks. If unwatched devices are allowed, this removes the disk's devices
+    /// and warns instead.
+    /// - Parameter requirePresent: throws if kernel B will not have a disk.
     mutating func leaveOutMissing(
         _ findings: inout Findings, _ requirePresent: (DeviceNumber) throws(Failure) -> Void
     ) throws(Failure) {
@@ -68,36 +70,39 @@ struct WatchedDevices {
                     (error.remedy.map { "\($0), or " } ?? "")
                     + "unmount it, or leave it unwatched with --allow-unwatched"
                 try refuse(failure, &findings)
-                let kept = devices.indices.filter { places[$0] != disk }
-                devices = kept.map { devices[$0] }
-                places = kept.map { places[$0] }
+                let remaining = devices.indices.filter { numbers[$0] != disk }
+                devices = remaining.map { devices[$0] }
+                numbers = remaining.map { numbers[$0] }
             }
         }
     }
 
-    /// For tests: devices with the disk or partition of each.
+    /// For tests: devices, each with the number of its disk or partition.
     init(_ devices: [(WatchedDevice, DeviceNumber)], _ catalog: DeviceCatalog, isUnwatchedAllowed: Bool) {
         self.catalog = catalog
         excluded = []
         self.isUnwatchedAllowed = isUnwatchedAllowed
         self.devices = devices.map { $0.0 }
-        places = devices.map { $0.1 }
+        numbers = devices.map { $0.1 }
     }
 
+    /// Throws the failure, or warns of it if unwatched devices are allowed.
     private func refuse(_ failure: Failure, _ findings: inout Findings) throws(Failure) {
         if isUnwatchedAllowed {
-            findings.warn("\(failure.operand) is not watched: \(failure.reason)")
+            findings.warn("\(failure.operand) is not checked for outside changes at resume: \(failure.reason)")
             return
         }
         var failure = failure
         if failure.remedy == nil {
             failure.remedy =
-                "with --allow-unwatched, a resume does not see whether another system has used it meanwhile"
+                "to hibernate without this check, use --allow-unwatched: a resume then does not notice changes by another "
+                + "system"
         }
         throw failure
     }
 
-    /// What has come into use since this was made, and so would not be watched, as a refusal; nil if nothing has.
+    /// A refusal if a device has come into use that would not be watched; nil if none has.
+    /// - Parameter uses: the uses that are known.
     static func newUse(
         since uses: [DeviceUse], _ catalog: DeviceCatalog, excluded: Set<DeviceNumber>
     ) throws(Failure) -> Failure? {
@@ -105,18 +110,19 @@ struct WatchedDevices {
         try requireAnswers(catalog)
         let usage = try DeviceUsage(catalog)
         let (now, failures) = usage.uses { DeviceNumber(path: $0) }
-        // There was none before, or this system would have been refused.
+        // A failure is new: an earlier one would have led to a refusal.
         if let failure = failures.first { return failure }
         for use in now where !isExcluded(use, usage, excluded) && !uses.contains(where: { $0.covers(use) }) {
             if catalog.entry(use.device)?.hasNoMedium ?? false { continue }
-            return Failure("hibernate", "", "\(use.user) came into use meanwhile", remedy: "try again")
+            return Failure(
+                "hibernate", "", "\(use.user) came into use during the preparation", remedy: "try again")
         }
         return nil
     }
 
     private static func isExcluded(_ use: DeviceUse, _ usage: DeviceUsage, _ excluded: Set<DeviceNumber>) -> Bool {
         if excluded.contains(use.device) { return true }
-        // What holds nothing but excluded devices.
+        // A container is excluded if all devices on it are.
         guard use.purpose == .container, let device = usage.devices.first(where: { $0.number == use.device }) else {
             return false
         }
@@ -127,21 +133,22 @@ struct WatchedDevices {
         do throws(Failure) {
             if try !topology.isOnDisk(use.device) { return }
             guard let entry = catalog.entry(use.device) else { throw Failure("watch", use.user, "its device is gone") }
-            // A drive whose tray somebody watches.
+            // A program may hold a drive open to see whether a medium is inserted.
             if entry.hasNoMedium { return }
             if let failure = entry.failure { throw failure }
             let choices = try telltales(of: use, entry)
             guard !choices.isEmpty else {
                 throw Failure(
                     "watch", use.user,
-                    "a change of \(entry.content.type ?? "what is on it") by another system would not be seen")
+                    "torpor cannot detect changes of its contents (\(entry.content.type ?? "unknown type")) by another system"
+                )
             }
             for (number, telltales) in choices.enumerated() {
                 do throws(Failure) {
                     try add(use, telltales, entry)
                     return
                 } catch {
-                    // Less of it may be little enough.
+                    // The next choice has fewer ranges, so it may succeed.
                     if number == choices.count - 1 { throw error }
                 }
             }
@@ -151,13 +158,14 @@ struct WatchedDevices {
         }
     }
 
-    /// - Returns: several if less is enough in need; none if nothing is known that shows a change.
+    /// The telltales of a use: places on its device that every use by another system changes.
+    /// - Returns: choices, the best one first; none if no place is known that shows every change.
     private func telltales(of use: DeviceUse, _ entry: DeviceCatalog.Entry) throws(Failure) -> [Telltales] {
-        // As kernel A's own file system sees it, with what that has not written yet.
+        // Read through the page cache: it has blocks that kernel A's file system has not written yet.
         let reader = try FileSystemReader(File(entry.path), byteCount: entry.byteCount)
         func telltales(_ type: String) throws(Failure) -> [Telltales] {
             if type.utf8.elementsEqual("btrfs".utf8), isZoned(use.device) {
-                throw Failure("watch", use.user, "its superblock moves, as its disk has zones")
+                throw Failure("watch", use.user, "its superblock has no fixed place, because its disk is zoned")
             }
             return try Hibernation.telltales(type, isDeviceReadOnly: isReadOnly(use.device), reader).map { [$0] } ?? []
         }
@@ -165,7 +173,8 @@ struct WatchedDevices {
         case .fileSystem(let type, _): return try telltales(type)
         case .swap(let isUsed): return swapTelltales(isUsed: isUsed, byteCount: entry.byteCount)
         case .container:
-            // Metadata of LVM, LUKS and md; what lies behind may be somebody else's. In some versions of md they are at the end.
+            // The metadata of LVM, LUKS and md: the first MiB, since blocks behind it may belong to other users. Some versions
+            // of md have them at the end.
             let end = entry.byteCount
             let isRAID = entry.content.type == "linux_raid_member"
             return [Telltales(ranges: [0..<1 << 20] + (isRAID ? [end - min(end, 128 << 10)..<end] : []))]
@@ -186,13 +195,14 @@ struct WatchedDevices {
         }
         guard !below.isEmpty else {
             throw Failure(
-                "watch", use.user, "what would show a change is in memory or in a file, and the rest is on a disk")
+                "watch", use.user,
+                "it is partly on a disk, but the blocks in which a change would show are in memory or in a file")
         }
-        var found: [(place: DeviceNumber, device: WatchedDevice)] = []
+        var found: [(number: DeviceNumber, device: WatchedDevice)] = []
         for (device, ranges) in below.sorted(by: { ($0.key.major, $0.key.minor) < ($1.key.major, $1.key.minor) }) {
             guard let disk = catalog.entry(device), disk.failure == nil, let identity = catalog.identity(of: device)
             else {
-                throw Failure("watch", use.user, "nothing is known of its disk \(try deviceNode(device))")
+                throw Failure("watch", use.user, "torpor cannot identify its disk \(try deviceNode(device))")
             }
             let extents = ranges.wholePages(in: 0..<disk.byteCount)
             if case .swap = use.purpose {
@@ -211,20 +221,20 @@ struct WatchedDevices {
                 ))
         }
         devices += found.map { $0.device }
-        places += found.map { $0.place }
+        numbers += found.map { $0.number }
     }
 }
 
 extension DeviceUse {
-    /// Whether what is watched of this use shows what the other one may do as well: swap space that got its first pages is
-    /// another use, and so is a file system that can be written to now.
+    /// Whether the telltales of this use also show the changes that matter to another use of the device. Empty swap space does
+    /// not cover swap space that contains pages, and a read-only mount does not cover a writable one.
     func covers(_ other: DeviceUse) -> Bool {
         guard device == other.device else { return false }
         switch (purpose, other.purpose) {
         case (.swap(let wasUsed), .swap(let isUsed)): return wasUsed || !isUsed
         case (.fileSystem(let old, let wasReadOnly), .fileSystem(let new, let isReadOnly)):
             return old == new && (!wasReadOnly || isReadOnly)
-        // Who holds it may be told in another way, but what is watched is what it contains.
+        // The user may have another description now, but the telltales depend only on the contents.
         case (.swap, .fileSystem), (.fileSystem, .swap), (.container, _): return purpose == other.purpose
         default: return true
         }

@@ -2,24 +2,26 @@
 import Basics
 import Linux
 
-/// N, and how many CPUs kernels B and C start below it.
+/// N, and the number of CPUs that kernels B and C start.
 struct BackupEnd: Equatable, Sendable {
+    /// N: a physical address, in bytes.
     let end: UInt64
-    /// What nr_cpus= has to say; nil for all CPUs.
+    /// The value of nr_cpus= for kernels B and C; nil for all CPUs.
     let processors: Int?
 
-    /// N grows for more CPUs up to this, and no further than an eighth of the memory: each jump swaps all of it.
-    private static let mostForProcessors: UInt64 = 1 << 30
-    private static let smallest: UInt64 = 128 << 20
+    /// To let more CPUs start, N grows up to this and to an eighth of the memory, not further: each jump swaps all memory below
+    /// N.
+    private static let maximumForProcessors: UInt64 = 1 << 30
+    private static let usualMinimum: UInt64 = 128 << 20
 
-    /// Chooses N: the smallest with room for everything and for all CPUs that make saving faster; if there is none, the one
-    /// with room for the most.
+    /// Chooses the smallest N below which everything fits with all CPUs that make saving faster. If there is none, it chooses
+    /// the N that allows the most CPUs.
     ///
     /// - Parameters:
     ///   - memory: kernel A's.
-    ///   - need: what has to have room.
-    ///   - tryLoading: throws if kernel B cannot be laid out below an N, since memory there has holes.
-    /// - Throws: why nothing fits below any N.
+    ///   - need: the memory that kernels B and C need.
+    ///   - tryLoading: throws if kernel B does not fit below an N because of holes in the memory.
+    /// - Throws: if kernel B fits below no N, with the reason.
     static func choose(
         _ memory: [PhysicalRange], _ need: SecondKernelMemory, tryLoading: (UInt64) throws(Failure) -> Void
     ) throws(Failure) -> BackupEnd {
@@ -27,7 +29,7 @@ struct BackupEnd: Equatable, Sendable {
         var best: (choice: BackupEnd, count: Int)?
         var problem: Failure?
         for end in candidates(memory) {
-            if best != nil, end > min(mostForProcessors, memory.byteCount / 8) { break }
+            if best != nil, end > min(maximumForProcessors, memory.byteCount / 8) { break }
             do throws(Failure) {
                 let (choice, count) = try check(end, memory, need, tryLoading: tryLoading)
                 if count >= wanted { return choice }
@@ -37,40 +39,42 @@ struct BackupEnd: Equatable, Sendable {
         if let best { return best.choice }
         throw problem
             ?? Failure(
-                "hibernate", "", "the machine's \(describe(bytes: memory.byteCount)) are too little for a second kernel"
+                "hibernate", "", "\(describe(bytes: memory.byteCount)) of memory are too little for a second kernel"
             )
     }
 
-    /// The values that N may have, ascending: from 128 MiB on, or 64 MiB if more than half of the memory lay below that.
+    /// The possible values of N, ascending: from 128 MiB on, or from 64 MiB on if 128 MiB are too much for this machine.
     private static func candidates(_ memory: [PhysicalRange]) -> [UInt64] {
         let step = KernelSurvey.backupAlignment
         let all = stride(from: step, through: maximumBackupByteCount, by: Int(step)).filter {
             (try? KernelSurvey.check(backupEnd: $0, memory)) != nil
         }
-        let usual = all.filter { $0 >= smallest }
+        let usual = all.filter { $0 >= usualMinimum }
         return usual.isEmpty ? all : usual
     }
 
-    /// Checks one N.
-    /// - Throws: if not everything fits.
+    /// Checks one value of N.
+    /// - Parameter end: N, in bytes.
+    /// - Returns: the choice, and the number of CPUs that start.
+    /// - Throws: if not everything fits below N.
     static func check(
         _ end: UInt64, _ memory: [PhysicalRange], _ need: SecondKernelMemory,
         tryLoading: (UInt64) throws(Failure) -> Void
     ) throws(Failure) -> (choice: BackupEnd, count: Int) {
         try KernelSurvey.check(backupEnd: end, memory)
         try tryLoading(end)
-        let room = memory.intersection([0..<end]).byteCount
-        guard let (count, isLimited) = need.processors(end: end, byteCount: room) else {
+        let available = memory.intersection([0..<end]).byteCount
+        guard let (count, isLimited) = need.processors(end: end, byteCount: available) else {
             throw Failure(
                 "use", "\(describe(bytes: end)) as --backup-end",
-                "kernel B needs more than the \(describe(bytes: room)) of memory below it",
+                "kernel B needs more than the \(describe(bytes: available)) of memory below this address",
                 remedy: "use a larger --backup-end")
         }
         return (BackupEnd(end: end, processors: isLimited ? count : nil), count)
     }
 
-    /// Checks the N that the administrator asks for.
-    /// - Throws: if it is too small, with the one that works.
+    /// Checks the N that the administrator has chosen.
+    /// - Throws: if it does not work; if it is too small, the remedy names a value that works.
     static func require(
         _ end: UInt64, _ memory: [PhysicalRange], _ need: SecondKernelMemory,
         tryLoading: (UInt64) throws(Failure) -> Void

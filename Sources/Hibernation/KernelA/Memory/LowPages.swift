@@ -2,19 +2,19 @@
 import Basics
 import Linux
 
-/// Refuses to hibernate if kernel A itself could not read a page below N: it swaps all of them when it jumps.
+/// Refuses if a page below N must not be read: kernel A swaps all pages below N when it jumps.
 ///
 /// - Parameters:
 ///   - ranges: the backup ranges.
-///   - path: a file with 8 bytes of flags for each page frame, /proc/kpageflags (6.12, fs/proc/page.c).
-///   - unreadableBits: flags that a page must not have, of <linux/kernel-page-flags.h>.
+///   - path: /proc/kpageflags, a file with 8 bytes of flags for each page frame (6.12, fs/proc/page.c).
+///   - unreadableBits: the flags of pages that must not be read (<linux/kernel-page-flags.h>).
 func requireReadablePages(_ ranges: [PhysicalRange], _ path: String, unreadableBits: UInt64) throws(Failure) {
-    let remedy = "restart the system: the kernel takes other pages then"
+    let remedy = "restart the system: the page may be usable then"
     guard exists(path) else {
         throw Failure(
             "hibernate", "",
-            "some memory must not be read, and without \(path) it cannot be seen whether it is below N",
-            remedy: "use a kernel with CONFIG_PROC_PAGE_MONITOR, or restart this one")
+            "some memory must not be read, and without \(path) torpor cannot check whether kernel B would use it",
+            remedy: "use a kernel with CONFIG_PROC_PAGE_MONITOR, or restart the system")
     }
     let file = try File(path)
     for range in ranges {
@@ -31,15 +31,15 @@ func requireReadablePages(_ ranges: [PhysicalRange], _ path: String, unreadableB
             let address = range.lowerBound + UInt64(number) * pageSize
             throw Failure(
                 "hibernate", "",
-                "the page at 0x\(hexadecimal(address)) must not be read (a memory error, or a balloon has it), and kernel "
-                    + "B would live there",
+                "the page at 0x\(hexadecimal(address)) must not be read (it has a memory error, or a balloon driver has "
+                    + "taken it), and kernel B would use it",
                 remedy: remedy)
         }
     }
 }
 
-/// Flags of /proc/kpageflags that pages have which must not be read: memory errors and, unless the hypervisor gives a
-/// new page to whoever reads one as virtio-balloon's does, pages of a balloon.
+/// The flags in /proc/kpageflags of pages that must not be read: pages with a memory error and pages of a balloon. Pages of
+/// virtio-balloon may be read, because its hypervisor provides a new page on a read.
 func unreadablePageFlags() -> UInt64 {
     let poisoned: UInt64 = 1 << 19, offline: UInt64 = 1 << 23
     let drivers = [

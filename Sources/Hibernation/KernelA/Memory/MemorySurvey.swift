@@ -5,51 +5,52 @@ import Kexec
 import Linux
 import PhysicalMemory
 
-/// What memory kernel A has, and where it comes from: all of it is saved, or kernel A does not hibernate.
+/// Kernel A's memory and its origin. Kernel A saves all of its memory or does not hibernate.
 ///
-/// Kernel C knows the memory that the firmware's map has, and can prove what ACPI describes as a device. Memory that a
-/// driver added (virtio-mem, kmem, hv_balloon, Xen) comes back in its driver's own way, and later than kernel C needs it.
+/// Kernel C has the memory in the firmware's map, and can prove that memory is there which ACPI describes as a device. It
+/// cannot restore memory that a driver added (virtio-mem, kmem, hv_balloon, Xen): only the driver brings that back, and too
+/// late.
 struct MemorySurvey: Equatable, Sendable {
-    /// All System RAM: whole pages, ascending.
+    /// All System RAM: half-open ranges of whole pages, ascending.
     let memory: [PhysicalRange]
-    /// Memory among it that was plugged in and that ACPI describes.
+    /// The part of `memory` that was plugged in and that ACPI describes.
     let hotPlugged: [PhysicalRange]
-    /// The firmware's map when this kernel booted.
+    /// The firmware's memory map when this kernel booted.
     let firmwareMap: [FirmwareRange]
-    /// The firmware's ranges that are not memory.
+    /// The ranges in the firmware's map that are not memory.
     let reserved: [E820Entry]
 
     /// - Parameters:
     ///   - entries: /proc/iomem.
-    ///   - firmwareMap: /sys/firmware/memmap, to which memory that is plugged in is added as well.
-    ///   - bootMemory: memory in the map that the boot loader handed over; empty if that is not known.
-    ///   - describedByACPI: answers the parts of ranges that lie in memory blocks of ACPI memory devices.
-    /// - Throws: naming memory that kernel C would not find.
+    ///   - firmwareMap: /sys/firmware/memmap. The kernel adds plugged memory to it.
+    ///   - bootMemory: memory in the boot loader's map; empty if that map is unknown.
+    ///   - describedByACPI: returns the parts of ranges that are in memory blocks of ACPI memory devices.
+    /// - Throws: if there is memory that kernel C could not restore. The failure names it.
     init(
         _ entries: [IOMemoryEntry], firmwareMap: [FirmwareRange], bootMemory: [PhysicalRange],
         describedByACPI: ([PhysicalRange]) throws(Failure) -> [PhysicalRange]
     ) throws(Failure) {
         let remedy =
             "take that memory offline and remove it before hibernating, or boot without the driver that adds it"
-        let foreign = entries.filter { $0.isDriverMemory }
-        if let first = foreign.first {
+        let added = entries.filter { $0.isDriverMemory }
+        if let first = added.first {
             throw Failure(
                 "hibernate", "",
                 "the memory \(first.name) at \(hexadecimal(first.addresses)) was added by a driver, and kernel C cannot "
-                    + "give it back (\(describe(bytes: foreign.map { $0.addresses }.normalized().byteCount)) in all)",
+                    + "restore it (\(describe(bytes: added.map { $0.addresses }.normalized().byteCount)) in all)",
                 remedy: remedy)
         }
         try MemorySurvey.requireNoMemoryDisk(entries, firmwareMap)
         memory = systemMemory(entries)
         let inMap = firmwareMap.filter { $0.type == "System RAM" }.map { $0.addresses }
         let boot = bootMemory.isEmpty ? inMap : bootMemory.intersection(inMap)
-        let added = memory.subtracting(boot)
-        hotPlugged = try added.isEmpty ? [] : describedByACPI(added).intersection(added)
-        if let first = added.subtracting(hotPlugged).first {
+        let later = memory.subtracting(boot)
+        hotPlugged = try later.isEmpty ? [] : describedByACPI(later).intersection(later)
+        if let first = later.subtracting(hotPlugged).first {
             throw Failure(
                 "hibernate", "",
                 "the System RAM at \(hexadecimal(first)) is neither in the firmware's memory map nor described by ACPI, and "
-                    + "kernel C cannot give it back",
+                    + "kernel C cannot restore it",
                 remedy: remedy + ", and without memmap= and add_efi_memmap")
         }
         self.firmwareMap = firmwareMap.without(hotPlugged)
@@ -58,8 +59,8 @@ struct MemorySurvey: Equatable, Sendable {
         }
     }
 
-    /// Refuses memory that a parameter has made a disk: the power-off empties it, and nobody saves it. Persistent memory of the
-    /// firmware's keeps what it has.
+    /// Refuses RAM that `memmap=` has turned into a disk: its contents are not saved and do not survive the power-off.
+    /// Persistent memory in the firmware's map keeps its contents.
     private static func requireNoMemoryDisk(
         _ entries: [IOMemoryEntry], _ firmwareMap: [FirmwareRange]
     ) throws(Failure) {
@@ -71,28 +72,28 @@ struct MemorySurvey: Equatable, Sendable {
             else { continue }
             throw Failure(
                 "hibernate", "",
-                "the memory at \(hexadecimal(range)) is a disk (\(entry.name)) that memmap= has made of RAM, and would not be "
-                    + "saved",
+                "the memory at \(hexadecimal(range)) is a disk (\(entry.name)) that memmap= has made from RAM, and it would "
+                    + "not be saved",
                 remedy: "boot without memmap=SIZE!ADDRESS")
         }
     }
 
-    /// Refuses if a process uses memory that the firmware has set apart ("Soft Reserved") through /dev/dax: it is RAM all the
-    /// same, and nobody saves it.
-    /// - Throws: naming the process.
+    /// Refuses if a process uses "Soft Reserved" memory of the firmware through /dev/dax: this is RAM that is not saved.
+    /// - Throws: a failure that names the process.
     static func requireNoDirectAccess(_ entries: [IOMemoryEntry], _ system: SystemFolders = SystemFolders())
         throws(Failure)
     {
-        let apart = entries.filter { E820Entry.kind(named: $0.name) == .softReserved }.map { $0.addresses }.normalized()
-        guard !apart.isEmpty else { return }
+        let softReserved = entries.filter { E820Entry.kind(named: $0.name) == .softReserved }.map { $0.addresses }
+            .normalized()
+        guard !softReserved.isEmpty else { return }
         let table = ProcessTable(system.proc)
         var device = ""
         let process = table.holder(isMapped: true) { path in
             guard path.utf8.starts(with: "/dev/dax".utf8) else { return false }
-            // One on persistent memory keeps what it has.
+            // A device on persistent memory keeps its contents.
             let name = lastComponent(path)
             if let text = try? readText("\(system.sys)/bus/dax/devices/\(name)/resource"),
-                let address = parseNumber(trimmed(text)), !apart.contains(where: { $0.contains(address) })
+                let address = parseNumber(trimmed(text)), !softReserved.contains(where: { $0.contains(address) })
             {
                 return false
             }
@@ -106,12 +107,12 @@ struct MemorySurvey: Equatable, Sendable {
             remedy: "end that program")
     }
 
-    /// The running kernel's memory.
+    /// Surveys the running kernel's memory.
     /// - Parameter bootParameters: /sys/kernel/boot_params/data.
     static func now(bootParameters: [UInt8]) throws(Failure) -> MemorySurvey {
         guard let map = try readFirmwareMemoryMap() else {
             throw Failure(
-                "read", "/sys/firmware/memmap", "it is not there", remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
+                "read", "/sys/firmware/memmap", "it does not exist", remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
         }
         let entries = try readIOMemory()
         try requireNoDirectAccess(entries)
@@ -122,8 +123,11 @@ struct MemorySurvey: Equatable, Sendable {
     }
 }
 
-/// Memory in the map that the boot loader handed over: in boot_params (Documentation/arch/x86/zero-page.rst), and in setup
-/// data of type SETUP_E820_EXT. Nothing if there is none.
+/// The memory in the boot loader's map: in boot_params (Documentation/arch/x86/zero-page.rst) and in setup data of type
+/// SETUP_E820_EXT. It is empty if there is no such map.
+/// - Parameters:
+///   - parameters: boot_params.
+///   - setupData: the contents of each setup data of that type.
 func bootMemory(_ parameters: [UInt8], more setupData: [[UInt8]]) throws(Failure) -> [PhysicalRange] {
     guard parameters.count == 4096 else { return [] }
     let count = min(128, Int(parameters[0x1e8]))
@@ -141,7 +145,8 @@ func bootMemory(_ parameters: [UInt8], more setupData: [[UInt8]]) throws(Failure
     return result.normalized()
 }
 
-/// The setup data that go on with the memory map (6.12, arch/x86/kernel/ksysfs.c): folders with `type` and `data`.
+/// The setup data that continue the memory map (6.12, arch/x86/kernel/ksysfs.c).
+/// - Parameter folder: /sys/kernel/boot_params/setup_data, with a folder for each that has the files `type` and `data`.
 func readSetupData(_ folder: String) throws(Failure) -> [[UInt8]] {
     guard exists(folder) else { return [] }
     var result: [[UInt8]] = []
@@ -151,8 +156,9 @@ func readSetupData(_ folder: String) throws(Failure) -> [[UInt8]] {
     return result
 }
 
-/// The parts of ranges that lie in memory blocks whose `firmware_node` is a memory device of ACPI, PNP0C80
+/// The parts of ranges that are in memory blocks of ACPI memory devices: their `firmware_node` is PNP0C80
 /// (6.12, drivers/acpi/acpi_memhotplug.c, `acpi_bind_memory_blocks`).
+/// - Parameter folder: /sys/devices/system/memory.
 func memoryDescribedByACPI(_ ranges: [PhysicalRange], _ folder: String) throws(Failure) -> [PhysicalRange] {
     guard exists("\(folder)/block_size_bytes"),
         let size = parseHexadecimal(trimmed(try readText("\(folder)/block_size_bytes"))), size >= 1 << 20

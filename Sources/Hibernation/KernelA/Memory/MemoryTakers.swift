@@ -2,17 +2,17 @@
 import Basics
 import Linux
 
-/// Drivers that take memory for a device or for the host, and would take it from the little that kernels B and C have.
+/// Drivers that take memory for a device or for the host. They would take it from the little memory that kernels B and C have.
 struct MemoryTakers: Equatable, Sendable {
-    /// The functions that start balloon drivers (6.12, drivers/virtio/virtio_balloon.c, drivers/hv/hv_balloon.c,
-    /// drivers/misc/vmw_balloon.c). The host's target is for all of the machine's memory; a kernel with `mem=` that gives so
-    /// much of its own away has nothing left before PID 1 starts. Nothing else keeps a driver from that which is built in.
+    /// The initcalls of balloon drivers (6.12, drivers/virtio/virtio_balloon.c, drivers/hv/hv_balloon.c,
+    /// drivers/misc/vmw_balloon.c). The host sets its target for all of the machine's memory. A kernel with `mem=` that gives
+    /// as much away has none left before PID 1 starts. Only `initcall_blacklist=` stops a driver that is built in.
     enum Balloon: String, CaseIterable, Sendable {
         case virtio = "virtio_balloon_driver_init"
         case hyperV = "init_balloon_drv"
         case vmware = "vmballoon_init"
 
-        /// The module that the driver is, if it is one.
+        /// The driver's module, if it is not built in.
         fileprivate var module: String {
             switch self {
             case .virtio: "virtio_balloon"
@@ -22,22 +22,22 @@ struct MemoryTakers: Equatable, Sendable {
         }
     }
 
-    /// Balloons that a kernel of this machine would find.
+    /// The balloon drivers for which kernel C would find a device.
     var balloons: [Balloon] = []
-    /// Whether an NVMe disk asks for memory of the machine's: up to 128 MiB for each (6.12, drivers/nvme/host/pci.c,
-    /// `nvme_setup_host_mem`). It works without, only slower.
-    var hasHungryDisk = false
+    /// Whether an NVMe disk asks for a host memory buffer, of up to 128 MiB (6.12, drivers/nvme/host/pci.c,
+    /// `nvme_setup_host_mem`). The disk works without it, but slower.
+    var needsHostMemoryBuffer = false
 
-    private static let noDiskMemory = "nvme.max_host_mem_size_mb=0"
+    private static let noHostMemoryBuffer = "nvme.max_host_mem_size_mb=0"
 
-    /// Kernel B's: all of them, since those for drivers that are not there do nothing. The kernel takes each initcall_blacklist=
-    /// in addition to others (6.12, init/main.c); without CONFIG_KALLSYMS it takes none.
-    static var parametersForB: [String] { [blacklist(Balloon.allCases), noDiskMemory] }
+    /// Kernel B's parameters against all of these drivers: a parameter for a missing driver has no effect. The kernel adds up
+    /// all initcall_blacklist= parameters (6.12, init/main.c), and ignores them without CONFIG_KALLSYMS.
+    static var parametersForB: [String] { [blacklist(Balloon.allCases), noHostMemoryBuffer] }
 
-    /// Kernel C's: those that this machine needs.
+    /// Kernel C's parameters against the drivers of this machine.
     var parametersForC: [String] {
         (balloons.isEmpty ? [] : [MemoryTakers.blacklist(balloons)])
-            + (hasHungryDisk ? [MemoryTakers.noDiskMemory] : [])
+            + (needsHostMemoryBuffer ? [MemoryTakers.noHostMemoryBuffer] : [])
     }
 
     private static func blacklist(_ balloons: [Balloon]) -> String {
@@ -46,18 +46,19 @@ struct MemoryTakers: Equatable, Sendable {
 
     init() {}
 
-    /// This machine's.
-    /// - Parameter isOwnKernel: whether kernels B and C are the kernel that runs now, and so will not have what is a module here.
+    /// Finds the drivers of this machine.
+    /// - Parameter isOwnKernel: whether kernels B and C are the running kernel, so that they lack the drivers that are modules
+    ///   here.
     init(isOwnKernel: Bool, _ system: SystemFolders = SystemFolders()) {
         balloons = MemoryTakers.balloonDevices(system).filter {
             !(isOwnKernel && exists("\(system.sys)/module/\($0.module)/initstate"))
         }
         let disks = (try? listDirectory("\(system.sys)/class/nvme")) ?? []
-        // The file is there for disks that ask for memory.
-        hasHungryDisk = disks.contains { exists("\(system.sys)/class/nvme/\($0)/hmb") }
+        // Disks that ask for a host memory buffer have this file.
+        needsHostMemoryBuffer = disks.contains { exists("\(system.sys)/class/nvme/\($0)/hmb") }
     }
 
-    /// Balloons that the host offers, whether this kernel has a driver for them or not.
+    /// The balloon devices of this machine, whether or not this kernel has their drivers.
     static func balloonDevices(_ system: SystemFolders) -> [Balloon] {
         func holds(_ bus: String, _ file: String, _ text: String) -> Bool {
             let folder = "\(system.sys)/bus/\(bus)/devices"
@@ -76,9 +77,10 @@ struct MemoryTakers: Equatable, Sendable {
         return found
     }
 
-    /// Whether a driver of this kernel may have given memory to the host that no file tells of: that of virtio gives all of
-    /// it back before a jump (6.12, drivers/virtio/virtio_balloon.c, `virtballoon_freeze`), the others do not.
-    static func hasSilentBalloon(_ system: SystemFolders = SystemFolders()) -> Bool {
+    /// Whether a balloon driver of this kernel may have given memory to the host although no file counts it. The driver of
+    /// virtio takes all memory back before a jump (6.12, drivers/virtio/virtio_balloon.c, `virtballoon_freeze`); the other
+    /// drivers do not.
+    static func hasUncountedBalloon(_ system: SystemFolders = SystemFolders()) -> Bool {
         balloonDevices(system).contains { $0 != .virtio && exists("\(system.sys)/module/\($0.module)") }
     }
 }
