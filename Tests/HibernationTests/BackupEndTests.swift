@@ -216,7 +216,7 @@ import Testing
         let odd = #expect(throws: Failure.self) {
             try BackupEnd.require(100 << 20, Self.flat, Self.need()) { (_) throws(Failure) in }
         }
-        #expect(odd?.reason.contains("no multiple") == true && odd?.remedy?.contains("works") == false)
+        #expect(odd?.reason.contains("not a multiple") == true && odd?.remedy?.contains("works") == false)
     }
 
     /// More of anything never fits into less.

@@ -44,7 +44,8 @@ import Testing
         let failure = #expect(throws: Failure.self) { try covered.requireUnused() }
         #expect(
             failure?.description.contains(
-                "unmount the vfat on /boot, to which the boot loader may write: /boot/x is mounted upon it") == true)
+                "unmount the vfat on /boot, to which the boot loader may write: /boot/x is mounted on top of it")
+                == true)
         #expect(failure?.remedy?.contains("--allow-unwatched") == true)
         let bound = partitions("50 1 77:77 /EFI /boot rw - vfat /dev/sda1 rw\n")
         #expect(throws: Failure.self) { try bound.requireUnused() }
@@ -112,7 +113,7 @@ import Testing
         let esp = partitions(table)
         let others = mountEntries("60 1 8:2 / / rw - ext4 /dev/sda2 rw\n")
         #expect(esp.newUse(others) { _ in false } == nil)
-        #expect(esp.newUse(mountEntries(table)) { _ in false }?.reason == "it was mounted again meanwhile")
+        #expect(esp.newUse(mountEntries(table)) { _ in false }?.reason == "it has been mounted again")
         #expect(esp.newUse(others) { _ in true }?.reason == "something holds it again")
         #expect(partitions("").newUse(mountEntries(table)) { _ in true } == nil)
     }

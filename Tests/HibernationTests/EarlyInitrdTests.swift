@@ -87,7 +87,7 @@ func archiveEntry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magi
         let line = "microcode: Updated early from: 0x00000f0"
         let amd = EarlyInitrd(microcode: [.amd]), both = EarlyInitrd(microcode: [.amd, .intel])
         let found = findings([line], amd)
-        #expect(found.warnings.first?.description.contains("the rootfs.gz has none for GenuineIntel") == true)
+        #expect(found.warnings.first?.description.contains("rootfs.gz has none for GenuineIntel") == true)
         #expect(findings([line], amd, maker: .amd).all.isEmpty && findings([line], both).all.isEmpty)
         #expect(findings([line], EarlyInitrd(microcode: [.intel]), maker: .amd).warnings.count == 1)
         #expect(findings([line], amd, maker: nil).all.isEmpty && findings([line], maker: nil).warnings.count == 1)

@@ -106,12 +106,14 @@ import Testing
     }
 
     @Test func namesOtherReasons() {
-        #expect(text(Self.queue).reason == "the kernel's work queue usb_hub_wq (hub_event) did not come to an end")
-        #expect(text("Error taking CPU1 down: -16").reason.contains("a CPU could not be switched off"))
+        #expect(
+            text(Self.queue).reason
+                == "the kernel's work queue usb_hub_wq (hub_event) stayed busy and could not be frozen")
+        #expect(text("Error taking CPU1 down: -16").reason.contains("a CPU could not be taken offline"))
         #expect(text("PM: System core suspend callback hv_suspend+0x0/0x10 failed.").reason.contains("hv_suspend"))
         let woken = text(
             "Freezing user space processes aborted after 0.012 seconds (5 tasks refusing to freeze, wq_busy=0):")
-        #expect(woken.reason == "something woke the system up while it was being frozen" && woken.remedy == "try again")
+        #expect(woken.reason == "a wakeup event interrupted the freezing of processes" && woken.remedy == "try again")
     }
 
     /// What is logged meanwhile and has nothing to do with it is not blamed, nor is a device that fails as it goes on.
@@ -124,7 +126,7 @@ import Testing
             nvme nvme0: 2/0/0 default/read/poll queues
             """
         let failure = text(log)
-        #expect(failure.reason == "the kernel refused to jump (Device or resource busy), and its log does not tell why")
+        #expect(failure.reason == "the kernel refused to jump (Device or resource busy), and its log gives no reason")
         #expect(failure.remedy != nil)
         let invalid = Failure("jump to", "the loaded kernel", "Invalid argument", errno: ErrorNumber.invalid)
         #expect(FreezeRefusal([]).failure(invalid, isDeviceLost: true).reason.contains("unloaded it"))

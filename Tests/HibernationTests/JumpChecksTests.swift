@@ -78,11 +78,11 @@ import Testing
         }
         let table = ProcessTable(system.folders.proc)
         var messages: [String] = []
-        try requireNoStuckProcess(table, milliseconds: 20_000, quiet: 0) { messages.append($0) }
+        try requireNoStuckProcess(table, milliseconds: 20_000, logDelay: 0) { messages.append($0) }
         #expect(messages == [], "nobody waits")
         try system.addProcess(22, "dd", state: "D", waitsIn: "io_schedule")
         #expect(throws: Failure.self) {
-            try requireNoStuckProcess(table, milliseconds: 400, quiet: 100) { messages.append($0) }
+            try requireNoStuckProcess(table, milliseconds: 400, logDelay: 100) { messages.append($0) }
         }
         #expect(messages.count == 1 && messages[0].contains("dd (22)"))
     }

@@ -83,7 +83,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: root) }
         try build()
         func layer(_ text: String) -> String {
-            "use /dev/x, the hibernation partition: it lies on \(text), and kernel B has only disks and their partitions; "
+            "use /dev/x, the hibernation partition: it lies on \(text), and kernel B finds only disks and their partitions; "
                 + "use a partition of a disk"
         }
         #expect(try refusal("253:0") == layer("the LVM volume vg-swap"))
@@ -91,7 +91,7 @@ import Testing
         #expect(try refusal("9:0") == layer("a RAID (md)"))
         #expect(try refusal("7:0") == layer("a loop device"))
         #expect(try refusal("259:9") == layer("a loop device"))
-        #expect(try refusal("43:0") == layer("a block device that software makes"))
+        #expect(try refusal("43:0") == layer("a virtual block device"))
         // Whatever kernel B is.
         #expect(try refusal("7:0", isRunningKernel: false) == layer("a loop device"))
     }
@@ -124,8 +124,8 @@ import Testing
         ] {
             #expect(
                 try refusal(number, isRunningKernel: false)
-                    == "use /dev/x, the hibernation partition: it is reached through a network (\(name)), which kernel B "
-                    + "does not have; use a disk of this machine")
+                    == "use /dev/x, the hibernation partition: it is reached over a network (\(name)), and kernel B "
+                    + "has no network; use a local disk")
         }
         for number in ["8:80", "8:96", "259:1", "8:1"] { #expect(try refusal(number, isRunningKernel: false) == nil) }
     }
@@ -136,7 +136,7 @@ import Testing
         for device in ["8:0", "8:1"] {
             let text = try #require(try refusal(device))
             #expect(
-                text.contains("its driver ahci is the module ahci, which kernel B does not have; use a kernel with"))
+                text.contains("its driver ahci is the module ahci, and kernel B loads no modules; use a kernel with"))
             #expect(try refusal(device, isRunningKernel: false) == nil)
         }
         #expect(try refusal("259:1")?.contains("its driver nvme is the module nvme") == true)

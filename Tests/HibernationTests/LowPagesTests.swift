@@ -23,7 +23,7 @@ import Testing
                 return nil
             } catch { return error.reason }
         }
-        #expect(refusal()?.contains("it cannot be seen whether it is below N") == true)
+        #expect(refusal()?.contains("torpor cannot check whether kernel B would use it") == true)
         // Frames outside the ranges, and other flags.
         try flags([0: 1 << 19, 0x10: 1 << 19, 0x1f: 1 << 19, 3: ~(1 << 19)])
         #expect(refusal() == nil)

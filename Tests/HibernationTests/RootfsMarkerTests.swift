@@ -34,7 +34,7 @@ import Testing
             let failure = #expect(throws: Failure.self) {
                 try RootfsMarker.require(Self.front + Self.ours + behind, path: "/boot/both")
             }
-            #expect(failure?.reason == "something is behind Torpor's rootfs.gz, and could replace its /init")
+            #expect(failure?.reason == "it has more data behind Torpor's rootfs.gz, which could replace its /init")
             #expect(failure?.remedy?.contains("--add") == true)
         }
     }

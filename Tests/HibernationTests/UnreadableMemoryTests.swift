@@ -66,10 +66,10 @@ import Testing
         let system = try FakeSystem()
         try system.write("sys/bus/virtio/devices/virtio1/device", "0x0005\n")
         try system.make("sys/module/virtio_balloon")
-        #expect(!MemoryTakers.hasSilentBalloon(system.folders), "it gives back all before the jump")
+        #expect(!MemoryTakers.hasUncountedBalloon(system.folders), "it gives back all before the jump")
         try system.write("sys/bus/vmbus/devices/x/class_id", "{525074dc-8985-46e2-8057-a307dc18a502}\n")
-        #expect(!MemoryTakers.hasSilentBalloon(system.folders), "no driver")
+        #expect(!MemoryTakers.hasUncountedBalloon(system.folders), "no driver")
         try system.make("sys/module/hv_balloon")
-        #expect(MemoryTakers.hasSilentBalloon(system.folders))
+        #expect(MemoryTakers.hasUncountedBalloon(system.folders))
     }
 }

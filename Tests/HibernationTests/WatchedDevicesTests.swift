@@ -50,7 +50,10 @@ import Testing
         var allowed = watched(isUnwatchedAllowed: true)
         try allowed.leaveOutMissing(&findings, require)
         #expect(allowed.devices.map { $0.user } == ["a", "c"] && allowed.disks == [disk])
-        #expect(findings.warnings.map { $0.description } == ["/dev/sdb1 is not watched: its driver is a module"])
+        #expect(
+            findings.warnings.map { $0.description } == [
+                "/dev/sdb1 is not checked for outside changes at resume: its driver is a module"
+            ])
         var refused = watched(isUnwatchedAllowed: false)
         var failure: Failure?
         do throws(Failure) { try refused.leaveOutMissing(&findings, require) } catch { failure = error }
@@ -68,7 +71,7 @@ import Testing
         try catalog.refresh()
         try #require(catalog.unanswered == ["/dev/sdx"])
         let failure = #expect(throws: Failure.self) { try WatchedDevices.requireAnswers(catalog) }
-        #expect(failure?.operand == "/dev/sdx" && failure?.remedy == "take it away")
+        #expect(failure?.operand == "/dev/sdx" && failure?.remedy == "detach the device")
         var findings = Findings()
         #expect(throws: Failure.self) {
             try WatchedDevices(catalog, excluded: [], isUnwatchedAllowed: true, &findings)

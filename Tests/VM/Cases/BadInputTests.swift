@@ -63,8 +63,8 @@ extension MachineTests {
                 refuses "large initrd" "it is larger than 256.0 MiB" hibernate --initrd /tmp/large
                 truncate -s 100M /tmp/large
                 torpor_b="$torpor_b --initrd /boot/rootfs.gz"
-                refuses "odd N" "it is no multiple of 64.0 MiB" hibernate --backup-end 100M
-                refuses "large N" "the backup range may take less than half of it" hibernate --backup-end 1G
+                refuses "odd N" "it is not a multiple of 64.0 MiB" hibernate --backup-end 100M
+                refuses "large N" "the memory below it must be less than half of the machine's" hibernate --backup-end 1G
                 refuses "small N" "use a larger --backup-end" hibernate --backup-end 64M --initrd /tmp/large
                 refuses "not root" "only root may do that; run this as root" \\
                     su -s /bin/sh nobody -c "torpor hibernate --device /dev/vda"
@@ -149,7 +149,7 @@ extension MachineTests {
                 start_session
                 refuses saving "it has not appeared within 2 s" \\
                     torpor hibernate --kernel /boot/stock --initrd /boot/rootfs.gz --append torpor.wait=2
-                echo "$output" | grep -q "it cannot be seen whether /boot/stock can jump back" || fail "no warning: $output"
+                echo "$output" | grep -q "cannot check whether /boot/stock can jump back" || fail "no warning: $output"
                 expect_session /dev/vdb
                 """)
             // This kernel has JUMP_LABEL, which this emulator does not run with several CPUs.
