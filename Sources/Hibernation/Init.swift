@@ -3,10 +3,10 @@ import Basics
 import Console
 import Linux
 
-/// PID 1 of kernels B and C: mounts what it needs, decides which of the two this is, and plays the role.
+/// PID 1 of kernels B and C: mounts the kernel's file systems, decides whether this is kernel B or C, and runs that role.
 ///
-/// A kernel whose PID 1 ends panics; so this never returns, and the roles leave it by a jump, by power-off or by running
-/// another init in its place.
+/// The kernel panics if PID 1 exits, so this never returns. A role ends by a jump, by power-off or a restart, or by running
+/// another init in this process.
 public func runInit() -> Never {
     blockChildSignal()
     setControlAltDelete(restarts: false)
@@ -27,7 +27,7 @@ public func runInit() -> Never {
     log.debug("torpor \(torporVersion); \(availableProcessorCount()) CPUs; command line: \(trimmed(text))")
     for problem in parameters.problems { log.error(problem) }
 
-    // Both words are needed: a plain kexec can leave a jump-back entry that leads nowhere.
+    // Both parameters are required: an ordinary kexec can leave a stale jump-back entry.
     if let entry = parameters.jumpBackEntry, let session = parameters.session {
         SaveRole(parameters: parameters, log: log, entry: entry, session: session).run()
     }
@@ -36,11 +36,11 @@ public func runInit() -> Never {
     ).run()
 }
 
-/// The end of everything else: tells that the machine will stop, and stops it.
+/// Restarts or powers off the machine. If the kernel does neither, logs that the power switch is safe to use, and halts.
 func endMachine(_ log: KernelLog, restarting: Bool = false) -> Never {
     if restarting { restart() }
     powerOff()
-    log.error("the machine can be switched off now")
+    log.error("the kernel could not power off the machine; it is safe to switch it off now")
     while true {
         halt()
         sleep(milliseconds: 60_000)

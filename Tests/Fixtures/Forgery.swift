@@ -25,7 +25,7 @@ public struct Forgery: Sendable, CustomStringConvertible {
     private static let checksum = "its checksum is wrong"
     private static let alien = "it belongs to another image"
     private static let notNamed = "it is not the chunk that the index names"
-    private static let notMemory = "are not kernel A's memory"
+    private static let notMemory = "do not match kernel A's memory map"
 
     // MARK: Changed and not signed for
 
@@ -203,7 +203,7 @@ public struct Forgery: Sendable, CustomStringConvertible {
         ) { try $0.changeHeader(1) { $0.runs[1].firstFrame = 1 } },
         Forgery(
             "more zeros than memory", "are not those of kernel A's memory",
-            restoring: "the image holds more pages than it has"
+            restoring: "the image has more pages than kernel A"
         ) { image in
             try image.changeHeader(1) {
                 $0.runs[1].count += 1; $0.zeroPages += 1
@@ -212,7 +212,7 @@ public struct Forgery: Sendable, CustomStringConvertible {
         },
         Forgery(
             "more free pages than memory", "are not those of kernel A's memory",
-            restoring: "the image holds more pages than it has"
+            restoring: "the image has more pages than kernel A"
         ) { image in
             try image.changeHeader(2) {
                 $0.runs[0].count = .max; $0.zeroPages = UInt64(UInt32.max)

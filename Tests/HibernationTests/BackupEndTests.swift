@@ -112,7 +112,7 @@ import Testing
         let line = KernelCCommandLine(
             partition: .zero, backupEnd: choice.end, processors: choice.processors, needsFourLevels: needsFourLevels,
             own: KernelCommandLine(own))
-        return Array(line.words.dropFirst())
+        return Array(line.parameters.dropFirst())
     }
 
     /// What was seen: 128 MiB are enough for a few CPUs, of however many there could be, and not for 64 that are started.

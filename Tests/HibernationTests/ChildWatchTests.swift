@@ -44,7 +44,7 @@ import Testing
         let thrown = try run { (_) throws(Failure) in throw Failure("write", "/dev/x", "the disk is gone") }
         #expect(thrown.reason == "write /dev/x: the disk is gone")
         let trapped = try run { _ in kill(processID()) }
-        #expect(trapped.reason == "the process working was ended by signal 9, as it is when memory runs out")
+        #expect(trapped.reason == "working: the child process was killed by signal 9, perhaps because memory ran out")
         let after = try run { state in
             state.stage = .committed
             kill(processID())
@@ -54,7 +54,7 @@ import Testing
 
     @Test func endsAChildThatHangs() throws {
         let (reason, _) = try run(timeout: 1) { _ in sleep(milliseconds: 600_000) }
-        #expect(reason == "no progress working for 1 s")
+        #expect(reason == "working: no progress for 1 s")
     }
 
     @Test func namesTheDeviceThatAChildHangsOn() throws {
@@ -62,6 +62,6 @@ import Testing
             state.activity = "reading /dev/sdb"
             sleep(milliseconds: 600_000)
         }
-        #expect(reason == "no progress working for 1 s while reading /dev/sdb")
+        #expect(reason == "working: no progress for 1 s while reading /dev/sdb")
     }
 }

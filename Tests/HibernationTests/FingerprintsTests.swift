@@ -89,7 +89,7 @@ import Testing
         for extent in extents {
             try change("a", at: extent.upperBound - 1)
             let failure = try #require(refusal(devices))
-            #expect(failure.description.contains("the ext4 on /x was used since, on UUID=u"))
+            #expect(failure.description.contains("the ext4 on /x has changed since hibernation (UUID=u)"))
             #expect(failure.isFinal, "no person and no time can mend it")
             let byte = UInt8(truncatingIfNeeded: (extent.upperBound - 1) / 1000)
             try change("a", at: extent.upperBound - 1, byte)
@@ -105,7 +105,7 @@ import Testing
         let size = try #require(refusal(devices))
         #expect(
             size.description.contains(
-                "its device UUID=u has 4194304 bytes, and had 3145728; attach the disks as they were"))
+                "its device UUID=u has 4194304 bytes, but had 3145728; attach the disks as they were"))
         #expect(!size.isFinal)
         try FileManager.default.removeItem(atPath: path("a"))
         let missing = try #require(refusal(devices))
@@ -133,14 +133,14 @@ import Testing
         #expect(refusal(devices) == nil)
         try change("d", at: 20)
         let other = try #require(refusal(devices))
-        #expect(other.description.contains("there are several devices UUID=u that differ"))
+        #expect(other.description.contains("several devices match UUID=u, but their contents differ"))
         #expect(!other.isFinal)
         try FileManager.default.removeItem(atPath: path("d"))
         try change("c", at: 5)
-        #expect(refusal(devices)?.description.contains("was used since") == true)
+        #expect(refusal(devices)?.description.contains("has changed since hibernation") == true)
         try FileManager.default.removeItem(atPath: path("c"))
         let missing = try #require(refusal(devices))
-        #expect(missing.description.contains("of its 2 devices UUID=u only 1 are there"))
+        #expect(missing.description.contains("only 1 of its 2 devices UUID=u are present"))
     }
 
     /// Kernel B must not take another device for that of kernel A: kernel C would find the same one, and compare nothing.
@@ -152,7 +152,7 @@ import Testing
         for device in [device([0..<4096]), named] {
             let failure = #expect(throws: Failure.self) { try fingerprints().taken([device]) }
             #expect(
-                failure?.description.contains("has 4194304 bytes, and had 3145728; attach the disks as they were")
+                failure?.description.contains("has 4194304 bytes, but had 3145728; attach the disks as they were")
                     == true)
         }
         // Of two, one of each size.
@@ -176,7 +176,7 @@ import Testing
         try FileManager.default.moveItem(atPath: path("b"), toPath: path("a"))
         try FileManager.default.removeItem(atPath: path("c"))
         let exchanged = try #require(refusal(devices))
-        #expect(exchanged.description.contains("was used since") && !exchanged.isFinal)
+        #expect(exchanged.description.contains("has changed since hibernation") && !exchanged.isFinal)
         #expect(exchanged.remedy?.contains("attach the disks as they were") == true)
         // One device had the name, and two have it now, neither as it was.
         let one = try fingerprints().taken([device([0..<4096])])
@@ -184,7 +184,7 @@ import Testing
         try change("b", at: 11)
         try change("a", at: 12)
         let clones = try #require(refusal(one))
-        #expect(clones.description.contains("was used since") && !clones.isFinal)
+        #expect(clones.description.contains("has changed since hibernation") && !clones.isFinal)
         try FileManager.default.removeItem(atPath: path("b"))
         #expect(refusal(one)?.isFinal == true)
     }

@@ -81,7 +81,7 @@ import Testing
 
     /// What kernel C may need is named without parameters of consoles, and without those that are named anyway.
     @Test func namesParametersThatKernelCMayNeed() {
-        let words = HardwareParameters.worthKnowing(
+        let words = HardwareParameters.usefulForKernelC(
             KernelCommandLine("console=ttyS0 pci=nomsi ro loglevel=3 tsx=on nomodeset nvme_core.max_retries=10 quiet"))
         #expect(words == ["pci=nomsi", "nvme_core.max_retries=10"])
     }

@@ -76,7 +76,7 @@ import Testing
         #expect(failure(nil) == none + remedy)
         #expect(
             failure(nil, Device(path: "/dev/a", superblock: superblock(1), content: "LVM2_member"))
-                == none + "; /dev/a was one, and holds LVM2_member now" + remedy)
+                == none + "; /dev/a was a hibernation partition, but holds LVM2_member now" + remedy)
         #expect(
             failure(nil, Device(path: "/dev/a", errno: EIO), Device(path: "/dev/b", errno: ENOMEDIUM))
                 == none + ", and /dev/a cannot be read: Input/output error" + remedy)

@@ -51,7 +51,7 @@ import Testing
     @Test func aMismatchOfTheMachineIsNotFinal() {
         let checks = ResumeChecks(description())
         let machine = description().machine
-        expect("boot it with mem=128M", isFinal: false) { () throws(Failure) in
+        expect("boot with mem=128M", isFinal: false) { () throws(Failure) in
             try checks.requireOwnMemoryApart([0x10_0000..<0x900_0000], KernelCommandLine(""))
         }
         expect("memory map has changed", isFinal: false) { () throws(Failure) in
@@ -162,7 +162,7 @@ import Testing
         try #require(FileHandle(forUpdatingAtPath: memory)).truncate(atOffset: 0x900_2000)
         for (allowed, text) in [
             ([0x900_0000..<0x900_1000], "it is not memory that kernel A saved"),
-            ([0x800_0000..<0x800_2000], "are not kernel A's memory"),
+            ([0x800_0000..<0x800_2000], "do not match kernel A's memory map"),
         ] as [([PhysicalRange], String)] {
             expect(text, isFinal: true) { () throws(Failure) in
                 try RestorePipeline(
@@ -186,7 +186,7 @@ import Testing
             return try Restore(parameters: parameters, log: KernelLog(), steps: steps).isPending(superblock, "/dev/x")
         }
         for isGivenUp in [false, true] {
-            expect("earlier attempt (the power went)", isFinal: isGivenUp) { () throws(Failure) in
+            expect("did not complete (the power went)", isFinal: isGivenUp) { () throws(Failure) in
                 _ = try isPending(.attempted, isGivenUp: isGivenUp)
             }
         }
@@ -221,7 +221,7 @@ import Testing
     /// What nobody has classified keeps the session: a failure of a call, a fault, a child that is ended.
     @Test func anUncertainMismatchIsNotFinal() throws {
         #expect(failure { () throws(Failure) in _ = try File("/nowhere") }?.isFinal == false)
-        #expect(failure { () throws(Failure) in try Fault("image:error")?.happen() }?.isFinal == false)
+        #expect(failure { () throws(Failure) in try Fault("image:error")?.inject() }?.isFinal == false)
         blockChildSignal()
         let parameters = KernelParameters(KernelCommandLine(""))
         func outcome(_ work: (ChildState) throws(Failure) -> Void) -> ChildOutcome {

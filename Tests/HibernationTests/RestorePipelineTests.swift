@@ -60,11 +60,11 @@ import Testing
     /// Kernel A's memory is more than the image, less, or other.
     @Test(
         arguments: [
-            ([0x10_0000..<0x20_1000], "are not kernel A's memory"),
-            ([0xf_f000..<0x20_0000], "are not kernel A's memory"),
-            ([0x10_0000..<0x20_0000, 0x21_0000..<0x21_1000], "are not kernel A's memory"),
+            ([0x10_0000..<0x20_1000], "do not match kernel A's memory map"),
+            ([0xf_f000..<0x20_0000], "do not match kernel A's memory map"),
+            ([0x10_0000..<0x20_0000, 0x21_0000..<0x21_1000], "do not match kernel A's memory map"),
             ([0x10_0000..<0x1f_f000], "kernel A"), ([0x10_1000..<0x20_1000], "it is not memory that kernel A saved"),
-            ([0x10_0000..<0x18_0000, 0x18_1000..<0x20_1000], "are not kernel A's memory"),
+            ([0x10_0000..<0x18_0000, 0x18_1000..<0x20_1000], "do not match kernel A's memory map"),
             ([0x10_0000..<0x17_f000, 0x18_0000..<0x20_1000], "it is not memory that kernel A saved"),
         ] as [([PhysicalRange], String)])
     func refusesOtherMemory(allowed: [PhysicalRange], reason: String) throws {

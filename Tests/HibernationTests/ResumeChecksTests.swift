@@ -44,13 +44,13 @@ import Testing
 
     @Test(
         arguments: [
-            ("", "boot it with mem=128M"), ("mem=1G", "boot it with mem=128M"), ("mem=x", "boot it with mem=128M"),
-            ("mem=128M", "it has mem= already; boot it with acpi_no_memhotplug too, and without memmap="),
-            ("mem=1G mem=64M", "it has mem= already; boot it with acpi_no_memhotplug too, and without memmap="),
+            ("", "boot with mem=128M"), ("mem=1G", "boot with mem=128M"), ("mem=x", "boot with mem=128M"),
+            ("mem=128M", "mem= is set already; boot with acpi_no_memhotplug too, and without memmap="),
+            ("mem=1G mem=64M", "mem= is set already; boot with acpi_no_memhotplug too, and without memmap="),
         ])
     func kernelCMustStayOutOfTheImage(words: String, remedy: String) {
         let failure = refusal([0x10_0000..<0x800_1000], words)
-        #expect(failure?.reason == "this kernel itself uses 0x8000000-0x8001000")
+        #expect(failure?.reason == "kernel C itself uses 0x8000000-0x8001000")
         #expect(failure?.remedy == remedy)
         #expect(refusal([0x1000..<0x9f000, Self.plugged], words)?.reason.contains("0x100000000-0x140000000") == true)
     }

@@ -11,17 +11,17 @@ import Testing
     /// A session is not given up for a device that cannot be mounted.
     @Test func requiresARootFileSystemThatThisKernelKnows() throws {
         let known = "nodev\tsysfs\nnodev\ttmpfs\n\text3\n\text4\n\tvfat\n"
-        func mountable(_ types: [String], hasLoader: Bool = false) throws(Failure) -> [String] {
-            try RootFileSystem.mountable(types, "/dev/a", known: known, hasLoader: hasLoader)
+        func mountable(_ types: [String], canLoadModules: Bool = false) throws(Failure) -> [String] {
+            try RootFileSystem.mountable(types, "/dev/a", known: known, canLoadModules: canLoadModules)
         }
         #expect(try mountable(["ext4"]) == ["ext4"])
         #expect(try mountable(["xfs", "ext4", "btrfs"]) == ["ext4"])
         for type in ["crypto_LUKS", "LVM2_member", "btrfs", "ext", "nodev", "", "gpt partition table"] {
             let failure = #expect(throws: Failure.self) { try mountable([type]) }
-            #expect(failure?.description.hasPrefix("mount /dev/a: this kernel knows no file system \(type); ") == true)
-            #expect(try mountable([type], hasLoader: true) == [type])
+            #expect(failure?.description.hasPrefix("mount /dev/a: this kernel has no driver for \(type); ") == true)
+            #expect(try mountable([type], canLoadModules: true) == [type])
         }
-        #expect(try RootFileSystem.mountable(["xfs"], "/dev/a", known: nil, hasLoader: false) == ["xfs"])
+        #expect(try RootFileSystem.mountable(["xfs"], "/dev/a", known: nil, canLoadModules: false) == ["xfs"])
     }
 
     @Test func triesTheTypesOfTheRootFileSystemInOrder() throws {
@@ -43,6 +43,6 @@ import Testing
             failure?.description
                 == "mount /dev/a: as ext4: Invalid argument, as xfs: No such device; name its type with rootfstype=")
         let none = #expect(throws: Failure.self) { try RootFileSystem.tryInOrder([], "/dev/a") { _ in } }
-        #expect(none?.reason == "no file system is known on it")
+        #expect(none?.reason == "its file system was not recognized")
     }
 }

@@ -31,7 +31,7 @@ import Testing
         let core = try fixture.write(to: folder.path("core"))
         #expect(try SessionNote.read(core, Self.session) == description())
         let failure = #expect(throws: Failure.self) { try SessionNote.read(core, .zero) }
-        #expect(failure?.reason == "it belongs to the session \(Self.session)")
+        #expect(failure?.reason == "kernel A's description is of another session, \(Self.session)")
     }
 
     @Test(arguments: [[], [("VMCOREINFO", [1])], [(SessionNote.name, [1, 2, 3])]] as [[(String, [UInt8])]])

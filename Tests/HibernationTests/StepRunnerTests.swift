@@ -30,10 +30,10 @@ import Testing
 
     @Test func endsAtItsStep() {
         for (fault, reason) in [
-            ("error", "run the step pages: torpor.fault= asks for it"),
-            ("trap", "the process working was ended by signal 4"),
-            ("kill", "the process working was ended by signal 9, as it is when memory runs out"),
-            ("hang", "no progress working for 1 s"),
+            ("error", "run the step pages: torpor.fault= made it fail"),
+            ("trap", "working: the child process was killed by signal 4"),
+            ("kill", "working: the child process was killed by signal 9, perhaps because memory ran out"),
+            ("hang", "working: no progress for 1 s"),
         ] {
             let result = outcome("pages:\(fault)", timeout: 1)
             #expect(result.reason == reason)

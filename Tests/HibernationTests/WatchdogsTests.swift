@@ -24,7 +24,7 @@ import Testing
             watchdogs.prepareJump()
             watchdogs.continueAfterFailedJump()
             watchdogs.keepAlive()
-            watchdogs.letGo()
+            watchdogs.disarm()
         }
         #expect(said == ".V..V")
     }
@@ -94,7 +94,7 @@ import Testing
         let said = try system.said(to: "watchdog0") {
             let watchdogs = Watchdogs.inKernelB(handedOver, log, system.folders, dev: system.dev)
             #expect(system.isOpen("dev/watchdog0"))
-            watchdogs.letGo()
+            watchdogs.disarm()
         }
         #expect(said == "V")
     }
@@ -148,7 +148,7 @@ import Testing
         let said = try system.said(to: "watchdog0") {
             let watchdogs = Watchdogs.inKernelC(log, system.folders, dev: system.dev)
             watchdogs.keepAlive()
-            watchdogs.letGo()
+            watchdogs.disarm()
         }
         #expect(said == (isFed ? ".V" : ""))
     }

@@ -3,8 +3,8 @@ import Basics
 import Linux
 import MemoryImage
 
-/// Which words of kernel A's command line kernel B gets as well: those that tell the kernel how to deal with this machine's
-/// hardware, by the name of a parameter or of a module. Everything else stays with A.
+/// Chooses the parameters of kernel A's command line that kernel B gets as well: those for this machine's hardware, by the name
+/// of the parameter or of its module. All other parameters stay with A.
 struct HardwareParameters {
     /// Parameters of the kernel itself, with or without a value (6.12, Documentation/admin-guide/kernel-parameters.txt).
     private static let names: Set<String> = [
@@ -32,7 +32,7 @@ struct HardwareParameters {
         "raid", "edd", "rootdelay_hw", "xen_emul_unplug", "xen_nopv", "xen_nopvspin", "nopv", "nopvspin", "no-kvmclock",
         "no_kvmclock", "no_steal_acc", "no-steal-acc", "hv_nopvspin", "usbcore", "i8042", "nofb", "noisapnp",
     ]
-    /// Beginnings of parameters, and of modules: what stands in front of the first dot.
+    /// Prefixes of the names of parameters and of modules; a module's name precedes the first dot.
     private static let prefixes = [
         "acpi_", "pcie_", "iommu_", "amd_iommu_", "intel_iommu_", "ivrs_", "pnp_", "mmc", "sdhci", "nvme", "dm_", "md_",
         "raid",
@@ -53,23 +53,23 @@ struct HardwareParameters {
         "vmw_pvscsi",
         "be2iscsi",
     ]
-    /// Never, although a rule above would: what changes kernel B's memory, its role, or its speed beyond use.
+    /// Never passed on, although a rule above matches: they change kernel B's memory or its role, or make it too slow.
     private static let never: Set<String> = [
         "root", "init", "rdinit", "nr_cpus", "maxcpus", "possible_cpus", "nosmp", "mem", "memmap", "crashkernel",
         "elfcorehdr", "hugepages", "hugepagesz", "default_hugepagesz", "acpi_no_memhotplug", "no5lvl",
-        // These make devices of disks, which kernel B is to leave alone.
+        // They assemble devices from disks, and kernel B must not touch those disks.
         "dm_mod.create", "dm_mod.waitfor", "raid",
-        // Buffers for DMA lie below N here, and need no copies in low memory, which would take memory of kernel B's.
+        // All of kernel B's DMA buffers lie below N, so it needs no bounce buffers, which would take its memory.
         "swiotlb",
-        // No USB disk or keyboard would answer.
+        // With it, no USB disk or keyboard would work.
         "usbcore.authorized_default",
     ]
     private static let neverInside = ["debug", "poison", "dyndbg", "trace"]
 
-    /// Whether a word is passed on.
-    static func keepsHardwareAlive(_ word: String) -> Bool {
-        if word.utf8.elementsEqual("raid=noautodetect".utf8) { return true }
-        let name = canonical(word.utf8.prefix { $0 != UInt8(ascii: "=") })
+    /// Whether a parameter is passed on to kernel B.
+    static func isPassedOn(_ parameter: String) -> Bool {
+        if parameter.utf8.elementsEqual("raid=noautodetect".utf8) { return true }
+        let name = canonical(parameter.utf8.prefix { $0 != UInt8(ascii: "=") })
         guard !name.isEmpty, !never.contains(name), !neverInside.contains(where: { contains(name, $0) }) else {
             return false
         }
@@ -84,7 +84,7 @@ struct HardwareParameters {
         prefixes.contains { name.utf8.starts(with: $0.utf8) }
     }
 
-    /// A parameter's name as the kernel compares it: dashes and underscores are the same (kernel/params.c, `dash2underscore`).
+    /// A parameter's name as the kernel compares it: a dash equals an underscore (kernel/params.c, `dash2underscore`).
     static func canonical(_ name: some Sequence<UInt8>) -> String {
         String(decoding: name.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
     }
@@ -95,66 +95,67 @@ struct HardwareParameters {
         return (0...text.count - part.count).contains { text[$0..<$0 + part.count].elementsEqual(part) }
     }
 
-    /// A word as it stands on a command line: a value with white space in quotes, around the value as kernel/params.c
-    /// expects them.
-    static func quoted(_ word: String) -> String {
-        guard word.utf8.contains(where: { $0 == UInt8(ascii: " ") || (9...13).contains($0) }) else { return word }
-        guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")) else { return "\"\(word)\"" }
-        let end = word.utf8.index(after: equals)
-        return "\(String(word[..<end]))\"\(String(word[end...]))\""
+    /// A parameter as a command line needs it: a value with white space is in quotes, as kernel/params.c expects them.
+    static func quoted(_ parameter: String) -> String {
+        guard parameter.utf8.contains(where: { $0 == UInt8(ascii: " ") || (9...13).contains($0) }) else {
+            return parameter
+        }
+        guard let equals = parameter.utf8.firstIndex(of: UInt8(ascii: "=")) else { return "\"\(parameter)\"" }
+        let end = parameter.utf8.index(after: equals)
+        return "\(String(parameter[..<end]))\"\(String(parameter[end...]))\""
     }
 
-    /// A word without those of its values that are not for kernel B; nil if nothing is left.
-    private static func trimmed(_ word: String) -> String? {
-        if word.utf8.starts(with: "iommu=".utf8) {
-            // The same copies as swiotlb= asks for (6.12, arch/x86/kernel/pci-dma.c, `iommu_setup`).
-            let values = word.utf8.dropFirst(6).split(separator: UInt8(ascii: ",")).filter {
+    /// A parameter without the values that are not for kernel B; nil if nothing is left.
+    private static func trimmed(_ parameter: String) -> String? {
+        if parameter.utf8.starts(with: "iommu=".utf8) {
+            // `soft` asks for the same bounce buffers as swiotlb= (6.12, arch/x86/kernel/pci-dma.c, `iommu_setup`).
+            let values = parameter.utf8.dropFirst(6).split(separator: UInt8(ascii: ",")).filter {
                 !$0.starts(with: "soft".utf8)
             }
             guard !values.isEmpty else { return nil }
             return "iommu=" + values.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ",")
         }
-        // Kernel A's nodes would divide kernel B's little memory.
-        return word.utf8.starts(with: "numa=fake".utf8) ? nil : word
+        // Kernel A's fake NUMA nodes would divide kernel B's little memory.
+        return parameter.utf8.starts(with: "numa=fake".utf8) ? nil : parameter
     }
 
-    /// The words that kernel B gets of a command line, as they have to be written.
+    /// The parameters of a command line that kernel B gets, with quotes where a value needs them.
     static func passedOn(_ commandLine: KernelCommandLine) -> [String] {
-        commandLine.words.filter { keepsHardwareAlive($0) }.compactMap { trimmed($0) }.map { quoted($0) }
+        commandLine.words.filter { isPassedOn($0) }.compactMap { trimmed($0) }.map { quoted($0) }
     }
 
-    /// Those of them that kernel C may need as well: all but what is for consoles.
-    static func worthKnowing(_ commandLine: KernelCommandLine) -> [String] {
+    /// The parameters among them that kernel C may need as well: all except those for consoles.
+    static func usefulForKernelC(_ commandLine: KernelCommandLine) -> [String] {
         let consoles = ["console", "earlyprintk", "earlycon", "loglevel", "video", "nomodeset", "vga", "fbcon", "tsx"]
-        return passedOn(commandLine).filter { word in
-            let name = canonical(word.utf8.prefix { $0 != UInt8(ascii: "=") })
+        return passedOn(commandLine).filter { parameter in
+            let name = canonical(parameter.utf8.prefix { $0 != UInt8(ascii: "=") })
             return !consoles.contains { $0.utf8.elementsEqual(name.utf8) }
         }
     }
 }
 
-/// Refuses words that leave kernel B without a way back into kernel A. What makes it fail in a way that it reports, or that
-/// restarts it, is the administrator's to try.
+/// Refuses parameters with which kernel B cannot jump back into kernel A. The administrator may try any other parameter: if
+/// kernel B fails, it reports that or restarts.
 /// - Parameters:
-///   - words: what the administrator adds; they come last, and the last one of a name counts.
+///   - additional: the administrator's parameters; they come last, and the last one of a name counts.
 ///   - hasFiveLevels: whether kernel A runs with 5-level page tables.
-func requireJumpBack(_ words: KernelCommandLine, hasFiveLevels: Bool) throws(Failure) {
-    // Kernel B takes the place to jump to, and that it is kernel B, from these.
+func requireJumpBack(_ additional: KernelCommandLine, hasFiveLevels: Bool) throws(Failure) {
+    // From these, kernel B knows that it is kernel B, and where to jump.
     let reserved = ["kexec_jump_back_entry", "torpor.session"]
-    // Another program than /init, or no initramfs.
+    // With these, the kernel runs another program than /init, or ignores the initramfs.
     let start = ["rdinit", "noinitrd"]
     // With these, the kernel refuses to load the jump (kernel/kexec.c, `kexec_load_check`).
     let locks = [
         "lockdown", "sysctl.kernel.kexec_load_disabled", "sysctl.kernel.kexec_load_limit_reboot",
         "sysctl.kernel/kexec_load_disabled", "sysctl.kernel/kexec_load_limit_reboot",
     ]
-    // The jump needs the kind of page tables that kernel A has.
+    // The jump needs page tables with as many levels as kernel A's.
     let names = reserved + start + locks + (hasFiveLevels ? ["no5lvl"] : [])
-    for word in words.words {
-        let name = HardwareParameters.canonical(word.utf8.prefix { $0 != UInt8(ascii: "=") })
+    for parameter in additional.words {
+        let name = HardwareParameters.canonical(parameter.utf8.prefix { $0 != UInt8(ascii: "=") })
         guard names.contains(where: { $0.utf8.elementsEqual(name.utf8) }) else { continue }
         throw Failure(
-            "use", "\(word.utf8.printable) in --append", "kernel B could not jump back into this system with it",
-            remedy: "leave it out")
+            "use", "\(parameter.utf8.printable) in --append", "kernel B could not jump back into kernel A with it",
+            remedy: "remove it")
     }
 }

@@ -4,7 +4,7 @@ import BlockDevices
 import Linux
 import MemoryImage
 
-/// Kernel B's command line, as kernel A writes it. Kernel B reads its share of it with `KernelParameters`; the rest is for the
+/// Kernel B's command line, as kernel A writes it. /init reads its parameters with `KernelParameters`; the others are for the
 /// kernel itself.
 struct KernelBCommandLine {
     let device: DeviceName
@@ -14,13 +14,13 @@ struct KernelBCommandLine {
     var codec = Codec.standard
     /// The watchdogs that kernel A has armed.
     var watchdogs: [WatchdogHandover] = []
-    /// N, in bytes: kernel B must not take memory above it that ACPI describes as a device.
+    /// N, in bytes. Kernel B must not use memory above it, nor memory devices that ACPI describes.
     let backupEnd: UInt64
-    /// How many CPUs kernel B may start; nil for all.
+    /// The number of CPUs that kernel B may start; nil for all.
     var processors: Int?
-    /// Whether kernel B would run with 5-level page tables otherwise, and kernel A does not.
+    /// Whether kernel B needs `no5lvl`: by default it would run with 5-level page tables, but kernel A does not.
     var needsFourLevels = false
-    /// Kernel A's command line: parameters that the machine's hardware needs are taken from it.
+    /// Kernel A's command line, the source of the parameters for the machine's hardware.
     var own = KernelCommandLine("")
     /// Parameters that keep drivers from taking kernel B's memory.
     var memoryParameters: [String] = []
@@ -28,23 +28,23 @@ struct KernelBCommandLine {
     var additional = ""
 
     var text: String {
-        var words = [
-            Parameter.session.word(session), Parameter.device.word(device), Parameter.report.word(report),
-            Parameter.after.word(after.rawValue), Parameter.codec.word(codec), "printk.devkmsg=on",
-            // A kernel B that dies restarts the machine; without this it would stand still.
+        var parameters = [
+            Parameter.session.with(session), Parameter.device.with(device), Parameter.report.with(report),
+            Parameter.after.with(after.rawValue), Parameter.codec.with(codec), "printk.devkmsg=on",
+            // If kernel B panics, the machine restarts; by default it would halt.
             "panic=10", "mem=\(backupEnd >> 20)M", "acpi_no_memhotplug",
         ]
-        if let processors { words.append("nr_cpus=\(processors)") }
-        if needsFourLevels { words.append("no5lvl") }
+        if let processors { parameters.append("nr_cpus=\(processors)") }
+        if needsFourLevels { parameters.append("no5lvl") }
         if !watchdogs.isEmpty {
-            words.append(Parameter.watchdog.word(watchdogs.map { $0.description }.joined(separator: ",")))
+            parameters.append(Parameter.watchdog.with(watchdogs.map { $0.description }.joined(separator: ",")))
         }
-        words += HardwareParameters.passedOn(own)
-        // Behind kernel A's: of some parameters the last one counts.
-        words += memoryParameters
-        // The kernel's own messages take a serial console most of a second; those of /init appear all the same.
-        if !KernelCommandLine(additional).contains(Parameter.debug.rawValue) { words.append("quiet") }
-        if !additional.isEmpty { words.append(additional) }
-        return words.joined(separator: " ")
+        parameters += HardwareParameters.passedOn(own)
+        // After kernel A's, because the last value of a parameter counts.
+        parameters += memoryParameters
+        // A serial console needs most of a second for the kernel's own messages; those of /init appear in spite of `quiet`.
+        if !KernelCommandLine(additional).contains(Parameter.debug.rawValue) { parameters.append("quiet") }
+        if !additional.isEmpty { parameters.append(additional) }
+        return parameters.joined(separator: " ")
     }
 }

@@ -4,27 +4,28 @@ import BlockDevices
 import Linux
 import MemoryImage
 
-/// The parameters on the kernel command line that are for /init. `Parameter` has their names.
+/// The parameters for /init on the kernel command line. `Parameter` has their names.
 public struct KernelParameters: Sendable {
     public var device: DeviceName?
-    /// Proof, together with `jumpBackEntry`, that this is kernel B: `torpor hibernate` set it.
+    /// The session that kernel B saves. With `jumpBackEntry` it proves that this is kernel B, because only `torpor hibernate`
+    /// sets it.
     public var session: UUID?
     public var after = AfterSave.powerOff
     public var codec = Codec.standard
     /// Seconds to wait for the device to appear.
     public var waitSeconds: Int
-    /// Seconds to wait for a device that kernel A used: it was there, so it gets as long as one that was named.
+    /// Seconds to wait for a device that kernel A used: by default as long as for a named one, because the device existed.
     public var watchedDeviceSeconds = KernelParameters.namedDeviceSeconds
-    /// Seconds without progress, not counting the wait for a device, after which a role's work is given up.
+    /// Seconds without progress, not counting the wait for a device, after which PID 1 kills its child.
     public var progressTimeoutSeconds = 120
     public var fallback: Fallback
-    /// How to decide about a session that cannot be resumed now.
+    /// Decides about a session that cannot be resumed now.
     var refusalPolicy = RefusalPolicy()
     public var isDebugging: Bool
     public var isResumeForbidden: Bool
-    /// Physical address; nil if there is none, or only the zeros that stand there without a jump.
+    /// Physical address; nil if it is missing, or 0 as it is without a jump.
     public var jumpBackEntry: UInt64?
-    /// Where the report goes when kernel A's own description of it cannot be read.
+    /// The report page, for use if kernel A's session description cannot be read.
     public var reportPage: Report.Place?
     /// The watchdogs that kernel A has armed.
     var watchdogs: [WatchdogHandover] = []
@@ -32,12 +33,12 @@ public struct KernelParameters: Sendable {
     public var fault: Fault?
     /// Whether to resume an image whose last resume failed.
     public var isRetrying: Bool
-    /// Parameters with a value that is not allowed, each as a sentence; their default is used instead.
+    /// One sentence for each parameter whose value is not allowed; /init uses the default instead.
     public var problems: [String] = []
 
-    /// How long a device that was named may take to appear.
+    /// Seconds that a named device may take to appear.
     static let namedDeviceSeconds = 30
-    /// How long kernel C looks for a hibernation partition if none was named.
+    /// Seconds that kernel C searches for a hibernation partition if none is named.
     static let unnamedDeviceSeconds = 2
 
     public init(_ commandLine: KernelCommandLine) {
@@ -47,7 +48,7 @@ public struct KernelParameters: Sendable {
         fallback = commandLine.value("root") != nil ? .root : .powerOff
         refusalPolicy.canBootRoot = commandLine.value("root") != nil
         waitSeconds = KernelParameters.unnamedDeviceSeconds
-        // The last entry that is one counts: kexec's own could stand before ours.
+        // The last valid entry counts: kexec's own may precede the one of Torpor's load stub.
         jumpBackEntry = commandLine.values(.jumpBackEntry).compactMap { parseNumber($0) }.last { $0 != 0 }
         if commandLine.value(.device) != nil { waitSeconds = KernelParameters.namedDeviceSeconds }
         device = read(.device, commandLine, "a path, UUID=, LABEL=, PARTUUID= or PARTLABEL=") { DeviceName($0) }
@@ -88,7 +89,7 @@ public struct KernelParameters: Sendable {
     }
 
     /// The value of a parameter; nil if it is missing or not allowed.
-    /// - Parameter allowed: the allowed values, for the sentence about another one.
+    /// - Parameter allowed: the allowed values, for the sentence in `problems`.
     private mutating func read<Value>(
         _ parameter: Parameter, _ commandLine: KernelCommandLine, _ allowed: String, _ parse: (String) -> Value?
     ) -> Value? {
@@ -105,7 +106,7 @@ public struct KernelParameters: Sendable {
     }
 
     private mutating func reportProblem(_ parameter: Parameter, _ text: String, _ allowed: String) {
-        problems.append("\(parameter.word(text)): the value must be \(allowed); using the default instead")
+        problems.append("\(parameter.with(text)): the value must be \(allowed); using the default instead")
     }
 }
 

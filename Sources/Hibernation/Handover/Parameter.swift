@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The parameters that /init reads from the kernel command line, by their names. `KernelBCommandLine` and `KernelCCommandLine`
+/// The names of the parameters that /init reads from the kernel command line. `KernelBCommandLine` and `KernelCCommandLine`
 /// write some of them, `KernelParameters` reads all.
 enum Parameter: String, CaseIterable {
     // Kernel B and kernel C
@@ -27,9 +27,9 @@ enum Parameter: String, CaseIterable {
     case retry = "torpor.retry"
     case noResume = "noresume"
 
-    /// The parameter as a message names it: `torpor.device=`.
+    /// The parameter as messages name it: `torpor.device=`.
     var option: String { rawValue + "=" }
 
-    /// The parameter with a value, as a word of a command line.
-    func word(_ value: some CustomStringConvertible) -> String { "\(rawValue)=\(value)" }
+    /// The parameter with a value, as a command line contains it: `torpor.after=reboot`.
+    func with(_ value: some CustomStringConvertible) -> String { "\(rawValue)=\(value)" }
 }

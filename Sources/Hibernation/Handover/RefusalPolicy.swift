@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Linux
 
-/// What kernel C does with an image that it cannot resume now although nothing is wrong with it: `torpor.refused=`.
+/// How kernel C treats an image that it cannot resume now although the image itself is sound: `torpor.refused=`.
 public enum RefusalChoice: String, Sendable {
     /// Ask on every console.
     case ask
@@ -9,22 +9,22 @@ public enum RefusalChoice: String, Sendable {
     case powerOff = "poweroff"
     /// Restart and try again, a few times; then ask.
     case reboot
-    /// Give the session up and boot the root file system at once.
+    /// Drop the session and boot the root file system at once.
     case root
 }
 
-/// What kernel C does if nobody answers: `torpor.unattended=`.
+/// How kernel C ends if nobody answers: `torpor.unattended=`.
 public enum UnattendedChoice: String, Sendable {
     case powerOff = "poweroff"
-    /// Give the session up and boot the root file system.
+    /// Drop the session and boot the root file system.
     case root
 }
 
-/// Decides what becomes of a machine whose session cannot be resumed now. docs/reliability.md has the reasons.
+/// Decides how kernel C ends if a session cannot be resumed now. docs/reliability.md has the reasons.
 ///
-/// Every way keeps the session but one, `bootRoot`: nobody takes that but a person, or a parameter that a person set.
+/// Every action except `bootRoot` keeps the session. Only a person, or a parameter that a person set, chooses `bootRoot`.
 struct RefusalPolicy: Equatable {
-    /// nil if the command line does not choose.
+    /// nil if the command line has no `torpor.refused=`.
     var choice: RefusalChoice?
     var unattended = UnattendedChoice.powerOff
     /// Seconds to wait for an answer.
@@ -33,24 +33,25 @@ struct RefusalPolicy: Equatable {
     var canBootRoot = false
 
     static let standardAskSeconds = 120
-    /// Before a restart that nobody asked for, somebody who is there may read the reason and choose something else.
+    /// Seconds before an automatic restart, in which a person can read the reason and choose another action.
     static let restartSeconds = 10
-    /// Restarts in a row that nobody asked for. One is enough for what a restart mends: a device that came too late, firmware
-    /// that laid out memory in another way, a boot entry that was chosen by mistake.
+    /// Automatic restarts in a row. One is enough for the reasons that a restart can remove: a device that appeared too late,
+    /// firmware that placed memory differently, a boot entry that was chosen by mistake.
     static let standardRestarts: UInt32 = 1
-    /// As many with `torpor.refused=reboot`. An endless loop would hide the reason and wear out the machine.
+    /// Automatic restarts in a row with `torpor.refused=reboot`. An endless loop would hide the reason and wear out the
+    /// machine.
     static let maximumRestarts: UInt32 = 5
 
     enum Action: Equatable { case restart, powerOff, bootRoot }
 
-    /// To ask for some seconds, and what to do without an answer; 0 seconds: without asking.
+    /// Ask for `askSeconds`, and do `otherwise` if nobody answers; 0 seconds means not to ask.
     struct Decision: Equatable {
         var askSeconds: Int
         var otherwise: Action
     }
 
-    /// - Parameter refusals: refusals of this image in a row, this one among them; nil if the partition could not keep count.
-    ///   Nothing restarts by itself then: nothing would end that.
+    /// - Parameter refusals: refusals of this image in a row, including this one; nil if the partition does not count them.
+    ///   Then there is no automatic restart, because nothing would bound their number.
     func decision(refusals: UInt32?) -> Decision {
         switch choice {
         case nil: restart(refusals, atMost: RefusalPolicy.standardRestarts)
@@ -61,7 +62,7 @@ struct RefusalPolicy: Equatable {
         }
     }
 
-    /// To ask, and what to do if nobody is there. It also follows a shell that has ended.
+    /// The decision to ask a person. It also follows a shell that has exited.
     var ask: Decision {
         Decision(askSeconds: askSeconds, otherwise: unattended == .root && canBootRoot ? .bootRoot : .powerOff)
     }

@@ -4,7 +4,7 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// How a hibernation went, as kernels B and C tell it to kernel A, in a page of A's memory.
+/// The result of a hibernation, which kernel B or C writes into a page of kernel A's memory.
 public struct Report: Equatable, Sendable {
     public enum Outcome: UInt32, Sendable {
         /// Nobody has written a report.
@@ -13,20 +13,20 @@ public struct Report: Equatable, Sendable {
         case failed = 1
         /// The memory was saved as a snapshot; kernel B jumped back.
         case snapshot = 2
-        /// The machine was off, and kernel C put the memory back.
+        /// The machine was off; kernel C restored the memory.
         case resumed = 3
     }
 
     public var outcome = Outcome.none
-    /// What was saved, and in what time.
+    /// Pages and bytes that were saved, and the time that it took.
     public var counts = ImageCounts()
-    /// Milliseconds that putting it back took; 0 where that did not happen.
+    /// Milliseconds that the restore took; 0 if there was none.
     public var restoreMilliseconds: UInt64 = 0
-    /// The byte at which the contents of the hibernation partition end, if saving failed; 0 if that is not known.
+    /// The byte offset at which the hibernation partition's contents end, if saving failed; 0 if unknown.
     public var contentsEnd: UInt64 = 0
-    /// Why, where it failed.
+    /// The reason, if it failed.
     public var text = ""
-    /// The path of the hibernation partition, as kernel A knows it; not in the page.
+    /// The path of the hibernation partition in kernel A; not in the page.
     public var device = ""
 
     public init() {}
@@ -62,35 +62,35 @@ public struct Report: Equatable, Sendable {
         text = try fields.text(at: 64, count: Report.textLimit)
     }
 
-    /// Writes the report into kernel A's memory, from kernel B, or from kernel C after that memory is back in place.
-    /// - Throws: where the page does not begin with the key; nothing is written then.
+    /// Writes the report into kernel A's memory: in kernel B, or in kernel C after that memory has been restored.
+    /// - Throws: if the page does not begin with the key; nothing is written then.
     func deliver(into description: ImageDescription) throws(Failure) {
-        guard description.reportAddress != 0 else { throw Place.missing("kernel A named none") }
+        guard description.reportAddress != 0 else { throw Place.missing("kernel A gave no address") }
         let map = BackupPageMap(sources: description.backupSources)
         let saved = description.savedRanges
         guard description.reportAddress % pageSize == 0, description.reportAddress < 1 << 52,
             let address = map.location(of: description.reportAddress, backupRanges: description.backupRanges),
             saved.covers(address..<address + pageSize)
-        else { throw Place.missing("it is not in kernel A's saved memory") }
+        else { throw Place.missing("its address is not in kernel A's saved memory") }
         try deliver(to: Place(address: address, key: description.reportKey))
     }
 
-    /// Writes the report to a page where it lies now.
-    /// - Throws: as above, and where the page is not one that the running kernel leaves alone.
+    /// Writes the report to a page at its present address.
+    /// - Throws: as above, and if the running kernel uses the page itself.
     func deliver(to place: Place) throws(Failure) {
-        guard place.key.count == Report.keyByteCount else { throw Place.missing("kernel A gave it no key") }
+        guard place.key.count == Report.keyByteCount else { throw Place.missing("kernel A gave no key") }
         let page = try MemoryDevice().map(place.address..<place.address + pageSize)
         guard page.bytes.prefix(Report.keyByteCount).elementsEqual(place.key) else {
-            throw Place.missing("its key is not there")
+            throw Place.missing("the page does not begin with its key")
         }
         UnsafeMutableRawBufferPointer(rebasing: page.bytes[Report.keyByteCount...]).copyBytes(from: encoded())
     }
 
-    /// The page that takes a report, as the word `torpor.report=` names it: `ADDRESS:KEY`, both hexadecimal.
+    /// The address and key of the report page, as `torpor.report=` has them: `ADDRESS:KEY`, both hexadecimal.
     public struct Place: Equatable, Sendable, CustomStringConvertible {
-        /// Physical address, of a whole page.
+        /// Physical address of the page.
         var address: UInt64
-        /// What the page begins with.
+        /// The random bytes at the beginning of the page.
         var key: [UInt8]
 
         init(address: UInt64, key: [UInt8]) {
@@ -98,7 +98,7 @@ public struct Report: Equatable, Sendable {
             self.key = key
         }
 
-        /// nil for what names no page.
+        /// nil if the text is not an address of a page and a key.
         init?(_ text: String) {
             let parts = text.split(separator: ":", omittingEmptySubsequences: false)
             guard parts.count == 2, let address = parseNumber(parts[0]), address % pageSize == 0, address < 1 << 52,
@@ -118,6 +118,6 @@ public struct Report: Equatable, Sendable {
             "0x\(hexadecimal(address)):" + key.map { hexadecimal(UInt64($0), digits: 2) }.joined()
         }
 
-        fileprivate static func missing(_ reason: String) -> Failure { Failure("find", "the report's page", reason) }
+        fileprivate static func missing(_ reason: String) -> Failure { Failure("find", "the report page", reason) }
     }
 }

@@ -4,14 +4,14 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// The page in this process's memory that takes the report.
+/// The report page: a locked page of this process, into which kernel B or C writes the report.
 final class ReportPage {
     private let page: Mapping
     let key: [UInt8]
-    /// Its physical address when it was made.
+    /// Its physical address when it was allocated.
     let address: UInt64
 
-    /// - Parameter frames: the page frame numbers behind pages of this process's.
+    /// - Parameter frames: returns the page frame numbers of pages of this process.
     init(
         frames: @escaping (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64] = {
             (pages) throws(Failure) in try pageFrames(of: pages)
@@ -28,14 +28,14 @@ final class ReportPage {
 
     private let frames: (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64]
 
-    /// Whether it still is at its address: the kernel may move even a locked page.
+    /// Whether the page is still at its address: the kernel may migrate even a locked page.
     var isInPlace: Bool { get throws(Failure) { try ReportPage.address(of: page, frames) == address } }
 
     private static func address(
         of page: borrowing Mapping, _ frames: (UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64]
     ) throws(Failure) -> UInt64 {
         guard let frame = try frames(page.bytes).first, frame != 0 else {
-            throw Failure("find", "the report's page", "it is not in memory")
+            throw Failure("find", "the report page", "it is not in memory")
         }
         return frame * pageSize
     }
@@ -44,10 +44,10 @@ final class ReportPage {
         try Report(decoding: Array(page.bytes[Report.keyByteCount...]))
     }
 
-    /// Where kernel A notes something for kernel B, behind the report's own place: bytes from the page's beginning.
+    /// Offset of kernel A's note for kernel B, in bytes from the beginning of the page; it follows the report.
     private static let noteOffset = 2048
 
-    /// Notes for kernel B what kernel A counted just before the jump.
+    /// Writes kernel A's counts for kernel B, just before the jump.
     func note(_ note: MemoryNote) {
         for (number, value) in [note.free.free, note.free.onCPULists, note.unreadablePages].enumerated() {
             page.bytes.storeBytes(
@@ -55,11 +55,12 @@ final class ReportPage {
         }
     }
 
-    /// What kernel A noted, read by kernel B.
+    /// Reads kernel A's counts, in kernel B.
+    /// - Throws: if the page does not begin with its key.
     static func memoryNote(in memory: KernelMemory, _ description: ImageDescription) throws(Failure) -> MemoryNote {
         let page = try memory.page(description.reportAddress)
         guard page.prefix(Report.keyByteCount).elementsEqual(description.reportKey) else {
-            throw Failure("find", "kernel A's count of free pages", "the report's page does not begin with its key")
+            throw Failure("find", "kernel A's count of free pages", "the report page does not begin with its key")
         }
         let fields = page.span.bytes
         return MemoryNote(

@@ -5,46 +5,49 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// Kernel A's description of its session, which reaches kernel B as an ELF note in the core header that kernel A makes
+/// Kernel A's description of its session. Kernel B gets it as an ELF note in the core header that kernel A writes
 /// (`elfcorehdr=`; 6.12, fs/proc/vmcore.c).
 enum SessionNote {
     /// The note's name.
     static let name = "Torpor"
 
-    /// The note, for kernel B.
-    /// - Parameter others: bytes of the other notes beside it.
-    /// - Throws: if kernel B would not read so many bytes, with the file system that takes the most of them.
+    /// Makes the note for kernel B.
+    /// - Parameter others: bytes of all other notes.
+    /// - Throws: if kernel B would refuse notes of this size; the failure names the file system with the most extents.
     static func write(_ description: ImageDescription, beside others: Int) throws(Failure) -> CoreNote {
         let note = description.encoded()
         try requireReadable(note, description.watchedDevices, beside: others)
         return CoreNote(name: name, content: note)
     }
 
-    /// Refuses a description that kernel B would not read.
-    /// - Parameter others: bytes of the other notes.
+    /// Refuses a description that is larger than kernel B reads.
+    /// - Parameter others: bytes of all other notes.
     static func requireReadable(
         _ note: [UInt8], _ devices: [WatchedDevice], beside others: Int
     ) throws(Failure) {
-        // Names, sizes and padding of the notes.
+        // 256 bytes for the names, sizes and padding of the notes.
         if note.count + others + 256 <= maximumNoteByteCount { return }
         guard let most = devices.max(by: { $0.extents.count < $1.extents.count }), !most.extents.isEmpty else { return }
         throw Failure(
             "watch", most.user,
-            "\(most.extents.count) places on it would show a change; with those of all other file systems kernel B would have to "
-                + "read \(describe(bytes: UInt64(note.count))), but it reads only "
+            "\(most.extents.count) extents of it must be compared at resume; with all other file systems, the list takes "
+                + "\(describe(bytes: UInt64(note.count))), but kernel B reads at most "
                 + describe(bytes: UInt64(maximumNoteByteCount)),
             remedy: "unmount it, or turn it off with swapoff")
     }
 
-    /// Reads the description in kernel B.
-    /// - Throws: if it is not there, or belongs to another session than kernel B's command line names.
+    /// Reads the description, in kernel B.
+    /// - Parameter session: the session that kernel B's command line names.
+    /// - Throws: if the note is missing or malformed, or belongs to another session.
     static func read(_ core: CoreFile, _ session: UUID) throws(Failure) -> ImageDescription {
         guard let note = try core.note(named: name) else {
             throw Failure("read", "/proc/vmcore", "kernel A's description of the session is missing")
         }
         let description = try ImageDescription(decoding: note)
         guard description.session == session else {
-            throw Failure("read", "/proc/vmcore", "it belongs to the session \(description.session.description)")
+            throw Failure(
+                "read", "/proc/vmcore",
+                "kernel A's description is of another session, \(description.session.description)")
         }
         return description
     }

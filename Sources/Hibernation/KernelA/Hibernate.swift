@@ -50,8 +50,13 @@ public struct Hibernate: Sendable {
         let plan = try plan(preparation, reportAddress: 0, reportKey: [])
         warnOfLargeMemoryMap(plan, &findings)
         let own = KernelCommandLine(try readText("/proc/cmdline"))
+<<<<<<< HEAD
         let parameters = HardwareParameters.worthKnowing(own)
         if !parameters.isEmpty {
+=======
+        let words = HardwareParameters.usefulForKernelC(own)
+        if !words.isEmpty {
+>>>>>>> 0099583 (Hibernation: contracts and messages of kernels B and C in plain English)
             findings.note(
                 "kernel B gets these parameters of the running kernel's command line, and kernel C may need them too: "
                     + parameters.joined(separator: " ").utf8.printable)
@@ -60,7 +65,7 @@ public struct Hibernate: Sendable {
             partition: preparation.partition.uuid, backupEnd: preparation.backupEnd.end,
             processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels,
             memoryParameters: MemoryTakers(isOwnKernel: preparation.isOwnKernel).parametersForC, own: own)
-        return (preparation.path, commandLine.words)
+        return (preparation.path, commandLine.parameters)
     }
 
     /// Hibernates. Returns when kernel A runs again.

@@ -4,12 +4,13 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// The places of kernel A's pages below N, from the list beside its jump-back entry.
-/// - Parameter entry: the physical address at which kernel A goes on.
+/// Finds the pages that kernel A's kexec relocated from below N, by the list beside the jump-back entry.
+/// - Parameter entry: the physical address at which kernel A continues.
+/// - Throws: if the list is malformed or cannot be read.
 func findBackupPages(
     _ core: CoreFile, _ description: ImageDescription, entry: UInt64
 ) throws(Failure) -> BackupPageMap {
-    // Both the entry and the addresses in the list are numbers that somebody else has written.
+    // The entry and the addresses in the list come from another kernel: `copyPage` checks each of them.
     return try BackupPageMap(
         controlPage: try core.copyPage(at: entry & ~(pageSize - 1)), backupRanges: description.backupRanges
     ) { (address) throws(Failure) in try core.copyPage(at: address) }

@@ -3,15 +3,15 @@ import Basics
 import Linux
 import PhysicalMemory
 
-/// Which of kernel A's pages need not be read, the free ones, and which must not be read. Two decisions: if anything
-/// speaks against what was found of free pages, all of them are saved; pages that must not be read are left out all the
-/// same.
+/// Decides which of kernel A's pages kernel B leaves out: free pages, which need not be read, and pages that must not be read.
+/// The two decisions are independent: if the free pages look inconsistent, all of them are saved, and pages that must not be
+/// read are still left out.
 ///
-/// A kernel with `init_on_free` relies on its free pages being zeros, and hands them out as such (mm/page_alloc.c,
-/// `want_init_on_free`); no other kernel cares. So they are recorded as zeros, unless one is found that holds something: this
-/// kernel does not clear them then, and kernel C need not either.
+/// A kernel with `init_on_free` allocates a free page without clearing it again (mm/page_alloc.c, `want_init_on_free`); any
+/// other kernel ignores the contents of free pages. So free pages are recorded as zeros, unless a sample holds other data:
+/// kernel A does not clear free pages then, and kernel C need not clear them either.
 struct FreePageFilter: Sendable {
-    /// What becomes of pages.
+    /// How pages are treated.
     enum Kind: Equatable, Sendable {
         case saved, free, unreadable
     }
@@ -20,32 +20,36 @@ struct FreePageFilter: Sendable {
     let freePages: UInt64
     /// Pages above N that must not be read.
     let unreadablePages: UInt64
-    /// Why free pages are saved like others; nil if they are left out.
+    /// Why free pages are saved like other pages; nil if they are left out.
     let freeProblem: Failure?
-    /// Whether kernel A may rely on its free pages being zeros.
+    /// Whether free pages must be zeros again when kernel A continues, because it may rely on that.
     let keepsZeros: Bool
     private let marks: PageMarks
-    /// Where the free pages of the backup ranges lie: normalized. Their places count as used, by kernel A's own kexec.
+    /// Present addresses of the free pages of the backup ranges, normalized. Kernel A's kexec allocated the pages at these
+    /// addresses, so their own marks say that they are in use.
     private let relocated: [PhysicalRange]
 
-    /// What page poisoning fills free pages with (include/linux/poison.h, `PAGE_POISON`); a kernel with `page_poison=1`
-    /// checks it when it takes a page, so there free pages have to be saved as they are.
+    /// The byte that page poisoning fills free pages with (include/linux/poison.h, `PAGE_POISON`). A kernel with
+    /// `page_poison=1` checks it when it allocates a page, so its free pages must be saved as they are.
     private static let poison: UInt8 = 0xaa
 
-    /// Looks at the marks of all pages, and compares the count of free ones with what kernel A counted itself.
+    /// Reads the marks of all pages, and compares the number of free pages with kernel A's own count.
     ///
     /// - Parameters:
-    ///   - memory: kernel A's; its backup ranges are counted as well.
-    ///   - ranges: physical addresses to be saved; cut so that no free block lies across a cut.
-    ///   - expected: free pages that kernel A noted before the jump; nil if its note cannot be read.
-    ///   - whileCounting: is called for each range, by any thread.
-    /// - Throws: if the marks cannot be read, or a huge page has a memory error.
+    ///   - memory: kernel A's memory; its backup ranges are counted as well.
+    ///   - ranges: physical addresses to save, half-open, cut so that no free block crosses a cut.
+    ///   - expected: kernel A's count before the jump; nil if its note cannot be read.
+    ///   - whileCounting: called for each range, by any thread.
+    /// - Throws: if the marks cannot be read, or if a huge page has a memory error.
     init(
         _ memory: KernelMemory, _ marks: PageMarks, ranges: [PhysicalRange], expected: FreePageCount?,
         whileCounting: @escaping () -> Void = {}
     ) throws(Failure) {
         guard saveRangeByteCount / pageSize % marks.alignment == 0 else {
-            throw Failure("find", "kernel A's free pages", "its allocator has blocks of \(marks.alignment) pages")
+            throw Failure(
+                "find", "kernel A's free pages",
+                "its largest free blocks have \(marks.alignment) pages, but a save range has only "
+                    + "\(saveRangeByteCount / pageSize)")
         }
         let tally = Locked(Tally())
         let list = WorkQueue(ranges + SavePipeline.saveRanges(memory.backupRanges))
@@ -66,40 +70,44 @@ struct FreePageFilter: Sendable {
         relocated = freeProblem == nil ? found.relocated.normalized() : []
     }
 
-    /// What speaks against the free pages that were found.
+    /// Why the free pages that were found must be saved; nil if they can be left out.
     private static func problem(_ found: Tally, _ expected: FreePageCount?) -> Failure? {
         guard let expected else {
-            return Failure("find", "kernel A's free pages", "kernel A's own count cannot be read")
+            return Failure(
+                "find", "kernel A's free pages", "the count that kernel A took before the jump cannot be read")
         }
         guard expected.allows(found.free) else {
             return Failure(
                 "find", "kernel A's free pages",
-                "\(found.free) pages are marked free, but kernel A counted \(expected.free), and \(expected.onCPULists) on per-CPU lists"
+                "\(found.free) pages are marked free, but kernel A counted \(expected.free), and "
+                    + "\(expected.onCPULists) on per-CPU lists"
             )
         }
         guard found.samples == 0 || found.poisoned < found.samples else {
-            return Failure("leave out", "kernel A's free pages", "it poisons them, and checks that when it takes one")
+            return Failure(
+                "leave out", "kernel A's free pages",
+                "kernel A poisons them (page_poison=1), and checks the poison when it allocates a page")
         }
         return nil
     }
 
-    /// What was seen of the marks.
+    /// Counts and samples from the marks of one range or several.
     private struct Tally {
-        /// How many pages are free.
+        /// Free pages.
         var free: UInt64 = 0
-        /// Those whose contents were looked at, those among them that hold nothing but poison, and nothing but zeros.
+        /// Free pages whose contents were read; those of them that hold only poison; those that hold only zeros.
         var samples = 0
         var poisoned = 0
         var zero = 0
-        /// How many pages above N must not be read.
+        /// Pages above N that must not be read.
         var unreadable: UInt64 = 0
-        /// Where the free pages lie that are in the backup ranges.
+        /// Present addresses of the free pages of the backup ranges.
         var relocated: [PhysicalRange] = []
         var freeProblem: Failure?
 
         init() {}
 
-        /// Looks at the first page of the first and of the last free block in the range.
+        /// Counts the pages of a range. Samples the first page of the first and of the last free block.
         /// - Throws: if the marks cannot be read.
         init(_ memory: KernelMemory, _ pages: PageMarks, _ range: PhysicalRange) throws(Failure) {
             let isBackedUp = memory.backupRanges.covers(range)
@@ -114,7 +122,7 @@ struct FreePageFilter: Sendable {
                     found += block.frameCount
                     blocks = (blocks?.first ?? block.lowerBound, block.lowerBound)
                     if isBackedUp { relocatedFrames.append(block) }
-                // Below N, kernel A itself has read and written the page when it jumped.
+                // Below N, kernel A itself read and wrote the page when it jumped.
                 case .unreadable: if !isBackedUp { unreadable += block.frameCount }
                 case .impossible: impossible = block.lowerBound
                 }
@@ -123,7 +131,7 @@ struct FreePageFilter: Sendable {
             self.unreadable = unreadable
             if let impossible {
                 freeProblem = Failure(
-                    "find", "kernel A's free pages", "frame \(impossible) is marked free with an impossible order")
+                    "find", "kernel A's free pages", "page frame \(impossible) is marked free with an invalid order")
             }
             do throws(Failure) {
                 for frame in relocatedFrames.flatMap({ $0.numbers }) {
@@ -140,7 +148,7 @@ struct FreePageFilter: Sendable {
             } catch { freeProblem = error }
         }
 
-        /// Kernel A's kexec mostly took pages one beside the other, so that a range's 4096 are few ranges.
+        /// Kernel A's kexec mostly allocated adjacent pages, so the 4096 pages of a range merge into few ranges.
         private mutating func addRelocated(_ page: PhysicalRange) {
             if let last = relocated.last, last.upperBound == page.lowerBound {
                 relocated[relocated.count - 1] = last.lowerBound..<page.upperBound
@@ -151,7 +159,7 @@ struct FreePageFilter: Sendable {
             }
         }
 
-        /// Takes in what was seen in another range.
+        /// Adds the counts of another range.
         mutating func add(_ other: Tally) {
             free += other.free
             samples += other.samples
@@ -163,7 +171,7 @@ struct FreePageFilter: Sendable {
         }
     }
 
-    /// The parts of a range, in order, and what becomes of each.
+    /// Splits a range into parts, in ascending order, each of one kind.
     func split(_ range: PhysicalRange) throws(Failure) -> [(addresses: PhysicalRange, kind: Kind)] {
         var free = relocated(in: range)
         var unreadable: [PhysicalRange] = []
@@ -183,7 +191,7 @@ struct FreePageFilter: Sendable {
         return parts.sorted { $0.addresses.lowerBound < $1.addresses.lowerBound }
     }
 
-    /// The pages among those of the range that hold what is free below N.
+    /// The pages in the range that hold relocated free pages from below N.
     private func relocated(in range: PhysicalRange) -> [PhysicalRange] {
         var (first, end) = (0, relocated.count)
         while first < end {

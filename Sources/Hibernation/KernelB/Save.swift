@@ -7,7 +7,7 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// The child of kernel B: from /proc/vmcore to a complete image.
+/// The work of kernel B's child process: saves /proc/vmcore as a complete image.
 struct Save {
     let parameters: KernelParameters
     let log: KernelLog
@@ -36,10 +36,10 @@ struct Save {
     func run() throws(Failure) {
         var source = try steps.run(.session, readSession)
         let checks = ResumeChecks(source.description)
-        // Before anything else: this kernel's own memory may be kernel A's.
+        // First: kernel B's own memory may be kernel A's by mistake.
         try steps.run(.ownMemory, checks.checkOwnMemory)
         try steps.run(.machine, checks.performInKernelB)
-        // Optional: without it, free pages are saved too, and other programs cannot read the image as memory.
+        // Optional: without the page map, free pages are saved too, and other programs cannot read the image as memory.
         source.description.backupSources = steps.attempt(.pageMap, findBackupSources, source) ?? []
         let partition = try steps.run(.partition, openPartition, source.description)
         source.description.watchedDevices = try steps.run(.fingerprints, takeFingerprints, source.description)
@@ -58,7 +58,7 @@ struct Save {
                 }
             }
         } catch {
-            // The partition should say so as well; if it cannot be written, kernel A still gets the report.
+            // The reason goes to the partition as well; if that fails, kernel A still gets the report.
             try? writer.fail(error.description)
             throw error
         }
@@ -98,15 +98,16 @@ struct Save {
 
     private func beginImage(_ partition: HibernationPartition) throws(Failure) -> ImageWriter {
         guard let imageUUID = UUID(random: try randomBytes(16)) else {
-            throw Failure("make", "a UUID", "too few bytes")
+            throw Failure("make", "a UUID", "the kernel returned too few random bytes")
         }
         return try ImageWriter(partition, imageUUID: imageUUID, codec: parameters.codec) { [state] end in
             state.note(contentsEnd: end)
         }
     }
 
-    /// Finds the pages that are left out; nil, with the reason on the console, if all pages are saved.
-    /// - Throws: if kernel A has pages that must not be read and kernel B cannot tell them from others.
+    /// Finds the pages to leave out.
+    /// - Returns: nil, with the reason on the console, if all pages are saved.
+    /// - Throws: if kernel A has pages that must not be read and kernel B cannot find them.
     private func filterFreePages(_ source: Source, _ ranges: [PhysicalRange]) throws(Failure) -> FreePageFilter? {
         let description = source.description
         let info = VMCoreInfo(description.vmcoreInfo)
@@ -130,8 +131,8 @@ struct Save {
             guard unreadable == 0 else {
                 throw Failure(
                     "save", "kernel A's memory",
-                    "\(describe(bytes: unreadable &* pageSize)) of it must not be read, and kernel B cannot tell which pages these "
-                        + "are (\(error))")
+                    "\(describe(bytes: unreadable &* pageSize)) of it must not be read, but kernel B cannot find these pages "
+                        + "(\(error))")
             }
             log.notice("saving free pages too: \(error.description)")
             return nil
@@ -140,7 +141,8 @@ struct Save {
 
     private func log(_ filter: FreePageFilter, _ note: MemoryNote?) {
         if filter.unreadablePages > 0 {
-            log.notice("leaving out \(describe(bytes: filter.unreadablePages &* pageSize)) that must not be read")
+            log.notice(
+                "leaving out \(describe(bytes: filter.unreadablePages &* pageSize)) of memory that must not be read")
         }
         if let problem = filter.freeProblem {
             log.notice("saving free pages too: \(problem.description)")
@@ -151,10 +153,10 @@ struct Save {
             "\(filter.freePages) pages are free; kernel A counted \(counted.free), and \(counted.onCPULists) on per-CPU lists"
         )
         let size = describe(bytes: filter.freePages &* pageSize)
-        log.notice("leaving out \(size) of free pages" + (filter.keepsZeros ? ", to come back as zeros" : ""))
+        log.notice("leaving out \(size) of free pages" + (filter.keepsZeros ? ", to be restored as zeros" : ""))
     }
 
-    /// Says what is about to be saved, for the progress.
+    /// Sets the total for the progress, and logs how much is about to be saved.
     private func expectPages(
         _ description: ImageDescription, _ filter: FreePageFilter?, _ partition: HibernationPartition
     ) {

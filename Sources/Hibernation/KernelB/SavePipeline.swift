@@ -4,8 +4,8 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// Streams memory from a core file into an image: each worker takes save range after save range, from all over the memory, so
-/// that the ranges that are left are like those that were seen.
+/// Streams memory from a core file into an image. Each worker takes one save range after another, spread over all memory, so
+/// that the remaining ranges resemble the finished ones and the estimate of the time left holds.
 final class SavePipeline: @unchecked Sendable {
     private let core: CoreFile
     private let writer: ImageWriter
@@ -16,8 +16,8 @@ final class SavePipeline: @unchecked Sendable {
     private let workers: Workers
 
     /// - Parameters:
-    ///   - ranges: physical addresses to be saved, as `saveRanges(_:)` cuts them.
-    ///   - filter: decides which of their pages need not be read; nil reads all.
+    ///   - ranges: physical addresses to save, as `saveRanges(_:)` cuts them.
+    ///   - filter: decides which pages are not read; nil to read all.
     init(
         _ core: CoreFile, _ writer: ImageWriter, ranges: [PhysicalRange], filter: FreePageFilter?, state: ChildState
     ) {
@@ -29,7 +29,7 @@ final class SavePipeline: @unchecked Sendable {
         workers = Workers(count: pipelineWorkerCount(writer.codec))
     }
 
-    /// The ranges, cut at multiples of `saveRangeByteCount`.
+    /// Cuts ranges at multiples of `saveRangeByteCount`.
     static func saveRanges(_ ranges: [PhysicalRange]) -> [PhysicalRange] {
         var result: [PhysicalRange] = []
         for range in ranges {
@@ -43,7 +43,7 @@ final class SavePipeline: @unchecked Sendable {
         return result
     }
 
-    /// Saves everything; returns when all workers have ended.
+    /// Saves all ranges; returns when all workers have ended.
     func run() throws(Failure) {
         try workers.run { () throws(Failure) in try self.work() }
     }
@@ -60,8 +60,8 @@ final class SavePipeline: @unchecked Sendable {
             for part in parts { try addLeftOut(part.addresses, part.kind, builder) }
             return
         }
-        // As a whole, since each unmapping interrupts the other workers. Pages that must not be read are mapped with the
-        // others, and nobody looks at them.
+        // One mapping for the whole range, because each unmapping interrupts the other workers. Pages that must not be read
+        // are mapped too, but not read.
         let mapping = try core.map(range)
         for (addresses, kind) in parts where !workers.isStopping {
             guard kind == .saved else {
@@ -77,7 +77,7 @@ final class SavePipeline: @unchecked Sendable {
         }
     }
 
-    /// Records pages without reading them. Kernel C does not touch those that must not be read either.
+    /// Records pages without reading them. Kernel C does not touch pages that must not be read either.
     private func addLeftOut(
         _ addresses: PhysicalRange, _ kind: FreePageFilter.Kind, _ builder: ChunkBuilder
     ) throws(Failure) {
@@ -88,7 +88,7 @@ final class SavePipeline: @unchecked Sendable {
         } else {
             try builder.addFreePages(firstFrame: first, count: UInt32(count))
         }
-        // Nothing is moved.
+        // No page is moved, but this is progress.
         state.beat()
     }
 }

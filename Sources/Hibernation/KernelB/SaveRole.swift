@@ -9,52 +9,52 @@ import PhysicalMemory
 
 /// Kernel B: saves kernel A's memory, then powers off or jumps back.
 ///
-/// Whatever fails before the image is complete ends in the jump back into A, with the reason in A's report.
+/// Any failure before the image is complete ends in the jump back into A, with the reason in A's report.
 struct SaveRole {
     let parameters: KernelParameters
     let log: KernelLog
-    /// Physical address at which kernel A goes on.
+    /// Physical address at which kernel A continues.
     let entry: UInt64
     let session: UUID
 
     func run() -> Never {
         log.notice("kernel B: saving the session \(session.description)")
-        // One that kernel A armed counts already. Nobody but the machine itself can end a kernel that hangs; its session is lost
-        // then, as it is when a person switches the machine off.
+        // First, because a watchdog that kernel A armed is already counting down. If this kernel hangs, only a watchdog can
+        // restart the machine; the session is lost then, as it is if a person switches the machine off.
         let watchdogs = Watchdogs.inKernelB(parameters.watchdogs, log)
-        // Loaded first, while there is memory and nothing has happened.
+        // Loaded before any work, while memory is free and nothing has failed.
         let isJumpBackLoaded = prepareJumpBack(parameters.fault, watchdogs)
         let (failure, contentsEnd) = save(watchdogs)
         if let failure {
             log.error("the memory was not saved: \(failure)")
         } else if parameters.after != .return {
             log.notice(parameters.after == .reboot ? "restarting" : "powering off")
-            watchdogs.letGo()
+            watchdogs.disarm()
             endMachine(log, restarting: parameters.after == .reboot)
         }
         report(failure, contentsEnd: contentsEnd, watchdogs)
         jumpBack(isLoaded: isJumpBackLoaded, watchdogs)
         if failure == nil { keepSnapshot(watchdogs) }
-        // Nothing is left to try: with the image complete, the next boot resumes it.
-        watchdogs.letGo()
+        // Nothing is left to try. If the image is complete, the next boot resumes it.
+        watchdogs.disarm()
         endMachine(log)
     }
 
-    /// Writes the report into kernel A's memory, in a child.
+    /// Writes the report into kernel A's memory, in a child process.
     private func report(_ failure: String?, contentsEnd: UInt64, _ watchdogs: Watchdogs) {
         let outcome = runInChild("reporting", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
             try StepRunner(state: state, log: log, fault: parameters.fault).run(.report) { () throws(Failure) in
                 try deliverReport(failure, contentsEnd: contentsEnd, state)
             }
         }
-        if let reason = outcome.reason { log.error("no report for kernel A: \(reason)") }
+        if let reason = outcome.reason { log.error("cannot write the report for kernel A: \(reason)") }
     }
 
-    /// Minutes for which the jump is tried again: the kernel refuses it while a process waits for a device that does not
-    /// answer (kernel/kexec_core.c, `kernel_kexec`; kernel/power/process.c, `freeze_processes`).
+    /// Minutes for which the jump is retried: the kernel refuses it while a process waits for a device that does not answer
+    /// (kernel/kexec_core.c, `kernel_kexec`; kernel/power/process.c, `freeze_processes`).
     private static let jumpMinutes: UInt64 = 10
 
-    /// Returns only if the jump does not work.
+    /// Jumps into kernel A; returns only if no attempt succeeds.
     private func jumpBack(isLoaded: Bool, _ watchdogs: Watchdogs) {
         let start = monotonicMilliseconds()
         var isLoaded = isLoaded
@@ -69,25 +69,29 @@ struct SaveRole {
         } while monotonicMilliseconds() - start < SaveRole.jumpMinutes * 60_000
     }
 
-    /// Makes a snapshot an image to resume: its session will not go on by itself.
+    /// Marks the snapshot `ready`: the jump back failed, so only a resume can continue its session.
     private func keepSnapshot(_ watchdogs: Watchdogs) {
         let outcome = runInChild("keeping the snapshot", parameters, log, watchdogs: watchdogs) {
             (state) throws(Failure) in
             let partition = try openNamedPartition(parameters, .write, DeviceCatalog(state))
             if partition.superblock.state == .snapshot { try partition.update { $0.state = .ready } }
         }
-        if let reason = outcome.reason { log.error("the snapshot cannot be resumed: \(reason)") }
+        if let reason = outcome.reason { log.error("cannot mark the snapshot as ready to resume: \(reason)") }
     }
 
-    /// - Returns: why the memory was not saved, nil if it was; and the byte at which the contents of the partition end, 0 if
-    ///   that is not known.
+    /// Saves kernel A's memory, in a child process.
+    /// - Returns: why the memory was not saved, nil if it was; and the byte offset at which the partition's contents end, 0 if
+    ///   unknown.
     private func save(_ watchdogs: Watchdogs) -> (failure: String?, contentsEnd: UInt64) {
         let outcome = runInChild("saving", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let steps = StepRunner(state: state, log: log, fault: parameters.fault)
             try Save(parameters: parameters, log: log, entry: entry, session: session, steps: steps).run()
         }
         guard outcome.stage == .committed else {
-            return (outcome.reason ?? "the process saving ended before its work was done", outcome.contentsEnd)
+            return (
+                outcome.reason ?? "saving: the child process ended before its work was done",
+                outcome.contentsEnd
+            )
         }
         log.notice(
             "saved \(describe(bytes: outcome.counts.dataPages &* pageSize)) in "
@@ -96,32 +100,33 @@ struct SaveRole {
         return (nil, outcome.contentsEnd)
     }
 
-    /// - Returns: whether the jump into kernel A is loaded.
+    /// Loads the jump back, in a child process.
+    /// - Returns: whether it is loaded.
     private func prepareJumpBack(_ fault: Fault?, _ watchdogs: Watchdogs) -> Bool {
         let outcome = runInChild("loading the jump back", parameters, log, watchdogs: watchdogs) {
             (state) throws(Failure) in
             try StepRunner(state: state, log: log, fault: fault).run(.jumpBack, loadJumpBack)
         }
-        if let reason = outcome.reason { log.error("the jump back into kernel A is not loaded: \(reason)") }
+        if let reason = outcome.reason { log.error("cannot load the jump back into kernel A: \(reason)") }
         return outcome.reason == nil
     }
 
-    /// Loads the jump into kernel A. It needs no more than the memory that this kernel has itself, so it works where
-    /// nothing else of kernel A can be seen.
+    /// Loads the jump into kernel A. It needs only this kernel's own memory and the entry, so it works even if /proc/vmcore
+    /// cannot be read.
     private func loadJumpBack() throws(Failure) {
         let own = systemMemory(try readIOMemory())
-        // Kernel A's page tables take over within the page of the entry.
+        // Kernel A switches to its own page tables within the page of the entry.
         let (mapEnd, overflow) = entry.addingReportingOverflow(1 << 30)
         guard !overflow else {
-            throw Failure("prepare", "the jump to 0x\(hexadecimal(entry))", "there is no such address")
+            throw Failure("prepare", "the jump to 0x\(hexadecimal(entry))", "the address is too large")
         }
         let jump = try JumpBack(
             entry: entry, mapEnd: max(mapEnd, own.last?.upperBound ?? 0), room: own,
             hasGibibytePages: hasGibibytePages())
         do throws(Failure) { try jump.load(preservesContext: true) } catch {
             guard error.errno == ErrorNumber.invalid else { throw error }
-            // A kernel without CONFIG_KEXEC_JUMP knows no such flag (6.12, include/linux/kexec.h, `KEXEC_FLAGS`). The jump
-            // of a plain kexec leads to the same entry, as kernel C's does; only nobody could come back here.
+            // A kernel without CONFIG_KEXEC_JUMP rejects KEXEC_PRESERVE_CONTEXT (6.12, include/linux/kexec.h, `KEXEC_FLAGS`).
+            // An ordinary kexec reaches the same entry, as kernel C's does; but nothing can return to this kernel then.
             try jump.load(preservesContext: false)
         }
     }
@@ -142,7 +147,7 @@ struct SaveRole {
             description.backupSources = (try? findBackupPages(core, description, entry: entry))?.sources ?? []
             try report.deliver(into: description)
         } catch {
-            // Kernel A's memory can be seen without its description, but for what it has below N.
+            // Without kernel A's description, a page above N can still be found by its address.
             guard let page = parameters.reportPage else { throw error }
             try report.deliver(to: page)
         }

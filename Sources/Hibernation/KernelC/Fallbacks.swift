@@ -4,11 +4,11 @@ import Console
 import Kexec
 import Linux
 
-/// The ways out of kernel C without a resume.
+/// How kernel C ends without a resume.
 extension RestoreRole {
-    /// An init or a person takes a loaded kernel for the one to restart into, and this one is kernel A.
+    /// Unloads the jump. Otherwise an init or a person could take it for the kernel to restart into, but it is kernel A.
     func unloadJump() {
-        // Under lockdown even unloading is refused, and there nothing could be loaded.
+        // Under lockdown the kernel refuses even to unload; there nothing could be loaded.
         if isKernelLoaded() == false { return }
         do throws(Failure) { try loadKexecImage(entry: 0, [], preservesContext: false) } catch {
             if error.errno != ErrorNumber.notImplemented {
@@ -18,23 +18,24 @@ extension RestoreRole {
         }
     }
 
-    /// Leaves as a person wants who forbids the resume.
+    /// Takes the fallback because `noresume` forbids the resume; never returns.
     func leaveWithoutResume(_ refusal: ResumeRefusal) -> Never {
         log.notice(
             parameters.fallback == .root
-                ? "noresume: the session is given up, as the root file system that boots now changes under it"
+                ? "noresume: dropping the session, because booting the root file system makes the image stale"
                 : "noresume: the session is kept")
         leave(parameters.fallback, givingUp: refusal)
     }
 
     /// Takes a fallback; never returns.
-    /// - Parameter refusal: of a session that is given up if the fallback is the root file system.
+    /// - Parameter refusal: the refusal of a session that is dropped if the fallback is the root file system; nil if there is
+    ///   none.
     func leave(_ fallback: Fallback, givingUp refusal: ResumeRefusal? = nil) -> Never {
         unloadJump()
         switch fallback {
         case .root:
-            log.error("not going on with the root file system: \(goOnWithRoot(givingUp: refusal))")
-            // Without a root file system to go on with, a person has to look.
+            log.error("cannot boot the root file system: \(bootRoot(givingUp: refusal))")
+            // Without a root file system, only a person can continue.
             runLastShell()
             endMachine(log)
         case .shell:
@@ -42,47 +43,48 @@ extension RestoreRole {
             endMachine(log)
         case .powerOff:
             log.notice("powering off")
-            watchdogs.letGo()
+            watchdogs.disarm()
             endMachine(log)
         case .reboot:
             log.notice("restarting")
-            watchdogs.letGo()
+            watchdogs.disarm()
             endMachine(log, restarting: true)
         }
     }
 
-    /// Mounts `root=` and runs its init in this process's place.
-    /// - Returns: why that did not work.
-    private func goOnWithRoot(givingUp refusal: ResumeRefusal?) -> String {
+    /// Mounts `root=` and runs its init in this process; returns only after a failure.
+    /// - Returns: why it failed.
+    private func bootRoot(givingUp refusal: ResumeRefusal?) -> String {
         let root = RootFileSystem(commandLine)
         if let refusal {
-            // A session is not given up for a root file system that is not there either.
-            let looking = runInChild("looking for the root file system", parameters, log, watchdogs: watchdogs) {
+            // The session is dropped only if the root file system exists.
+            let search = runInChild("looking for the root file system", parameters, log, watchdogs: watchdogs) {
                 (state) throws(Failure) in
                 _ = try root.find(state)
             }
-            if let reason = looking.reason { return reason }
+            if let reason = search.reason { return reason }
             giveUp(refusal)
         }
-        // The child mounts for PID 1 as well: they have the same name space.
-        let mounting = runInChild("mounting", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
+        // The child's mount is visible to PID 1: both have the same mount namespace.
+        let mounting = runInChild("mounting the root file system", parameters, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
             try root.mount(state, isDelayed: refusal == nil)
         }
         if let reason = mounting.reason { return reason }
         setControlAltDelete(restarts: true)
-        watchdogs.letGo()
+        watchdogs.disarm()
         do throws(Failure) { try root.runInit(log) } catch { return error.description }
     }
 
     static let shell = "/bin/sh"
 
     private func runLastShell() {
-        watchdogs.letGo()
+        watchdogs.disarm()
         guard isExecutable(RestoreRole.shell) else {
-            log.error("there is no shell in this initramfs; mkinitramfs.sh --add puts one in")
+            log.error("this initramfs has no \(RestoreRole.shell); add one with mkinitramfs.sh --add")
             return
         }
-        log.notice("running a shell; when it ends, the machine is powered off")
+        log.notice("running a shell; when it exits, the machine powers off")
         runShell(on: "/dev/console")
     }
 

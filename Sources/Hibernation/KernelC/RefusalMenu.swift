@@ -2,29 +2,29 @@
 import Console
 import Linux
 
-/// The question on the consoles: what it says, and what keys mean.
+/// The question that kernel C asks on the consoles: its lines, and the meaning of each key.
 struct RefusalMenu {
     enum Answer: UInt64 { case restart = 1, bootRoot, powerOff, shell }
 
     enum Reply: Equatable {
         case none
-        /// The lines are to be shown again: somebody is there, and did not find the right key.
+        /// Show the lines again: somebody is there, but pressed no valid key.
         case showAgain
-        /// One key must not be enough to give a session up: a serial line may have noise.
+        /// Ask for confirmation: one key must not drop a session, because a serial line may have noise.
         case confirm
         case answer(Answer)
     }
 
     /// Why the session was not resumed.
     let reason: String
-    /// See `RefusalPolicy`.
+    /// Refusals in a row; see `RefusalPolicy.decision(refusals:)`.
     let refusals: UInt32?
     let hasRoot: Bool
     let hasShell: Bool
     private var isConfirming = false
     private var escape = Escape.none
 
-    /// Where in the bytes of a key such as F1 (ESC O P) or Down (ESC [ B) the last one was: its letters are no answers.
+    /// The position in the escape sequence of a key such as F1 (ESC O P) or Down (ESC [ B), whose letters are not answers.
     private enum Escape { case none, begun, sequence, last }
 
     init(reason: String, refusals: UInt32?, hasRoot: Bool, hasShell: Bool) {
@@ -38,30 +38,32 @@ struct RefusalMenu {
         var lines = ["torpor: cannot resume now: \(reason)"]
         lines.append("torpor: the session is kept" + (refusals.map { "; refusals in a row: \($0)" } ?? ""))
         lines.append("torpor: press r to restart and try again")
-        if hasRoot { lines.append("torpor: press b to boot the root file system and give the session up") }
+        if hasRoot { lines.append("torpor: press b to drop the session and boot the root file system") }
         lines.append("torpor: press p to power off and keep the session")
         if hasShell { lines.append("torpor: press s for a shell") }
         return lines
     }
 
-    static let confirmation = "torpor: this ends the session for good; press y to give it up, any other key to keep it"
+    static let confirmation = "torpor: the session will be lost; press y to drop it, any other key to keep it"
 
-    /// - Parameter seconds: how long an answer may still take.
+    /// - Parameters:
+    ///   - seconds: time left for an answer.
+    ///   - otherwise: the action without an answer.
     static func countdown(_ seconds: Int, _ otherwise: RefusalPolicy.Action) -> String {
         let action =
             switch otherwise {
             case .restart: "the machine restarts and tries again"
             case .powerOff: "the machine powers off and keeps the session"
-            case .bootRoot: "the root file system boots and the session is given up"
+            case .bootRoot: "the session is dropped and the root file system boots"
             }
         return "torpor: without an answer within \(seconds) s, \(action)"
     }
 
-    /// What a byte from a console means.
+    /// Interprets a byte from a console.
     mutating func take(_ byte: UInt8) -> Reply {
-        // Somebody may end each answer with Enter.
+        // Some people press Enter after each answer.
         if byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n") { return .none }
-        if isOfLongKey(byte) { return .none }
+        if isOfEscapeSequence(byte) { return .none }
         let letter = byte | 0x20
         if isConfirming {
             isConfirming = false
@@ -78,8 +80,8 @@ struct RefusalMenu {
         }
     }
 
-    /// Whether a byte belongs to a key that sends several (ECMA-48: ESC [ parameters, then a letter; ESC O and a letter).
-    private mutating func isOfLongKey(_ byte: UInt8) -> Bool {
+    /// Whether a byte belongs to an escape sequence (ECMA-48: ESC [ parameters, then a letter; ESC O and a letter).
+    private mutating func isOfEscapeSequence(_ byte: UInt8) -> Bool {
         switch escape {
         case .none:
             if byte == 0x1b { escape = .begun }
@@ -96,17 +98,17 @@ struct RefusalMenu {
 }
 
 extension RefusalMenu {
-    /// Seconds between two lines that tell how much time is left.
+    /// Seconds between two lines with the time left.
     private static let countdownSeconds = 30
-    /// The lines are shown again as often as this for keys that mean nothing, whatever a noisy line sends.
+    /// How often the lines are shown again after invalid keys; it bounds the output if a line has noise.
     private static let maximumRepeats = 20
 
     /// Asks until somebody answers or the time is over.
     /// - Parameters:
-    ///   - seconds: as long as this.
-    ///   - otherwise: what happens then; for the text.
-    ///   - whileWaiting: is called several times a second.
-    /// - Returns: the answer, and the path of the console it came from; nil if there was none.
+    ///   - seconds: time for the answer.
+    ///   - otherwise: the action without an answer, for the text.
+    ///   - whileWaiting: called several times a second.
+    /// - Returns: the answer, and the path of the console that it came from; nil if nobody answered.
     mutating func ask(
         _ consoles: ConsoleInput, seconds: Int, otherwise: RefusalPolicy.Action, whileWaiting: () -> Void = {}
     ) -> (answer: Answer, path: String)? {

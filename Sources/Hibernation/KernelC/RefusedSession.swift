@@ -6,10 +6,10 @@ import Kexec
 import Linux
 import MemoryImage
 
-/// What PID 1 of kernel C does with a session that it cannot resume now.
+/// PID 1 of kernel C and a session that cannot be resumed now: asks, keeps it or drops it.
 extension RestoreRole {
-    /// Does what the policy or a person chooses for a pending image; never returns.
-    /// - Parameter refusals: see `RefusalPolicy`.
+    /// Follows the policy's or a person's choice for a pending image; never returns.
+    /// - Parameter refusals: refusals in a row; see `RefusalPolicy.decision(refusals:)`.
     func decide(_ refusal: ResumeRefusal, _ refusals: UInt32?) -> Never {
         unloadJump()
         let policy = parameters.refusalPolicy
@@ -18,30 +18,31 @@ extension RestoreRole {
             let answer = decision.askSeconds > 0 ? ask(refusal, refusals, decision) : nil
             switch (answer?.answer, decision.otherwise) {
             case (.shell, _):
-                log.notice("running a shell; when it ends, the question comes back")
-                // A person may take their time.
+                log.notice("running a shell; when it exits, the question is asked again")
+                // No watchdog may restart the machine meanwhile: nobody feeds it while the shell runs.
                 watchdogs.prepareJump()
                 runShell(on: answer?.path ?? "/dev/console")
                 watchdogs.continueAfterFailedJump()
                 decision = policy.ask
             case (.restart, _), (nil, .restart):
-                // A pending image is tried again anyway.
+                // An image that is `ready` is tried again anyway.
                 if answer != nil, refusals == nil { allowAttempt(refusal) }
                 log.notice("restarting to try again; the session is kept")
-                watchdogs.letGo()
+                watchdogs.disarm()
                 endMachine(log, restarting: true)
             case (.powerOff, _), (nil, .powerOff):
                 log.notice("powering off; the session is kept")
-                watchdogs.letGo()
+                watchdogs.disarm()
                 endMachine(log)
             case (.bootRoot, _), (nil, .bootRoot):
-                log.notice("giving the session up for the root file system")
+                log.notice("dropping the session to boot the root file system")
                 leave(.root, givingUp: refusal)
             }
         }
     }
 
-    /// - Returns: the answer and the console's path; nil without one in time.
+    /// Asks on every console, in a child process.
+    /// - Returns: the answer and the console's path; nil if nobody answered in time.
     private func ask(
         _ refusal: ResumeRefusal, _ refusals: UInt32?, _ decision: RefusalPolicy.Decision
     ) -> (answer: RefusalMenu.Answer, path: String)? {
@@ -56,7 +57,7 @@ extension RestoreRole {
             let number = paths.firstIndex { $0.utf8.elementsEqual(found.path.utf8) } ?? 0
             state.answer = UInt64(number) << 8 | found.answer.rawValue
         }
-        if let reason = outcome.reason { log.error("nobody was asked: \(reason)") }
+        if let reason = outcome.reason { log.error("cannot ask on the consoles: \(reason)") }
         let number = Int(truncatingIfNeeded: outcome.answer >> 8)
         guard let answer = RefusalMenu.Answer(rawValue: outcome.answer & 0xff), paths.indices.contains(number) else {
             return nil
@@ -64,8 +65,8 @@ extension RestoreRole {
         return (answer, paths[number])
     }
 
-    /// Marks an image that is still pending, whatever became of the child that read it: the root file system that boots now makes
-    /// it stale.
+    /// Marks a pending image as given up, however the child that read it ended: the root file system that boots now makes it
+    /// stale.
     func giveUp(_ refusal: ResumeRefusal) {
         let outcome = runInChild("marking the image", parameters, log, watchdogs: watchdogs) {
             (state) throws(Failure) in
@@ -80,10 +81,10 @@ extension RestoreRole {
                 superblock.reason = next.reason
             }
         }
-        if let reason = outcome.reason { log.error("the image was not marked: \(reason)") }
+        if let reason = outcome.reason { log.error("cannot mark the image as given up: \(reason)") }
     }
 
-    /// Makes an image whose last resume failed `ready` again, as a person wants it tried once more.
+    /// Marks an image `ready` again although its last resume failed, because a person wants another attempt.
     private func allowAttempt(_ refusal: ResumeRefusal) {
         let outcome = runInChild("marking the image", parameters, log, watchdogs: watchdogs) {
             (state) throws(Failure) in
@@ -94,6 +95,6 @@ extension RestoreRole {
             guard refusal.image == nil || refusal.image == next.imageUUID, next.allowAttempt() else { return }
             try partition.update { $0.state = next.state }
         }
-        if let reason = outcome.reason { log.error("the image was not marked: \(reason)") }
+        if let reason = outcome.reason { log.error("cannot mark the image for another attempt: \(reason)") }
     }
 }

@@ -7,7 +7,7 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// The child of kernel C: from the partition to memory that is ready to be jumped into.
+/// The work of kernel C's child process: restores kernel A's memory from the partition, and loads the jump into it.
 struct Restore {
     let parameters: KernelParameters
     let log: KernelLog
@@ -38,7 +38,7 @@ struct Restore {
         try steps.run(.pages, restorePages, reader)
         let report = report(of: partition, milliseconds: monotonicMilliseconds() - start)
         try steps.run(.jump, loadJump, checks)
-        // Kernel A is resumed without it as well.
+        // Optional: kernel A resumes without a report too.
         _ = steps.attempt(.report, report.deliver(into:), description)
         // Durable before the jump: an image is resumed at most once.
         state.stage = .committing
@@ -55,15 +55,18 @@ struct Restore {
             return nil
         }
         for entry in catalog.hibernationPartitions where entry.path != partition.path {
-            if let failure = entry.verdict.failure(entry.path) { log.notice("not looked at: \(failure)") }
+            if let failure = entry.verdict.failure(entry.path) {
+                log.notice("ignoring another hibernation partition: \(failure)")
+            }
         }
-        // From here on a refusal is about this image, whatever becomes of the device.
+        // From here on a refusal is about this image, even if the device disappears.
         if partition.superblock.state.isPending { state.imageUUID = partition.superblock.imageUUID }
         return try isPending(partition.superblock, partition.path) ? partition : nil
     }
 
-    /// Whether there is an image to resume.
-    /// - Throws: if its last resume failed, as it may be what stopped the machine: a person may want it tried again.
+    /// Whether the partition has an image to resume.
+    /// - Throws: if the last attempt did not complete: the image may have stopped the machine, so a person decides about
+    ///   another attempt. Also if the image was never complete.
     func isPending(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
         switch superblock.state {
         case .ready: return true
@@ -71,9 +74,9 @@ struct Restore {
         case .attempted:
             throw Failure(
                 "resume", path,
-                "its image was left by an earlier attempt"
+                "an earlier resume of its image did not complete"
                     + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
-                remedy: "try it again with torpor.retry, or drop that session: torpor discard \(path)",
+                remedy: "to try again, boot with torpor.retry; to drop that session: torpor discard \(path)",
                 isFinal: superblock.isGivenUp)
         case .saving, .failed:
             throw Failure("resume", path, "it holds \(superblock.stateDescription)", isFinal: true)
@@ -85,7 +88,7 @@ struct Restore {
 
     private func requireResumeAllowed(_ partition: HibernationPartition) throws(Failure) {
         guard parameters.isResumeForbidden else { return }
-        throw Failure("resume", partition.path, "noresume is on the kernel's command line")
+        throw Failure("resume", partition.path, "noresume is on the kernel command line")
     }
 
     private func readImage(_ partition: HibernationPartition) throws(Failure) -> ImageReader {
@@ -101,12 +104,12 @@ struct Restore {
             .expectUnchanged(description.watchedDevices + description.watchedAreas.map { WatchedDevice($0) })
     }
 
-    /// Says what is about to be restored, for the progress.
+    /// Sets the totals for the progress, and logs which memory is about to be restored.
     private func expectPages(_ description: ImageDescription, _ partition: HibernationPartition) {
         let size = describe(bytes: description.savedRanges.byteCount)
         log.notice("kernel C: restoring \(size) of \(description.host) (\(description.kernelRelease))")
         state.expectPages(of: partition.superblock)
-        // Before the write: PID 1 takes back what a failed write may have left.
+        // Before the write of `attempted`: if it fails halfway, PID 1 takes the mark back.
         state.stage = .working
     }
 
@@ -134,8 +137,8 @@ struct Restore {
         if let peak = try? peakMemory() { log.debug("peak memory \(describe(bytes: peak))") }
     }
 
-    /// Marks the image `consumed`, on its copies first.
-    /// - Parameter partitions: the partition that is resumed from, and its copies.
+    /// Marks the image `consumed`, first on its copies.
+    /// - Parameter partitions: the partition of the resumed image, then its copies.
     private func consume(_ partitions: [HibernationPartition]) throws(Failure) {
         for copy in partitions.dropFirst() { try copy.retireImage { $0.state = .consumed } }
         try partitions[0].update { superblock in
@@ -144,9 +147,8 @@ struct Restore {
         }
     }
 
-    /// Other partitions that hold the same pending image, as a cloned disk does: if one of them is resumed, the others must not
-    /// be.
-    /// - Throws: if this partition is itself an older copy of one that went on.
+    /// Opens the other partitions that hold the same pending image, as on a cloned disk: after a resume, no copy may resume.
+    /// - Throws: if this partition is an older copy of one that was written later.
     private func openCopies(of partition: HibernationPartition) throws(Failure) -> [HibernationPartition] {
         let own = partition.superblock
         var copies: [HibernationPartition] = []
@@ -154,11 +156,11 @@ struct Restore {
         for entry in catalog.hibernationPartitions where entry.path != partition.path {
             let path = entry.path
             guard entry.verdict.superblock?.uuid == own.uuid else { continue }
-            // As it is now.
+            // Read again: the catalog's copy of the superblock may be old.
             let verdict = try HibernationPartition.verdict(path)
             guard let other = verdict.superblock else { continue }
             if let refusal = refusalOfOlderCopy(own, partition.path, other, path) { throw refusal }
-            // A copy that cannot be used is not resumed either.
+            // An unusable copy never resumes, so it needs no mark.
             if case .ours = verdict, other.imageUUID == own.imageUUID, other.state.isPending {
                 copies.append(try HibernationPartition(path, .write))
             }
@@ -172,7 +174,7 @@ func refusalOfOlderCopy(_ own: Superblock, _ path: String, _ other: Superblock, 
     guard other.uuid == own.uuid, other.generation > own.generation else { return nil }
     return Failure(
         "resume", path, "it is an older copy of \(otherPath)",
-        remedy: "take the older one away, or name the other with torpor.device=",
-        // The session is not lost while the newer copy still holds it.
+        remedy: "detach the older copy, or name the newer one with torpor.device=",
+        // The session is not lost while the newer copy holds it.
         isFinal: other.imageUUID != own.imageUUID || !other.state.isPending)
 }

@@ -5,8 +5,8 @@ import MemoryImage
 import PhysicalMemory
 import Synchronization
 
-/// Puts an image's pages back to where they were: each worker taking chunk after chunk, which it reads,
-/// verifies and only then decodes into place.
+/// Restores an image's pages to their addresses. Each worker takes one chunk after another, reads it, verifies it, and only
+/// then decodes it into place.
 final class RestorePipeline: @unchecked Sendable {
     private let reader: ImageReader
     private let queue: ChunkQueue
@@ -15,42 +15,43 @@ final class RestorePipeline: @unchecked Sendable {
     private let state: ChildState
     private let workers: Workers
     private let tally = Locked(PageTally())
-    /// Bytes that workers may still ask for: an image that lists pages again and again ends there.
-    private let room: Atomic<UInt64>
+    /// Bytes of pages that the image may still list. This bounds the work for an image that lists pages more than once.
+    private let remainingByteCount: Atomic<UInt64>
 
-    /// Windows that are kept for each worker: chunks that follow each other in the image are from all the places where
-    /// kernel B's workers were.
+    /// Mapping windows kept for each worker: consecutive chunks of the image come from all the places at which kernel B's
+    /// workers read.
     private static let windowsPerWorker = 4
 
-    /// - Parameter allowed: the addresses that may be written, as whole pages: kernel A's saved memory.
+    /// - Parameter allowed: the physical addresses that may be written, in whole pages: kernel A's saved memory.
     init(_ reader: ImageReader, _ device: MemoryDevice, allowed: [PhysicalRange], state: ChildState) {
         self.reader = reader
         queue = ChunkQueue(reader)
         let allowed = allowed.normalized()
         self.allowed = allowed
-        room = Atomic(allowed.byteCount)
+        remainingByteCount = Atomic(allowed.byteCount)
         self.state = state
         let count = pipelineWorkerCount(reader.partition.superblock.codec)
         workers = Workers(count: count)
         windows = MemoryWindows(device, allowed: allowed, limit: count * RestorePipeline.windowsPerWorker)
     }
 
-    /// Restores everything; returns when all workers have ended.
-    /// - Throws: at the first chunk that is damaged or belongs elsewhere, and where the pages are not kernel A's, each once.
+    /// Restores all pages; returns when all workers have ended.
+    /// - Throws: at the first chunk that is damaged or belongs to another image, and at the end if the pages are not exactly
+    ///   kernel A's, each once.
     func run() throws(Failure) {
         try workers.run { () throws(Failure) in try self.work() }
         let restored = tally.withLock { $0 }
         guard restored.hasCounts(of: reader.partition.superblock),
-            room.load(ordering: .relaxed) == 0, restored.sum == PageTally.sum(of: allowed)
+            remainingByteCount.load(ordering: .relaxed) == 0, restored.sum == PageTally.sum(of: allowed)
         else {
             throw Failure(
                 "restore", reader.partition.path,
-                "its \(restored.data) pages of data and \(restored.zero) that are not stored are not kernel A's memory",
+                "its pages (\(restored.data) with data, \(restored.zero) not stored) do not match kernel A's memory map",
                 isFinal: true)
         }
     }
 
-    /// Lets workers write where kernel A's memory was, and no more than there was.
+    /// Lets workers write only to kernel A's memory, and no more pages than it has.
     private struct Sink: PageSink, ~Copyable {
         let pipeline: RestorePipeline
         var view: MemoryView
@@ -60,13 +61,13 @@ final class RestorePipeline: @unchecked Sendable {
             return try view.memory(for: addresses)
         }
 
-        /// Whether they are kernel A's is seen when all pages are summed up.
+        /// Does not check the addresses: the sum over all pages does at the end.
         mutating func leaveAlone(_ addresses: PhysicalRange) throws(Failure) { try count(addresses) }
 
         private func count(_ addresses: PhysicalRange) throws(Failure) {
-            let (_, left) = pipeline.room.wrappingSubtract(addresses.byteCount, ordering: .relaxed)
+            let (_, left) = pipeline.remainingByteCount.wrappingSubtract(addresses.byteCount, ordering: .relaxed)
             guard left <= pipeline.allowed.byteCount else {
-                throw Failure("restore", "kernel A's memory", "the image holds more pages than it has", isFinal: true)
+                throw Failure("restore", "kernel A's memory", "the image has more pages than kernel A", isFinal: true)
             }
         }
     }

@@ -7,9 +7,9 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// Kernel C: restores an image's memory and jumps into it, or boots as if there were none.
+/// Kernel C: restores kernel A's memory and jumps into it, or takes a fallback if there is nothing to resume.
 ///
-/// Until the jump it changes only RAM that this kernel does not use, and the partition's state: a refusal costs nothing.
+/// Until the jump it changes only RAM that this kernel does not use, and the partition's state, so a refusal costs nothing.
 struct RestoreRole {
     let parameters: KernelParameters
     let log: KernelLog
@@ -26,7 +26,8 @@ struct RestoreRole {
         decide(refusal, session.refusals)
     }
 
-    /// - Returns: why there was no resume; nil if there is nothing to resume.
+    /// Restores the memory in a child process, and jumps; returns only if there is no resume.
+    /// - Returns: why; nil if there is nothing to resume.
     private func resume() -> ResumeRefusal? {
         let outcome = runInChild("restoring", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let steps = StepRunner(state: state, log: log, fault: parameters.fault)
@@ -44,18 +45,18 @@ struct RestoreRole {
         watchdogs.prepareJump()
         defer { watchdogs.continueAfterFailedJump() }
         do throws(Failure) { try jumpToLoadedImage() } catch {
-            // The kernel refuses before it changes anything (kernel/kexec_core.c, `kernel_kexec`, Linux 6.12).
+            // If the kernel refuses, it has changed nothing (kernel/kexec_core.c, `kernel_kexec`, Linux 6.12).
             return ResumeRefusal(
                 reason: error.description, hasAttempted: true, image: outcome.image, consumedImage: outcome.image)
         }
         return ResumeRefusal(
-            reason: "the jump into kernel A came back", isFinal: true, isClean: false, image: outcome.image)
+            reason: "the jump into kernel A returned to kernel C", isFinal: true, isClean: false, image: outcome.image)
     }
 
-    /// Whether the image is marked `consumed` although the child ended before it reported that. The memory is in place then and
+    /// Whether the image is marked `consumed` although the child ended before it reported that. The memory is then in place and
     /// the jump is loaded; without the jump the session would be lost.
     private func isConsumed(_ imageUUID: UUID) -> Bool {
-        let outcome = runInChild("looking at the partition", parameters, log, watchdogs: watchdogs) {
+        let outcome = runInChild("reading the partition's state", parameters, log, watchdogs: watchdogs) {
             (state) throws(Failure) in
             let catalog = DeviceCatalog(state)
             try catalog.refresh()
@@ -67,14 +68,14 @@ struct RestoreRole {
         return outcome.stage == .committed
     }
 
-    /// Notes a refusal on the partition.
+    /// Records a refusal on the partition, in a child process.
     private func note(_ refusal: ResumeRefusal) -> RefusedSession {
         var quick = parameters
         quick.waitSeconds = 0
         quick.progressTimeoutSeconds = min(parameters.progressTimeoutSeconds, RestoreRole.noteTimeoutSeconds)
-        // A person who forbids the resume is no refusal.
+        // `noresume` is a person's decision, not a refusal.
         if parameters.isResumeForbidden, !refusal.hasAttempted { return .unknown }
-        let outcome = runInChild("noting the refusal", quick, log, watchdogs: watchdogs) { (state) throws(Failure) in
+        let outcome = runInChild("recording the refusal", quick, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let partition = try openPartitionToResume(parameters, seconds: 0, DeviceCatalog(state))
             switch try noteRefusal(refusal, on: partition, isRetrying: parameters.isRetrying) {
             case .pending(let refusals): state.answer = UInt64(refusals) << 1 | 1
@@ -83,7 +84,7 @@ struct RestoreRole {
             case .unknown: return
             }
         }
-        if let reason = outcome.reason { log.error("the refusal was not noted: \(reason)") }
+        if let reason = outcome.reason { log.error("cannot record the refusal on the partition: \(reason)") }
         switch outcome.answer {
         case 0: return .unknown
         case RestoreRole.noSession: return .none
@@ -92,7 +93,7 @@ struct RestoreRole {
         }
     }
 
-    /// A device that hung while the image was read hangs again; a catalog waits half as long for one.
+    /// A device that hung while the image was read will hang again. A catalog waits half as long for a device.
     private static let noteTimeoutSeconds = 2 * DeviceCatalog.standardSeconds
     private static let noSession: UInt64 = 2, attemptedSession: UInt64 = 4
 }

@@ -3,54 +3,54 @@ import Basics
 import Linux
 import MemoryImage
 
-/// Why kernel C does not resume an image, and what is certain about it.
+/// Why kernel C does not resume an image, with the facts that decide about its session.
 struct ResumeRefusal {
     let reason: String
     /// Whether the image can never be resumed: see `Failure.isFinal`.
     var isFinal = false
-    /// Whether the child gave up by itself, so that nothing but unused memory has changed. One that was ended in the middle
-    /// may be what stops the machine.
+    /// Whether the child gave up by itself, so that only unused memory has changed. If the child was killed or trapped, the
+    /// image may be what stops the machine.
     var isClean = true
-    /// Whether this boot's attempt is on disk, or may be.
+    /// Whether this boot may have written `attempted` to the partition.
     var hasAttempted = false
-    /// The image that was found and is refused; nil if it did not come to one.
+    /// The image that is refused; nil if none was found.
     var image: UUID?
-    /// The image that was marked `consumed` for a jump that the running kernel then refused: nothing has been resumed.
+    /// The image that was marked `consumed` before the running kernel refused the jump, so nothing was resumed; nil otherwise.
     var consumedImage: UUID?
 }
 
 extension Superblock {
-    /// An attempt begins: until its end is noted, it may be what stops the machine.
+    /// Marks the beginning of an attempt. If nothing records its end, the attempt may have stopped the machine.
     mutating func beginAttempt() {
         state = .attempted
         isGivenUp = false
     }
 
-    /// A person wants an attempted image tried again.
-    /// - Returns: whether there is one.
+    /// Allows another attempt after one that did not complete, because a person wants it.
+    /// - Returns: whether there is such an image; if not, nothing changes.
     mutating func allowAttempt() -> Bool {
         guard state == .attempted, !isGivenUp else { return false }
         state = .ready
         return true
     }
 
-    /// The session of an image that waits is given up, for the root file system that goes on now.
-    /// - Returns: whether there is one.
+    /// Gives up a pending image, because the root file system boots now.
+    /// - Returns: whether there is one; if not, nothing changes.
     mutating func giveUp(_ refusal: ResumeRefusal) -> Bool {
         guard state.isPending, !isGivenUp, refusal.image.map({ $0 == imageUUID }) ?? true else { return false }
-        // Why the attempt did not come through is worth more than that it did not.
+        // The reason of the attempt itself is kept: it says more than that the attempt did not complete.
         if state == .ready || reason.isEmpty { reason = refusal.reason }
         state = .attempted
         isGivenUp = true
         return true
     }
 
-    /// Notes a refusal: an image that kernel C can still resume waits as before, and the refusals in a row are counted
-    /// unless the refusal is final.
-    /// - Parameter isRetrying: whether an earlier attempt counts as none (`torpor.retry`).
-    /// - Returns: what waits here.
+    /// Records a refusal. An image that kernel C can still resume stays pending, and the refusals in a row are counted unless
+    /// the refusal is final.
+    /// - Parameter isRetrying: whether an earlier attempt is ignored (`torpor.retry`).
+    /// - Returns: the session that stays on disk.
     mutating func note(_ refusal: ResumeRefusal, isRetrying: Bool) -> RefusedSession {
-        // The device that was refused is gone, and its image with it.
+        // This is another image: the device with the refused one is gone.
         if let image = refusal.image, image != imageUUID { return .unknown }
         switch state {
         case .ready: break
@@ -74,20 +74,20 @@ extension Superblock {
 enum RefusedSession: Equatable {
     /// A pending session, with its refusals in a row.
     case pending(refusals: UInt32)
-    /// A session whose last resume failed, and may be what stopped the machine. It is not tried again without a person.
+    /// A session whose last resume failed and may have stopped the machine. Only a person can ask for another attempt.
     case attempted
-    /// No session that could be resumed.
+    /// No session that can be resumed.
     case none
     /// The partition was not found, or could not be read or written. It may hold a session.
     case unknown
 
-    /// Refusals in a row, as the partition counts them; nil if it does not.
+    /// Refusals in a row; nil if the partition does not count them.
     var refusals: UInt32? { if case .pending(let refusals) = self { refusals } else { nil } }
 }
 
-/// Notes a refusal on the partition, durably.
+/// Records a refusal on the partition, durably.
 /// - Parameter partition: opened for writing; nil if there is none.
-/// - Throws: if the partition cannot be written; the session is pending as before then.
+/// - Throws: if the partition cannot be written; the session then stays as it was.
 func noteRefusal(
     _ refusal: ResumeRefusal, on partition: HibernationPartition?, isRetrying: Bool
 ) throws(Failure) -> RefusedSession {

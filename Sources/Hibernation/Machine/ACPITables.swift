@@ -3,11 +3,13 @@ import Basics
 import Linux
 import MemoryImage
 
-/// The XXH64 of the firmware's ACPI tables that describe the machine; 0 where there are none.
+/// The XXH64 of the firmware's ACPI tables that describe the machine; 0 if there are none.
 ///
-/// Tables of which parts differ from boot to boot (performance records, the boot logo, what UEFI adds) are left out, and of
-/// the FACS only the hardware signature counts, which the kernel's own hibernation compares as well (ACPI specification,
-/// "Firmware ACPI Control Structure").
+/// Tables that differ from boot to boot (performance records, the boot logo, UEFI's own tables) are left out. Of the FACS, only
+/// the hardware signature counts; the kernel's own hibernation compares it as well (ACPI specification, "Firmware ACPI Control
+/// Structure").
+/// - Parameter folder: the folder with one file for each table.
+/// - Throws: if a table cannot be read.
 func acpiTablesChecksum(_ folder: String = "/sys/firmware/acpi/tables") throws(Failure) -> UInt64 {
     guard exists(folder) else { return 0 }
     let names = try listDirectory(folder).filter { name in

@@ -4,12 +4,12 @@ import Linux
 import MemoryImage
 
 extension MachineIdentity {
-    /// Kernel A's, collected once, before the jump.
+    /// Collects kernel A's machine, once, before the jump.
     /// - Parameters:
     ///   - firmwareMap: the firmware's memory map, without `hotPlugged`.
-    ///   - hotPlugged: memory that was plugged in and that ACPI describes as a device.
-    /// - Throws: if a file of /proc or /sys cannot be read, and if more CPUs are online than the firmware's table has: CPUs that
-    ///   were plugged in are not there after power-on.
+    ///   - hotPlugged: physical addresses of memory that was plugged in and that ACPI describes as a device.
+    /// - Throws: if a file of /proc or /sys cannot be read, or if more CPUs are online than the firmware's table lists: CPUs
+    ///   that were plugged in are missing after power-on.
     static func collect(
         firmwareMap: [FirmwareRange], hotPlugged: [PhysicalRange]
     ) throws(Failure) -> MachineIdentity {
@@ -25,25 +25,25 @@ extension MachineIdentity {
         return machine
     }
 
-    /// Refuses a system with more CPUs than the firmware's table has.
-    /// - Parameter present: what the table has; nil if there is none.
+    /// Refuses a system with more online CPUs than the firmware's table lists.
+    /// - Parameter present: the CPUs in the table; nil if there is no table.
     static func requireOnlineProcessors(_ online: Int, _ present: PresentProcessors?) throws(Failure) {
         guard let present, online > present.count else { return }
         throw Failure(
             "hibernate", "",
-            "\(online) CPUs are online, but the firmware's table has only \(present.count): the others would be missing after "
-                + "power-on",
-            remedy: "take the CPUs that were plugged in offline, in /sys/devices/system/cpu")
+            "\(online) CPUs are online, but the firmware's CPU table lists only \(present.count); the others would be missing "
+                + "after power-on",
+            remedy: "take the hot-plugged CPUs offline in /sys/devices/system/cpu")
     }
 }
 
-/// Whether the running kernel runs with 5-level page tables: /proc/cpuinfo hides the flag `la57` otherwise
-/// (6.12, arch/x86/kernel/cpu/common.c).
+/// Whether the running kernel uses 5-level page tables. If it does not, /proc/cpuinfo hides the flag `la57` (6.12,
+/// arch/x86/kernel/cpu/common.c).
 func runsWithFiveLevelPaging() throws(Failure) -> Bool {
     try processorFlags().contains { $0.utf8.elementsEqual("la57".utf8) }
 }
 
-/// The flags of the first CPU in /proc/cpuinfo.
+/// The flags of the first CPU in /proc/cpuinfo; empty if there are none.
 func processorFlags() throws(Failure) -> [String] {
     var result: [String] = []
     try readLines("/proc/cpuinfo") { (line) throws(Failure) in
@@ -54,7 +54,7 @@ func processorFlags() throws(Failure) -> [String] {
     return result
 }
 
-/// The flags in a line of /proc/cpuinfo; nil for another line.
+/// The flags in a line of /proc/cpuinfo; nil if it is another line.
 func processorFlags(inLine line: String) -> [String]? {
     guard line.utf8.starts(with: "flags".utf8) else { return nil }
     return line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }).map { String($0) }

@@ -4,9 +4,14 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
+<<<<<<< HEAD
 /// Kernel A's machine compared with the one that this kernel runs on. Each check refuses with what has changed.
+=======
+/// Comparisons of kernel A's machine with the one that this kernel runs on. Each check refuses, and names the difference.
+>>>>>>> 0099583 (Hibernation: contracts and messages of kernels B and C in plain English)
 extension MachineIdentity {
-    /// Kernel A's page tables take over within the page of its entry, so both kernels must run with the same number of levels.
+    /// Kernel A switches to its own page tables within the page of its entry, so both kernels must use the same number of
+    /// levels.
     func requirePageTables(hasFiveLevels: Bool) throws(Failure) {
         guard hasFiveLevels != hasFiveLevelPaging else { return }
         throw Failure(
@@ -16,8 +21,8 @@ extension MachineIdentity {
             remedy: hasFiveLevelPaging ? "boot without no5lvl" : "boot with no5lvl")
     }
 
-    /// The kernel's own hibernation compares the firmware's map in the same way (arch/x86/power/hibernate.c). Memory that was
-    /// plugged in is left out on both sides: the firmware may have it in the map of the next boot.
+    /// Compares the firmware's memory map, as the kernel's own hibernation does (arch/x86/power/hibernate.c). Memory that was
+    /// plugged in is left out on both sides, because the firmware may list it in the map of the next boot.
     func requireFirmwareMap(_ map: [FirmwareRange]) throws(Failure) {
         let now = map.without(hotPluggedRanges)
         let then = firmwareMap.without(hotPluggedRanges)
@@ -34,7 +39,7 @@ extension MachineIdentity {
         }
     }
 
-    /// Kernel A starts its CPUs itself: they must be there, whether this kernel has started them or not.
+    /// Kernel A starts its CPUs itself, so they must exist, but this kernel need not have started them.
     func requireProcessors(_ present: PresentProcessors) throws(Failure) {
         guard present.count < Int(processorCount) else { return }
         throw Failure(
@@ -43,9 +48,9 @@ extension MachineIdentity {
                 ? "give the machine as many CPUs as it had" : "boot without nr_cpus=, maxcpus= and nosmp")
     }
 
-    /// Kernel A goes on with the features that it found when it booted.
-    /// - Parameter microcode: the revision of the microcode; 0 if it is not known. Another revision alone is no reason to
-    ///   refuse, but often explains missing features.
+    /// Kernel A continues to use the features that it found when it booted.
+    /// - Parameter microcode: the revision of the microcode; 0 if unknown. Another revision alone is no reason to refuse, but
+    ///   it often explains missing features.
     func requireFeatures(_ features: [UInt64], microcode: UInt64 = 0) throws(Failure) {
         guard let difference = processorDifference(processorFeatures, features) else { return }
         guard microcodeRevision != 0, microcode != 0, microcodeRevision != microcode else {
@@ -58,22 +63,22 @@ extension MachineIdentity {
             remedy: "give kernel C the same microcode: mkinitramfs.sh --microcode FILE")
     }
 
-    /// Kernel A has read the ACPI tables once and goes on with that copy.
+    /// Kernel A read the ACPI tables once, and continues to use that copy.
     func requireACPITables(_ checksum: UInt64) throws(Failure) {
         guard checksum != acpiChecksum else { return }
         throw Failure(
             "resume", "kernel A", "the firmware's ACPI tables have changed",
             remedy:
-                "undo changes of the hardware and of the firmware's settings, or, if kernel A's initramfs replaces tables, "
-                + "give kernel C the same: mkinitramfs.sh --acpi-tables DIRECTORY")
+                "undo changes to the hardware and the firmware's settings; if kernel A's initramfs replaces tables, "
+                + "give kernel C the same ones: mkinitramfs.sh --acpi-tables DIRECTORY")
     }
 }
 
-/// Refuses ranges that the firmware's map does not have as memory.
+/// Refuses physical addresses that are not RAM in the firmware's memory map.
 func requireMemory(_ ranges: [PhysicalRange], in map: [FirmwareRange]) throws(Failure) {
     let memory = map.filter { $0.type == "System RAM" }.map { $0.addresses }
     guard let foreign = ranges.subtracting(memory).first else { return }
     throw Failure(
-        "resume", "kernel A", "the firmware of this machine has no memory at \(hexadecimal(foreign))",
+        "resume", "kernel A", "the firmware's memory map has no memory at \(hexadecimal(foreign))",
         remedy: "boot kernel A without memmap= and add_efi_memmap")
 }

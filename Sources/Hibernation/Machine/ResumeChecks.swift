@@ -5,9 +5,9 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-/// Whether the running kernel can put an image back: it must live apart from kernel A's memory, and on the machine that kernel A
-/// ran on. Kernel B checks the same before it writes anything: if only kernel C found a reason to refuse, the session would be
-/// off already.
+/// Checks whether the running kernel can restore an image: its own memory must be apart from kernel A's, and the machine must
+/// be the one that kernel A ran on. Kernel B checks the same before it writes anything, while kernel A can still continue; when
+/// kernel C finds a reason to refuse, the machine has been off.
 struct ResumeChecks {
     private let description: ImageDescription
     private let machine: MachineIdentity
@@ -17,32 +17,32 @@ struct ResumeChecks {
         machine = description.machine
     }
 
-    /// Kernel C's checks. The last of them writes to memory of kernel A's that nothing has been put back to yet.
+    /// Kernel C's checks. The last one writes to kernel A's memory, to which nothing has been restored yet.
     func performInKernelC() throws(Failure) {
         let entries = try readIOMemory()
         try requireOwnMemoryApart(systemMemory(entries), KernelCommandLine(try readText("/proc/cmdline")))
         guard let map = try readFirmwareMemoryMap() else {
             throw Failure(
-                "compare", "the memory map", "/sys/firmware/memmap is not there",
+                "compare", "the memory map", "/sys/firmware/memmap does not exist",
                 remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
         }
         try machine.requireFirmwareMap(map)
-        // Only memory of this machine is written, whatever the image says.
+        // Kernel C must write only to RAM of this machine, even if the image lists other addresses.
         try requireMemory(firmwareRanges, in: map)
         try machine.requireProcessors(try PresentProcessors.now())
         try performInBoth()
         try MemoryDevice.prove(machine.hotPluggedRanges, entries)
     }
 
-    /// Kernel B's share of kernel C's checks: kernel C is the same kernel on the same machine.
+    /// The checks of kernel C that kernel B can make, because kernel C is the same kernel on the same machine.
     func performInKernelB() throws(Failure) {
         try requireMemory(firmwareRanges, in: machine.firmwareMap)
-        // Without the firmware's table, this kernel knows no more CPUs than nr_cpus= allows.
+        // Without the firmware's table, this kernel sees only as many CPUs as nr_cpus= allows.
         if let processors = try PresentProcessors.inFirmware() { try machine.requireProcessors(processors) }
         try performInBoth()
     }
 
-    /// Kernel A's memory that was there when it booted.
+    /// Kernel A's memory that existed when it booted.
     private var firmwareRanges: [PhysicalRange] {
         (description.memoryRanges + description.backupRanges).subtracting(machine.hotPluggedRanges)
     }
@@ -56,7 +56,8 @@ struct ResumeChecks {
         try requireMemoryDevice()
     }
 
-    /// The jump into kernel A, with page tables for all of its memory.
+    /// Makes the jump into kernel A, with page tables for all of its memory.
+    /// - Parameter hasGibibytePages: whether the processor supports pages of 1 GiB.
     /// - Throws: if the page tables do not fit into the backup ranges.
     func jumpBack(hasGibibytePages: Bool) throws(Failure) -> JumpBack {
         try JumpBack(
@@ -64,35 +65,36 @@ struct ResumeChecks {
             room: description.backupRanges, hasGibibytePages: hasGibibytePages)
     }
 
-    /// Kernel B's memory must lie in the backup ranges: everything else is kernel A's, and would be saved after kernel B wrote
-    /// to it.
+    /// Kernel B's memory must lie in the backup ranges: all other memory is kernel A's, and would be saved after kernel B had
+    /// overwritten it.
     func checkOwnMemory() throws(Failure) { try requireOwnMemoryInBackup(systemMemory(readIOMemory())) }
 
-    /// - Parameter own: the System RAM of this kernel.
+    /// - Parameter own: the running kernel's System RAM, as physical addresses.
     func requireOwnMemoryInBackup(_ own: [PhysicalRange]) throws(Failure) {
         guard let first = own.subtracting(description.backupRanges).first else { return }
         throw Failure(
             "save", "kernel A's memory", "kernel B itself uses \(hexadecimal(first)), which belongs to kernel A",
-            remedy: "use a kernel that knows mem= and acpi_no_memhotplug with --kernel")
+            remedy: "choose with --kernel a kernel that supports mem= and acpi_no_memhotplug")
     }
 
-    /// Kernel C's own memory must not lie in memory that is put back.
-    /// - Parameter own: the System RAM of this kernel.
+    /// Kernel C's own memory must not lie in memory that will be restored.
+    /// - Parameter own: the running kernel's System RAM, as physical addresses.
     func requireOwnMemoryApart(_ own: [PhysicalRange], _ commandLine: KernelCommandLine) throws(Failure) {
         guard let first = own.intersection(description.savedRanges).first else { return }
         let end = description.backupRanges.last?.upperBound ?? 0
         let limit = commandLine.value("mem").flatMap { parseSize($0) }
         let remedy =
             if let limit, limit <= end {
-                "it has mem= already; boot it with acpi_no_memhotplug too, and without memmap="
+                "mem= is set already; boot with acpi_no_memhotplug too, and without memmap="
             } else {
-                "boot it with mem=\(end >> 20)M"
+                "boot with mem=\(end >> 20)M"
             }
         throw Failure(
-            "restore", "kernel A's memory", "this kernel itself uses \(hexadecimal(first))", remedy: remedy)
+            "restore", "kernel A's memory", "kernel C itself uses \(hexadecimal(first))", remedy: remedy)
     }
 
-    /// Memory of kernel A's can be mapped: the page just above N, which the kernel may hold as a buffer, and the entry's.
+    /// /dev/mem must map kernel A's memory. Tries the first page above N, which the kernel may reserve as a buffer, and the
+    /// entry's page.
     private func requireMemoryDevice() throws(Failure) {
         let device = try MemoryDevice()
         let first = description.savedRanges.first { $0.lowerBound >= 1 << 20 }?.lowerBound
@@ -111,7 +113,7 @@ struct ResumeChecks {
         let entry = description.jumpBackEntry
         guard saved.contains(where: { $0.contains(entry) }) else {
             throw Failure(
-                "resume", "kernel A", "its entry 0x\(hexadecimal(entry)) is not in its saved memory",
+                "resume", "kernel A", "its jump-back entry 0x\(hexadecimal(entry)) is not in its saved memory",
                 isFinal: true)
         }
     }

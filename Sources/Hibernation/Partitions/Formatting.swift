@@ -3,11 +3,11 @@ import Basics
 import Linux
 import MemoryImage
 
-/// What `torpor format` does to a device, and what it refuses.
+/// Makes a device a hibernation partition: `torpor format`.
 public struct Formatting: Sendable {
     public var path: String
     public var label: String
-    /// Whether whatever the device holds may be lost.
+    /// Whether to overwrite the device whatever it holds.
     public var isForced: Bool
 
     public init(_ path: String, label: String, isForced: Bool) {
@@ -18,18 +18,21 @@ public struct Formatting: Sendable {
 
     private static let remedy = "if that may be lost, use --force"
 
-    /// Makes the device a hibernation partition. What an earlier image left on it is erased.
-    /// - Parameter progress: is called with the bytes erased, and all of them.
+    /// Makes the device a hibernation partition, and erases the contents of an earlier image.
+    /// - Parameter progress: called with the bytes erased so far, and the bytes in total.
+    /// - Throws: unless forced, if the device is neither empty nor an unused hibernation partition.
     public func perform(_ progress: (UInt64, UInt64) -> Void = { _, _ in }) throws(Failure) -> Superblock {
         let verdict = try HibernationPartition.verdict(path)
         if !isForced { try refuse(verdict) }
-        guard let uuid = UUID(random: try randomBytes(16)) else { throw Failure("make", "a UUID", "too few bytes") }
+        guard let uuid = UUID(random: try randomBytes(16)) else {
+            throw Failure("make", "a UUID", "the kernel returned too few random bytes")
+        }
         if case .ours(let superblock, _) = verdict, superblock.contentsEnd > 0 {
             let partition = try HibernationPartition(path, [.write, .exclusive])
             try partition.discardImage()
             _ = try partition.eraseContents(progress)
         }
-        // What the superblocks do not tell may be anywhere, and must not become nobody's data.
+        // If the superblocks cannot be read, an earlier image may be anywhere on the device. It must not stay there.
         let mayHideImage =
             switch verdict {
             case .ours, .foreign(_, wasOurs: false): false
@@ -59,13 +62,13 @@ public struct Formatting: Sendable {
         }
     }
 
-    /// Bytes at the beginning and at the end that are looked at in full.
+    /// Bytes at the beginning and at the end that are read in full.
     private static let ends: UInt64 = 1 << 20
-    /// Blocks between that are looked at.
+    /// Blocks between them that are read as samples.
     private static let samples: UInt64 = 256
 
-    /// Whether nothing seems to have been written to the device, or it was erased: its first and its last MiB and samples
-    /// between hold only zeros, or ones as erased flash has them.
+    /// Whether the device seems unused or erased: its first and last MiB and the samples between them hold only zeros, or only
+    /// ones, as erased flash does.
     private func isEmpty() throws(Failure) -> Bool {
         let file = try File(path)
         let size = try DeviceGeometry(of: file).byteCount

@@ -4,7 +4,7 @@ import BlockDevices
 import Linux
 import MemoryImage
 
-/// Opens the partition that `torpor.device=` names or, without a name, the only one there is.
+/// Opens the partition that `torpor.device=` names; without a name, the only one.
 func openNamedPartition(
     _ parameters: KernelParameters, _ options: File.Options, _ catalog: DeviceCatalog
 ) throws(Failure) -> HibernationPartition {
@@ -14,7 +14,7 @@ func openNamedPartition(
 }
 
 /// Opens the partition whose image is to be resumed, for writing: see `findPartitionToResume`.
-/// - Returns: nil if this machine does not hibernate.
+/// - Returns: nil if none is named and there is none.
 func openPartitionToResume(
     _ parameters: KernelParameters, seconds: Int, _ catalog: DeviceCatalog
 ) throws(Failure) -> HibernationPartition? {
@@ -22,7 +22,7 @@ func openPartitionToResume(
     return try HibernationPartition(path, .write)
 }
 
-/// Refuses a partition with a pending image: nobody overwrites a session.
+/// Refuses a partition with a pending image: a session must not be overwritten.
 func requireNoPendingImage(_ superblock: Superblock, _ path: String) throws(Failure) {
     if superblock.state.isPending {
         throw Failure(
@@ -35,7 +35,7 @@ func requireNoPendingImage(_ superblock: Superblock, _ path: String) throws(Fail
 func requireUnchanged(_ superblock: Superblock, _ description: ImageDescription, _ path: String) throws(Failure) {
     guard superblock.uuid == description.partitionUUID else { return }
     if superblock.generation != description.partitionGeneration {
-        throw Failure("write", path, "it has changed since kernel A looked at it", remedy: "try again")
+        throw Failure("write", path, "its superblock has changed since kernel A checked it", remedy: "hibernate again")
     }
 }
 

@@ -6,8 +6,8 @@ import Linux
 import MemoryImage
 
 extension DeviceCatalog {
-    /// A catalog, still empty, whose entries have what tells hibernation partitions.
-    /// - Parameter state: is told which device is read.
+    /// Makes an empty catalog whose entries contain the superblocks of hibernation partitions.
+    /// - Parameter state: records which device is being read, and each read as progress; nil for neither.
     convenience init(_ state: ChildState?) {
         self.init(blocksAt: Superblock.slotOffsets) { path in
             state?.activity = "reading \(path)"
@@ -15,7 +15,7 @@ extension DeviceCatalog {
         }
     }
 
-    /// A catalog of all block devices there are, for `torpor`.
+    /// Makes a catalog of all block devices, for `torpor`.
     public static func ofHibernationPartitions() throws(Failure) -> DeviceCatalog {
         let catalog = DeviceCatalog(nil)
         try catalog.refresh()
@@ -24,13 +24,13 @@ extension DeviceCatalog {
 }
 
 extension DeviceCatalog.Entry {
-    /// Whose the device was when it was probed.
+    /// The verdict about the device when it was probed.
     public var verdict: PartitionVerdict {
         PartitionVerdict(path, slots: blocks, content: content.type, byteCount: byteCount)
     }
 
-    /// What the device holds as far as a name can mean it. UUID and label of a hibernation partition are in its superblock,
-    /// which libblkid does not know; libblkid knows everything else, and the partition table.
+    /// The device's names. The UUID and label of a hibernation partition are in its superblock, which libblkid does not know;
+    /// all other names, and those in the partition table, are from libblkid.
     public var namedContent: BlockDeviceContent {
         var content = content
         if let superblock = verdict.superblock {
@@ -42,32 +42,31 @@ extension DeviceCatalog.Entry {
 }
 
 extension DeviceCatalog {
-    /// The hibernation partitions, the unusable ones too.
+    /// The hibernation partitions, including the unusable ones.
     public var hibernationPartitions: [Entry] {
         entries.filter { if case .foreign = $0.verdict { false } else { true } }
     }
 
-    /// Those of them that can be used.
+    /// The hibernation partitions that can be used.
     var usablePartitions: [Entry] { entries.filter { if case .ours = $0.verdict { true } else { false } } }
 
-    /// What may be why there is no hibernation partition: devices that were one, that cannot be read or that do not answer. An
-    /// addition to a reason; empty for nothing.
+    /// Possible reasons for a missing hibernation partition: devices that were one, cannot be read or do not answer. A phrase
+    /// to append to a reason, with its separator; empty if there are none.
     public var missingPartitionPhrase: String {
         var phrase = ""
         for entry in entries {
             if case .foreign(let content?, wasOurs: true) = entry.verdict {
-                phrase += "; \(entry.path) was one, and holds \(content) now"
+                phrase += "; \(entry.path) was a hibernation partition, but holds \(content) now"
             }
         }
         return phrase + unansweredPhrase
     }
 
-    /// Waits until there is a hibernation partition, usable or not.
-    /// - Parameter seconds: how long.
+    /// Waits until there is a hibernation partition, usable or not, or until the time is over.
     func waitForHibernationPartition(seconds: Int) throws(Failure) {
         let start = monotonicMilliseconds()
         while true {
-            // Before the look, which may take long: see `wait(for:)`.
+            // Before the search, which may take long: see `wait(for:)`.
             let now = monotonicMilliseconds()
             try refresh()
             if !hibernationPartitions.isEmpty || now - start >= UInt64(seconds) * 1000 { return }
@@ -76,10 +75,14 @@ extension DeviceCatalog {
     }
 }
 
-/// The path of the hibernation partition that is meant: the named one or, without a name, the only one there is. Of
-/// copies with the same name, as a cloned disk has one, the one that was written last counts.
-/// - Parameter naming: how the caller is told a name, for the remedy: `--device`.
-/// - Throws: if there is none, if several are meant, if it did not answer, and, without a name, if none can be used: why.
+/// Finds a hibernation partition: the named one; without a name, the only one. If a disk was cloned, copies have the same name,
+/// and the one that was written last counts.
+/// - Parameters:
+///   - seconds: time to wait for it.
+///   - naming: the option that names a partition, for the remedy: `--device`.
+/// - Returns: its path.
+/// - Throws: if there is none, if there are several, or if it did not answer. Without a name, also if none can be used, with
+///   the reason.
 public func findHibernationPartition(
     _ name: DeviceName?, seconds: Int, _ catalog: DeviceCatalog, naming: String
 ) throws(Failure) -> String {
@@ -96,7 +99,7 @@ private func choosePartition(
         if paths.count == 1 { return paths[0] }
         let named = catalog.hibernationPartitions.filter { paths.contains($0.path) }
         guard named.contains(where: { $0.verdict.superblock?.uuid != named[0].verdict.superblock?.uuid }) else {
-            // Opening another system's device tells what it is.
+            // If none of them is a hibernation partition, opening the first one fails and names its content.
             return newest(named)?.path ?? paths[0]
         }
         throw severalPartitions(named.map { $0.path }, naming: naming, name.description)
@@ -112,11 +115,12 @@ private func choosePartition(
         remedy: "make one with: torpor format DEVICE")
 }
 
-/// The path of the partition whose image is to be resumed: the one that is named or, without a name, the only one with an
-/// image that waits.
-/// - Returns: nil if none is named and there is none: this machine does not hibernate.
-/// - Throws: if no image waits, but a partition cannot be used, or there is none but a disk on which nobody can look: one
-///   may be there.
+/// Finds the partition to resume from: the named one; without a name, the only one with a pending image.
+/// - Parameter seconds: time to wait for it.
+/// - Returns: its path; the path of a partition without a pending image if that is all there is; nil if none is named and there
+///   is none: this machine does not hibernate.
+/// - Throws: without a name, if there is no pending image but a partition that cannot be used, or no partition but a device
+///   that cannot be read: it may hold the session.
 func findPartitionToResume(_ parameters: KernelParameters, seconds: Int, _ catalog: DeviceCatalog) throws(Failure)
     -> String?
 {
@@ -125,29 +129,29 @@ func findPartitionToResume(_ parameters: KernelParameters, seconds: Int, _ catal
         return try findHibernationPartition(device, seconds: seconds, catalog, naming: naming)
     }
     try catalog.waitForHibernationPartition(seconds: seconds)
-    var waiting: [DeviceCatalog.Entry] = []
+    var pending: [DeviceCatalog.Entry] = []
     for entry in catalog.usablePartitions {
         guard let superblock = entry.verdict.superblock, superblock.state.isPending else { continue }
-        // Copies of one image are one image, and the one that was written last tells what became of it.
-        if let number = waiting.firstIndex(where: { $0.verdict.superblock?.imageUUID == superblock.imageUUID }) {
-            if let newer = newest([waiting[number], entry]) { waiting[number] = newer }
+        // Copies of one image count as one. The copy that was written last has its present state.
+        if let number = pending.firstIndex(where: { $0.verdict.superblock?.imageUUID == superblock.imageUUID }) {
+            if let newer = newest([pending[number], entry]) { pending[number] = newer }
             continue
         }
-        waiting.append(entry)
+        pending.append(entry)
     }
-    guard waiting.count < 2 else { throw severalPartitions(waiting.map { $0.path }, naming: naming) }
-    if let entry = waiting.first { return entry.path }
+    guard pending.count < 2 else { throw severalPartitions(pending.map { $0.path }, naming: naming) }
+    if let entry = pending.first { return entry.path }
     if let failure = catalog.hibernationPartitions.compactMap({ $0.verdict.failure($0.path) }).first { throw failure }
     if let entry = catalog.usablePartitions.first { return entry.path }
     guard catalog.hidden.isEmpty else {
         throw Failure(
             "find", "the hibernation partition", "there is none\(catalog.missingPartitionPhrase)",
-            remedy: "name it with torpor.device=, so that other devices do not matter")
+            remedy: "name it with torpor.device=; then all other devices are ignored")
     }
     return nil
 }
 
-/// The device whose superblock was written last, of several that have the same; the first of those that are alike.
+/// The device with the highest generation of the superblock; the first one of several with the same.
 private func newest(_ entries: [DeviceCatalog.Entry]) -> DeviceCatalog.Entry? {
     var result: DeviceCatalog.Entry?
     for entry in entries {
@@ -158,8 +162,10 @@ private func newest(_ entries: [DeviceCatalog.Entry]) -> DeviceCatalog.Entry? {
     return result
 }
 
-/// The refusal to choose between partitions.
-/// - Parameter name: what all of them are called.
+/// The refusal to choose one of several partitions.
+/// - Parameters:
+///   - naming: the option that names a partition, for the remedy.
+///   - name: the name that all of them match.
 func severalPartitions(
     _ paths: [String], naming: String, _ name: String = "the hibernation partition"
 ) -> Failure {
@@ -167,8 +173,9 @@ func severalPartitions(
         "find", name, "there are several: \(paths.joined(separator: ", "))", remedy: "name one with \(naming)")
 }
 
-/// The path of the device that is to be formatted.
-/// - Throws: if the name means none, or several: nothing may be destroyed by mistake.
+/// Finds the device to format.
+/// - Returns: its path.
+/// - Throws: if the name matches no device, or several: nothing may be destroyed by mistake.
 public func findDeviceToFormat(_ name: DeviceName, _ catalog: DeviceCatalog) throws(Failure) -> String {
     let paths = try catalog.wait(for: name, seconds: 0, content: { $0.namedContent })
     if paths.count > 1 { throw severalPartitions(paths, naming: "its path", name.description) }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// What shows that an exFAT was used by somebody who changed it: the table, the allocation bitmap, and every directory, as
-/// each write to a file changes its size or its time there (Microsoft, exFAT file system specification;
-/// fs/exfat/exfat_raw.h).
+/// The telltales of exFAT: the FAT, the allocation bitmap and every directory, because each write to a file changes its size or
+/// its time there (Microsoft, exFAT file system specification; fs/exfat/exfat_raw.h).
 func exfatTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     let block = try device.bytes(at: 0, count: 512)
     let fields = block.span.bytes
@@ -20,22 +19,24 @@ func exfatTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     guard tableStart < tableEnd, tableEnd <= dataStart, dataStart <= device.byteCount,
         clusters <= (device.byteCount - dataStart) >> (sectorShift + clusterShift)
     else { throw FileSystemReader.malformed("its boot sector is malformed") }
-    // With two tables, a flag tells which is in use.
+    // With two FATs, a flag selects the one in use.
     let isSecond = tables == 2 && block[106] & 1 != 0
     let map = try ClusterMap(
         device, clusterByteCount: clusterByteCount, dataOffset: dataStart, clusters: clusters,
         tableOffset: isSecond ? (tableStart + tableEnd) / 2 : tableStart, entryBits: 32)
     map.isExtended = true
+    // The boot sector and the FATs; the walk adds the rest.
     var walk = ExFATWalk(map, ranges: [0..<pageSize, tableStart..<tableEnd])
     try walk.run(root: try long(96))
     return Telltales(ranges: walk.ranges, areMoving: true)
 }
 
+/// Follows all directories from the root, and collects their extents and those of the allocation bitmap.
 private struct ExFATWalk {
-    /// The clusters of a directory or of the bitmap.
+    /// The clusters of a directory or of the allocation bitmap.
     private struct Item {
         var first: UInt64
-        /// Clusters that follow each other without an entry in the table; nil if the table has the chain.
+        /// The number of contiguous clusters, which have no chain in the FAT; nil if the FAT has the chain.
         var count: UInt64?
         var isDirectory = true
     }
@@ -43,7 +44,7 @@ private struct ExFATWalk {
     private let map: ClusterMap
     private(set) var ranges: [DeviceRange]
     private var pending: [Item] = []
-    /// Whether the entry before the present one is of a directory, so that this one tells where that lies.
+    /// Whether the previous entry is a directory, whose first cluster is in the next stream extension.
     private var isOfDirectory = false
 
     init(_ map: ClusterMap, ranges: [DeviceRange]) {
@@ -61,7 +62,7 @@ private struct ExFATWalk {
                 let range = try map.range(of: current)
                 try map.visit(current)
                 if item.isDirectory {
-                    guard try look(range) else { break }
+                    guard try scan(range) else { break }
                 } else {
                     try map.count(range.byteCount)
                     ranges.append(range)
@@ -76,33 +77,33 @@ private struct ExFATWalk {
         }
     }
 
-    /// Looks at a cluster of a directory, up to the entry that ends it.
-    /// - Returns: whether the directory goes on.
-    private mutating func look(_ range: DeviceRange) throws(Failure) -> Bool {
+    /// Reads a cluster of a directory, up to the entry that ends the directory.
+    /// - Returns: whether the directory continues in the next cluster.
+    private mutating func scan(_ range: DeviceRange) throws(Failure) -> Bool {
         var start = range.lowerBound
         while start < range.upperBound {
-            // Clusters have up to 32 MiB, most of it unused.
+            // Page by page: a cluster has up to 32 MiB, mostly unused.
             let piece: DeviceRange = start..<min(start + pageSize, range.upperBound)
             try map.count(piece.byteCount)
             let bytes = try map.device.bytes(at: piece.lowerBound, count: Int(piece.byteCount))
             ranges.append(piece)
             for entry in Swift.stride(from: 0, to: bytes.count & ~31, by: 32) {
                 if bytes[entry] == 0 { return false }
-                try take(bytes, at: entry)
+                try readEntry(bytes, at: entry)
             }
             start = piece.upperBound
         }
         return true
     }
 
-    private mutating func take(_ bytes: [UInt8], at entry: Int) throws(Failure) {
+    private mutating func readEntry(_ bytes: [UInt8], at entry: Int) throws(Failure) {
         let fields = bytes.span.bytes
         let first = UInt64(try fields.integer(at: entry + 20, as: UInt32.self))
         let size: UInt64 = try fields.integer(at: entry + 24)
         switch bytes[entry] {
-        // The allocation bitmap, which the table has a chain of.
+        // The allocation bitmap, which has a chain in the FAT.
         case 0x81: pending.append(Item(first: first, count: nil, isDirectory: false))
-        // A file or directory; the stream extension behind it tells where it lies.
+        // A file or directory; the stream extension after it has its first cluster.
         case 0x85: isOfDirectory = try fields.integer(at: entry + 4, as: UInt16.self) & 0x10 != 0
         case 0xc0:
             if isOfDirectory, first != 0 {

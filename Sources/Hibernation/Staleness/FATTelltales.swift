@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// The chains of clusters of a FAT or exFAT, and a limit on how many of them are followed.
+/// The cluster chains of a FAT or exFAT file system, followed up to a limit.
 final class ClusterMap {
-    /// Bytes of directories that are looked at, at most; more would take kernels B and C too long.
+    /// The most bytes of directories that are read; more would take kernels B and C too long.
     private static let directoryLimit: UInt64 = 1 << 30
 
     let device: FileSystemReader
     let clusterByteCount: UInt64
-    /// Of cluster 2, the first one.
+    /// Byte offset of cluster 2, the first one.
     private let dataOffset: UInt64
-    /// Clusters are numbered from 2 to below this.
+    /// Cluster numbers are from 2 up to, not including, this.
     private let clusterEnd: UInt64
+    /// Byte offset of the FAT.
     private let tableOffset: UInt64
-    /// Bits in an entry of the table: 12, 16 or 32.
+    /// Bits in an entry of the FAT: 12, 16 or 32.
     private let entryBits: UInt64
-    /// What was read last of the table.
+    /// The page of the FAT that was read last.
     private var page: (offset: UInt64, bytes: [UInt8])?
     private var visited: Set<UInt64> = []
     private var directoryBytes: UInt64 = 0
@@ -32,24 +33,24 @@ final class ClusterMap {
         self.entryBits = entryBits
     }
 
-    /// The bytes of a cluster.
+    /// The bytes of a cluster, from the beginning of the device.
     /// - Throws: if there is no such cluster.
     func range(of cluster: UInt64) throws(Failure) -> DeviceRange {
         guard cluster >= 2, cluster < clusterEnd else {
-            throw FileSystemReader.malformed("it names a cluster that it does not have")
+            throw FileSystemReader.malformed("it refers to a cluster that does not exist")
         }
         let start = dataOffset + (cluster - 2) * clusterByteCount
         return start..<start + clusterByteCount
     }
 
-    /// Notes a cluster as one that a chain has reached.
-    /// - Throws: if it was reached before, as in a circle.
+    /// Records that a chain contains a cluster.
+    /// - Throws: if a chain contained it before, as in a cycle.
     func visit(_ cluster: UInt64) throws(Failure) {
         guard visited.insert(cluster).inserted else { throw FileSystemReader.malformed("two chains share a cluster") }
     }
 
-    /// Counts bytes that are looked at.
-    /// - Throws: if they are too many.
+    /// Counts bytes that are read.
+    /// - Throws: if the sum exceeds the limit.
     func count(_ bytes: UInt64) throws(Failure) {
         directoryBytes += bytes
         guard directoryBytes <= ClusterMap.directoryLimit else {
@@ -58,7 +59,7 @@ final class ClusterMap {
         }
     }
 
-    /// The cluster behind this one in its chain; nil at the chain's end.
+    /// The next cluster of a chain; nil at its end.
     func next(_ cluster: UInt64) throws(Failure) -> UInt64? {
         let bit = cluster * entryBits
         let value: UInt64
@@ -73,14 +74,14 @@ final class ClusterMap {
         default:
             var entry: UInt64 = 0
             for number in 0..<UInt64(4) { entry |= UInt64(try tableByte(bit / 8 + number)) << (number * 8) }
-            // FAT has 28 bits and keeps the others; exFAT has all 32.
+            // FAT32 uses 28 bits and reserves the others; exFAT uses all 32.
             value = isExtended ? entry : entry & 0x0fff_ffff
             if value >= (isExtended ? 0xffff_fff8 : 0x0fff_fff8) { return nil }
         }
         return value
     }
 
-    /// Whether all 32 bits of an entry count.
+    /// Whether all 32 bits of an entry count, as in exFAT.
     var isExtended = false
 
     private func tableByte(_ offset: UInt64) throws(Failure) -> UInt8 {
@@ -91,15 +92,14 @@ final class ClusterMap {
             page = (start, try device.bytes(at: start, count: count))
         }
         guard let page, Int(position - start) < page.bytes.count else {
-            throw FileSystemReader.malformed("its table lies behind the device's end")
+            throw FileSystemReader.malformed("its FAT extends beyond the end of the device")
         }
         return page.bytes[Int(position - start)]
     }
 }
 
-/// What shows that a FAT was used by somebody who changed it: the table, and every directory, as each write to a file changes
-/// its size or its time there (Microsoft, FAT32 File System Specification; fs/fat/inode.c). The mark of a dirty file
-/// system is no help: kernel A has set it itself.
+/// The telltales of FAT: the FAT itself and every directory, because each write to a file changes its size or its time there
+/// (Microsoft, FAT32 File System Specification; fs/fat/inode.c). The dirty flag is useless: kernel A has set it itself.
 func fatTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     let block = try device.bytes(at: 0, count: 512)
     let fields = block.span.bytes
@@ -127,15 +127,15 @@ func fatTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
         device, clusterByteCount: sectorsPerCluster * sector, dataOffset: dataStart * sector, clusters: clusters,
         tableOffset: reserved * sector, entryBits: bits)
     var ranges: [DeviceRange] = [0..<pageSize, 0..<(reserved + tableSectors) * sector]
-    // Directories that have not been looked at, as their first clusters.
+    // The first clusters of directories that have not been read.
     var pending: [UInt64] = []
-    func look(_ range: DeviceRange) throws(Failure) {
+    func scan(_ range: DeviceRange) throws(Failure) {
         try map.count(range.byteCount)
         let bytes = try device.bytes(at: range.lowerBound, count: Int(range.byteCount))
         ranges.append(range)
         let entries = bytes.span.bytes
         for start in stride(from: 0, to: bytes.count & ~31, by: 32) {
-            // Free, of a long name, or a volume's label; then the names `.` and `..`.
+            // Skips free entries, long names, volume labels and files, and the names `.` and `..`.
             let first = bytes[start], attributes = bytes[start + 11]
             if first == 0 || first == 0xe5 || attributes & 0x18 != 0x10 || first == UInt8(ascii: ".") { continue }
             let low = UInt64(try entries.integer(at: start + 26, as: UInt16.self))
@@ -146,13 +146,13 @@ func fatTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     if bits == 32 {
         pending.append(try long(44))
     } else {
-        try look(rootStart * sector..<dataStart * sector)
+        try scan(rootStart * sector..<dataStart * sector)
     }
     while let first = pending.popLast() {
         var cluster: UInt64? = first
         while let current = cluster {
             try map.visit(current)
-            try look(try map.range(of: current))
+            try scan(try map.range(of: current))
             cluster = try map.next(current)
         }
     }

@@ -4,14 +4,17 @@ import BlockDevices
 import Linux
 import MemoryImage
 
-/// Reads what watched devices hold: in kernel B, while kernel A is frozen, and once more in kernel C.
+/// Takes the fingerprints of watched devices: in kernel B, while kernel A is frozen, and again in kernel C, which compares
+/// them.
 struct Fingerprints {
     let catalog: DeviceCatalog
-    /// How long a device may take to appear.
+    /// Seconds that a device may take to appear.
     let seconds: Int
     let state: ChildState
 
-    /// Kernel B: the devices with what they hold now.
+    /// Kernel B: takes the fingerprints.
+    /// - Returns: the devices with their fingerprints, and with new extents if those may have moved.
+    /// - Throws: if a device is missing, has another size, or cannot be read.
     func taken(_ devices: [WatchedDevice]) throws(Failure) -> [WatchedDevice] {
         var devices = devices
         var paths: [[String]] = []
@@ -32,7 +35,8 @@ struct Fingerprints {
         return devices
     }
 
-    /// Kernel C: refuses if a device does not hold what it held.
+    /// Kernel C: compares the fingerprints with kernel B's.
+    /// - Throws: if one differs, or if a device is missing or cannot be read.
     func expectUnchanged(_ devices: [WatchedDevice]) throws(Failure) {
         var paths: [[String]] = []
         try catalog.refresh()
@@ -42,7 +46,7 @@ struct Fingerprints {
         }
     }
 
-    /// The devices that a watched one's identity means, as soon as there are as many as there were.
+    /// The devices that match a watched device's identity. Waits until there are as many as kernel B found.
     private func entries(of device: WatchedDevice) throws(Failure) -> [DeviceCatalog.Entry] {
         let identity = DeviceIdentity(device.identity)
         let start = monotonicMilliseconds()
@@ -55,14 +59,14 @@ struct Fingerprints {
                     device,
                     entries.isEmpty
                         ? "its device \(identity) is missing\(catalog.unansweredPhrase)"
-                        : "of its \(device.fingerprints.count) devices \(identity) only \(entries.count) are there")
+                        : "only \(entries.count) of its \(device.fingerprints.count) devices \(identity) are present")
             }
             try catalog.refresh()
             sleep(milliseconds: 20)
         }
     }
 
-    /// What kernel A's last writes have made the places of a file system; of cloned disks, those of all.
+    /// The extents of a file system after kernel A's last writes; if disks were cloned, those on all of them.
     private func movingExtents(
         _ device: WatchedDevice, _ entries: [DeviceCatalog.Entry]
     ) throws(Failure) -> [DeviceRange] {
@@ -80,15 +84,16 @@ struct Fingerprints {
         return extents
     }
 
-    /// - Parameter paths: for each device those that its identity means.
-    /// - Returns: for each device what these hold.
+    /// Reads the fingerprints.
+    /// - Parameter paths: for each device, the paths that match its identity.
+    /// - Returns: for each device, the fingerprints of these paths.
     private func read(
         _ devices: [WatchedDevice], _ paths: [[String]]
     ) throws(Failure) -> [[WatchedDevice.Fingerprint]] {
         var found = paths.map { $0.map { _ in WatchedDevice.Fingerprint(byteCount: 0, checksum: 0) } }
         var pending: Set<String> = []
         for path in paths.joined() { pending.insert(path) }
-        // One device after the other, each opened once.
+        // Each path is opened once.
         for path in pending.sorted() {
             let file = try File(aroundCache: path)
             let size = try DeviceGeometry(of: file).byteCount
@@ -112,7 +117,7 @@ struct Fingerprints {
         let buffer = try Mapping(anonymous: Int(piece))
         var sum: UInt64 = 0
         for extent in extents {
-            // Around the page cache, so at sectors' boundaries: whole pages, and the rest of the device.
+            // With O_DIRECT, reads are aligned: whole pages, and the remainder at the end of the device.
             var start = extent.lowerBound & ~(pageSize - 1)
             let end = min(size, (extent.upperBound + pageSize - 1) & ~(pageSize - 1))
             while start < end {
@@ -127,20 +132,21 @@ struct Fingerprints {
         return sum
     }
 
-    /// Why devices cannot be those that kernel A had, by their sizes; nil if they may be.
+    /// Refuses devices that cannot be kernel A's because their sizes differ; nil if they can.
     private static func otherSize(_ device: WatchedDevice, _ found: [WatchedDevice.Fingerprint]) -> Failure? {
         var left = found.map { $0.byteCount }
         for size in device.fingerprints.map({ $0.byteCount }) {
             if let number = left.firstIndex(of: size) {
                 left.remove(at: number)
             } else if let other = found.first?.byteCount {
-                return missing(device, "its device \(device.identity) has \(other) bytes, and had \(size)")
+                return missing(device, "its device \(device.identity) has \(other) bytes, but had \(size)")
             }
         }
         return nil
     }
 
-    /// Why what was found is not what was there; nil if it is. Copies of what was there are no difference.
+    /// The difference between the present fingerprints and kernel B's; nil if there is none. Additional copies of a device are
+    /// not a difference.
     static func difference(
         _ device: WatchedDevice, _ found: [WatchedDevice.Fingerprint], _ paths: [String]
     ) -> Failure? {
@@ -156,22 +162,23 @@ struct Fingerprints {
         if let lost = lost.first {
             if !found.contains(where: { $0.byteCount == lost.byteCount }), let size = found.first?.byteCount {
                 return missing(
-                    device, "its device \(device.identity) has \(size) bytes, and had \(lost.byteCount)")
+                    device, "its device \(device.identity) has \(size) bytes, but had \(lost.byteCount)")
             }
-            // One that has the name alone is the one that was there. A path, or a name that others share, may mean another.
+            // An identity that one device has, now and then, is certain. A path, or an identity that several share, may now
+            // be another device's.
             let isSure = device.fingerprints.count == 1 && found.count == 1 && !DeviceIdentity(device.identity).isPath
             return Failure(
-                "resume", "kernel A", "\(device.user) was used since, on \(device.identity)",
+                "resume", "kernel A", "\(device.user) has changed since hibernation (\(device.identity))",
                 remedy: isSure
-                    ? "the session no longer fits what is there; give it up with torpor discard"
-                    : "if it is another disk of the same size, attach the disks as they were; else give the session up with "
-                        + "torpor discard",
+                    ? "resuming would corrupt it; to drop the session: torpor discard"
+                    : "if this is another disk of the same size, attach the disks as they were; else resuming would "
+                        + "corrupt it; to drop the session: torpor discard",
                 isFinal: isSure)
         }
         guard left.contains(where: { !device.fingerprints.contains($0) }) else { return nil }
         return Failure(
             "watch", device.user,
-            "there are several devices \(device.identity) that differ: \(paths.joined(separator: ", "))",
+            "several devices match \(device.identity), but their contents differ: \(paths.joined(separator: ", "))",
             remedy: "attach the disks as they were")
     }
 
@@ -180,14 +187,15 @@ struct Fingerprints {
     }
 }
 
-/// Refuses places that are too many, or too large, to be read again.
+/// Refuses extents that are too many, or too large, to be read again in kernel C.
 func requireReadable(
     _ extents: [DeviceRange], user: String, remedy: String = "unmount it"
 ) throws(Failure) {
     let size = extents.reduce(0) { $0 + $1.byteCount }
     if extents.count > WatchedDevice.maximumExtents || size > WatchedDevice.maximumByteCount {
         throw Failure(
-            "watch", user, "what would show a change are \(extents.count) places with \(describe(bytes: size))",
+            "watch", user,
+            "too much of it must be compared at resume: \(extents.count) extents with \(describe(bytes: size))",
             remedy: remedy)
     }
 }

@@ -2,12 +2,12 @@
 import Basics
 import MemoryImage
 
-/// Fields of XFS's superblock, big-endian (fs/xfs/libxfs/xfs_format.h, `struct xfs_dsb`).
+/// The log of XFS.
 enum XFS {
-    /// A log is read whole up to this many bytes; behind, a piece of each MiB is.
+    /// Bytes of a log that are read in full; of the rest, a piece of each MiB is read.
     private static let wholeLog: UInt64 = 64 << 20
 
-    /// The places in a log that a mount changes: it writes some MiB from where the log ends, or less if the log is smaller.
+    /// The extents of a log that show a mount: it writes some MiB from the log's head on, or less if the log is smaller.
     static func logRanges(_ log: DeviceRange) -> [DeviceRange] {
         if log.byteCount <= wholeLog { return [log] }
         let rest: DeviceRange = log.lowerBound + wholeLog..<log.upperBound
@@ -16,7 +16,8 @@ enum XFS {
     }
 }
 
-/// The superblock, which a clean unmount changes (`sb_lsn`), and the log, which everything else does.
+/// The telltales of XFS: the superblock, which a clean unmount changes (`sb_lsn`), and the log, which every other use changes.
+/// The superblock is big-endian (fs/xfs/libxfs/xfs_format.h, `struct xfs_dsb`).
 func xfsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     let block = try device.bytes(at: 0, count: 512)
     let fields = block.span.bytes
@@ -24,7 +25,7 @@ func xfsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
         UInt64(try fields.integer(at: offset, as: UInt32.self).byteSwapped)
     }
     guard Array(block[0..<4]) == Array("XFSB".utf8) else {
-        throw FileSystemReader.malformed("its superblock is not there")
+        throw FileSystemReader.malformed("its superblock is missing")
     }
     let blockSize = try number(4), groupBlocks = try number(84), logBlocks = try number(96)
     let logStart = try number(48) << 32 | number(52)
@@ -33,7 +34,7 @@ func xfsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
         groupBlocks <= 1 << groupShift
     else { throw FileSystemReader.malformed("its superblock is malformed") }
     var ranges: [DeviceRange] = [0..<pageSize]
-    // A log on a device of its own is watched there.
+    // An external log is watched on its own device.
     if logStart != 0 {
         let group = logStart >> groupShift, inside = logStart & (1 << groupShift - 1)
         guard group < (try number(88)), inside < groupBlocks, logBlocks > 0 else {
@@ -49,13 +50,13 @@ func xfsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     return Telltales(ranges: ranges)
 }
 
-/// The segments of F2FS's checkpoints, wherever they are, and where the nodes go that are written between two of them
-/// (include/linux/f2fs_fs.h, `struct f2fs_super_block` and `f2fs_checkpoint`).
+/// The telltales of F2FS: the segments of its checkpoints, and the blocks for the nodes that are written between two
+/// checkpoints (include/linux/f2fs_fs.h, `struct f2fs_super_block` and `f2fs_checkpoint`).
 func f2fsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     let block = try device.bytes(at: f2fsOffset, count: 512)
     let fields = block.span.bytes
     func number(_ offset: Int) throws(Failure) -> UInt64 { UInt64(try fields.integer(at: offset, as: UInt32.self)) }
-    guard try number(0) == UInt64(f2fsMagic) else { throw FileSystemReader.malformed("its superblock is not there") }
+    guard try number(0) == UInt64(f2fsMagic) else { throw FileSystemReader.malformed("its superblock is missing") }
     let blockShift = try number(16), segmentShift = try number(20)
     let segments = try number(52), checkpoint = try number(76), main = try number(92)
     guard (12...16).contains(blockShift), segmentShift <= 16, segments > 0, segments <= 64 else {
@@ -64,9 +65,9 @@ func f2fsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     let start = checkpoint << blockShift, pack = UInt64(1) << (blockShift + segmentShift)
     let end = start + segments << (blockShift + segmentShift)
     guard end <= device.byteCount else { throw FileSystemReader.malformed("its checkpoints are malformed") }
-    // Both superblocks in front.
+    // The first 8 KiB hold both superblocks.
     var ranges: [DeviceRange] = [0..<8 << 10, start..<end]
-    // Either of the two checkpoints may be the one that counts: the next nodes of files are written where it says
+    // Either of the two checkpoints may be the valid one. It names the block at which the next nodes of files are written
     // (fs/f2fs/recovery.c, `find_fsync_dnodes`).
     for place in [start, start + pack] where place + 132 <= end {
         let bytes = try device.bytes(at: place, count: 132)
@@ -78,7 +79,7 @@ func f2fsTelltales(_ device: FileSystemReader) throws(Failure) -> Telltales {
     return Telltales(ranges: ranges, areMoving: true)
 }
 
-/// The type of a file system whose places are moving.
+/// The type of a file system whose telltales move: exFAT, F2FS or FAT.
 func movingType(_ device: FileSystemReader) throws(Failure) -> String {
     if try device.bytes(at: 3, count: 8) == Array("EXFAT   ".utf8) { return "exfat" }
     let block = try device.bytes(at: f2fsOffset, count: 4)

@@ -3,17 +3,17 @@ import Basics
 import Linux
 import MemoryImage
 
-/// What shows that a file system or swap space was used.
+/// Extents of a file system or of swap space that every use by another system changes.
 struct Telltales: Equatable {
-    /// In bytes from the beginning of the device.
+    /// In bytes from the beginning of the device, half-open.
     var ranges: [DeviceRange]
-    /// Whether kernel B has to find the places once more, as they may change as long as kernel A runs.
+    /// Whether kernel B must find the extents again, because they may move while kernel A runs.
     var areMoving = false
 
-    /// The beginning of a device: what it shows of a read-only file system or of a container.
+    /// The first 8 MiB of a device, which identify a read-only file system or a container.
     static let beginning: DeviceRange = 0..<8 << 20
 
-    /// Places of at most `limit` bytes in a range: all of it if it is not larger, else pieces of 64 KiB, evenly spaced.
+    /// Samples of at most `limit` bytes of a range: all of it if it is not larger, else pieces of 64 KiB, evenly spaced.
     static func samples(of range: DeviceRange, limit: UInt64) -> [DeviceRange] {
         let piece: UInt64 = 64 << 10
         let size = range.byteCount
@@ -27,23 +27,24 @@ struct Telltales: Equatable {
     }
 }
 
-/// What shows that something on a device was used: places that each use by another system changes, and none that hold the
-/// contents of files. A boot loader writes those at each start, as GRUB does with its environment block, and nobody else.
+/// Finds the telltales of a device: extents that every use by another system changes, without the contents of files. A boot
+/// loader may write to the contents at each start, as GRUB does with its environment block, without changing anything else.
 /// - Parameters:
-///   - type: as the kernel or libblkid calls it.
-///   - isDeviceReadOnly: whether nobody can write to the device, whatever is on it.
-/// - Returns: nil if nothing is known that shows it.
+///   - type: the name that the kernel or libblkid has for the content.
+///   - isDeviceReadOnly: whether the device itself cannot be written.
+/// - Returns: nil if no telltales of the type are known.
+/// - Throws: if the file system is malformed or cannot be read.
 func telltales(_ type: String, isDeviceReadOnly: Bool, _ device: FileSystemReader) throws(Failure) -> Telltales? {
     switch type {
-    // The superblock: a mount that can write counts itself there, a replay of the journal clears a mark, and an unmount writes
+    // The superblock: a writable mount increments its mount count, a replay of the journal clears a flag, and an unmount writes
     // the time (6.12, fs/ext4/super.c, `ext4_setup_super`, `ext4_commit_super`).
     case "ext2", "ext3", "ext4": return Telltales(ranges: [0..<pageSize])
     case "jbd": return Telltales(ranges: [0..<128 << 10])
-    // The superblock, with the generation of the tree and of the log that fsync(2) writes. What lies around it is left to boot
-    // loaders (fs/btrfs/fs.h, `BTRFS_DEVICE_RANGE_RESERVED`).
+    // The superblock, with the generation of the tree and of the log that fsync(2) writes. The area around it is reserved for
+    // boot loaders (fs/btrfs/fs.h, `BTRFS_DEVICE_RANGE_RESERVED`).
     case "btrfs": return Telltales(ranges: [64 << 10..<68 << 10])
     case "zfs_member": return zfsTelltales(device)
-    // Nobody writes to them.
+    // Read-only file systems.
     case "squashfs", "erofs", "iso9660", "cramfs", "romfs": return Telltales(ranges: [Telltales.beginning])
     case "crypto_LUKS", "LVM2_member", "linux_raid_member", "xfs_realtime":
         return Telltales(ranges: [Telltales.beginning])
@@ -56,8 +57,8 @@ func telltales(_ type: String, isDeviceReadOnly: Bool, _ device: FileSystemReade
     }
 }
 
-/// The names and the rings of uberblocks in the four labels, two at each end, without the boot loader's 16 KiB in front of
-/// each (OpenZFS, include/sys/vdev_impl.h, `vdev_label_t`).
+/// The telltales of ZFS: the name-value lists and the rings of uberblocks in the four labels, two at each end of the device,
+/// without the first 16 KiB of each label, which are the boot loader's (OpenZFS, include/sys/vdev_impl.h, `vdev_label_t`).
 private func zfsTelltales(_ device: FileSystemReader) -> Telltales {
     let label: UInt64 = 256 << 10, bootLoader: UInt64 = 16 << 10
     let end = device.byteCount / label * label
@@ -65,9 +66,9 @@ private func zfsTelltales(_ device: FileSystemReader) -> Telltales {
     return Telltales(ranges: starts.map { $0 + bootLoader..<$0 + label })
 }
 
-/// What shows that swap space was used, from what shows most to what is read the fastest. Pages in it are a part of the
-/// session, so if there are some, all of it is looked at, or, if it is large, the beginnings of the clusters in which every
-/// system fills it (6.12, mm/swapfile.c, `cluster_alloc_swap_entry`; SWAPFILE_CLUSTER is 512 pages).
+/// The telltales of swap space: several choices, from the most thorough to the fastest. Swapped pages are part of the session.
+/// So if there are any, all of the swap space is compared; if it is large, the beginnings of the clusters in which every system
+/// fills it (6.12, mm/swapfile.c, `cluster_alloc_swap_entry`; SWAPFILE_CLUSTER is 512 pages).
 func swapTelltales(isUsed: Bool, byteCount: UInt64) -> [Telltales] {
     guard isUsed else { return [Telltales(ranges: [0..<pageSize])] }
     let whole: UInt64 = 1 << 30, cluster: UInt64 = 2 << 20, piece: UInt64 = 64 << 10

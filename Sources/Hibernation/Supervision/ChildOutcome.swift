@@ -3,25 +3,28 @@ import Basics
 import Console
 import MemoryImage
 
-/// How a child's part of a role ended.
+/// The result of a part of a role that ran in a child process.
 struct ChildOutcome {
-    /// Why it was not done; nil where it was.
+    /// Why the work was not done; nil if it was.
     let reason: String?
-    /// How far the child came: past the point of no return, what it wrote before its end counts, not how it ended.
+    /// The stage that the child reached. Past the point of no return, this counts, however the child ended.
     let stage: ChildState.Stage
     let counts: ImageCounts
     let imageUUID: UUID
     /// See `ChildState.contentsEnd`.
     var contentsEnd: UInt64 = 0
-    /// The image that the work was about; nil if it did not come to one.
+    /// The image that the work was about; nil if none was found.
     var image: UUID? { imageUUID == .zero ? nil : imageUUID }
-    /// How the child gave up by itself; nil if it was ended, or did its work.
+    /// How the child gave up by itself; nil if it was killed, trapped, or did its work.
     var ending: ChildState.Ending?
     /// See `ChildState.answer`.
     var answer: UInt64 = 0
 }
 
-/// Runs a part of a role in a child.
+/// Runs a part of a role in a child process, and waits for its end.
+/// - Parameters:
+///   - verb: names the work in progress lines and reasons: `saving`.
+///   - work: runs in the child.
 func runInChild(
     _ verb: String, _ parameters: KernelParameters, _ log: KernelLog, watchdogs: Watchdogs? = nil,
     _ work: (ChildState) throws(Failure) -> Void

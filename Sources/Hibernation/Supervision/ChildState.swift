@@ -4,23 +4,26 @@ import Linux
 import MemoryImage
 import Synchronization
 
-/// What PID 1 and its child both see: one shared page-aligned mapping, made before the fork. The child writes, PID 1 reads; whatever becomes of the
-/// child, what it wrote last is still there.
+/// The state that PID 1 and its child share: one shared mapping, made before the fork. The child writes, PID 1 reads. The last
+/// written state survives the child, however it ends.
+///
+/// `@unchecked Sendable`: the numbers are atomic. If a text changes while PID 1 reads it, the result may be mixed, but it never
+/// has bytes from outside the mapping.
 final class ChildState: @unchecked Sendable {
-    /// How far the role is, in the order in which it gets there.
+    /// The stages of a role, in their order.
     enum Stage: UInt32 {
         /// Looking for devices, reading, checking.
         case preparing = 0
         /// Moving pages.
         case working = 1
-        /// All is ready for the point of no return, which may have been passed.
+        /// The point of no return is about to be written, or has been.
         case committing = 2
         /// The point of no return: the image is `ready` or `snapshot` in kernel B, `consumed` in kernel C.
         case committed = 3
     }
 
     private let memory: Mapping
-    /// Words of 8 bytes, one for each number, are in front of the texts.
+    /// Byte offsets and sizes of the texts. Before them are the numbers, 8 bytes each.
     private static let textOffset = 256, textLimit = 1024
     private static let activityOffset = 1280, activityLimit = 256
 
@@ -37,12 +40,12 @@ final class ChildState: @unchecked Sendable {
         get { Stage(rawValue: UInt32(truncatingIfNeeded: load(0))) ?? .preparing }
         set { store(0, UInt64(newValue.rawValue)) }
     }
-    /// Pages to be moved, of data and of zeros.
+    /// Pages to move: those with data, and those of zeros.
     var totalPages: UInt64 {
         get { load(1) }
         set { store(1, newValue) }
     }
-    /// How many of them hold data; nil if that is not known before.
+    /// Pages with data among them; nil if unknown.
     var totalDataPages: UInt64? {
         get { load(11) == 0 ? nil : load(11) &- 1 }
         set { store(11, newValue.map { $0 &+ 1 } ?? 0) }
@@ -53,7 +56,7 @@ final class ChildState: @unchecked Sendable {
     /// Pages of zeros seen or cleared so far.
     var zeroPages: UInt64 { load(12) }
     func add(zeroPages: UInt64) { word(12)?.pointee.add(zeroPages, ordering: .relaxed) }
-    /// Counts up with anything the child gets done: a child that stops doing so hangs.
+    /// A counter that grows with all work of the child. If it stops, the child hangs.
     var heartbeat: UInt64 { load(3) &+ load(2) &+ load(12) }
     func beat() { word(3)?.pointee.add(1, ordering: .relaxed) }
 
@@ -76,7 +79,7 @@ final class ChildState: @unchecked Sendable {
         }
     }
 
-    /// The byte at which the contents of the hibernation partition end while an image is saved; 0 before that.
+    /// The byte offset at which the hibernation partition's contents end while an image is saved; 0 before.
     var contentsEnd: UInt64 { load(15) }
     func note(contentsEnd: UInt64) { word(15)?.pointee.max(contentsEnd, ordering: .relaxed) }
 
@@ -93,18 +96,18 @@ final class ChildState: @unchecked Sendable {
         }
     }
 
-    /// How the child gave up by itself; nil while it has not.
+    /// How the child gave up by itself; nil if it has not.
     enum Ending: UInt64 {
-        /// For a reason that time or a person can mend.
+        /// For a reason that time or a person can remove.
         case failed = 1
-        /// For a reason that nothing mends.
+        /// For a reason that nothing can remove; see `Failure.isFinal`.
         case failedForGood = 2
     }
     var ending: Ending? {
         get { Ending(rawValue: load(13)) }
         set { store(13, newValue?.rawValue ?? 0) }
     }
-    /// A number that the child's work has found out; 0 if it has not.
+    /// The result of the child's work, as a number; 0 if there is none.
     var answer: UInt64 {
         get { load(14) }
         set { store(14, newValue) }
@@ -116,7 +119,7 @@ final class ChildState: @unchecked Sendable {
         set { set(newValue, at: ChildState.textOffset, limit: ChildState.textLimit) }
     }
 
-    /// What the child is about to do that may never end, as a phrase: `reading /dev/sda`; empty for nothing of that kind.
+    /// An operation of the child that may never end, as a phrase: `reading /dev/sda`; empty if there is none.
     var activity: String {
         get { field(at: ChildState.activityOffset, limit: ChildState.activityLimit) }
         set { set(newValue, at: ChildState.activityOffset, limit: ChildState.activityLimit) }

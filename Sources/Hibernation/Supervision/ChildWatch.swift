@@ -4,22 +4,23 @@ import Console
 import Linux
 import MemoryImage
 
-/// Runs a role's work in a child process and waits for its end, telling the progress meanwhile.
+/// Runs a role's work in a child process, waits for its end, and logs its progress.
 ///
-/// PID 1 must outlive whatever becomes of the work: a trap, a signal, the out-of-memory killer, a hang. So everything that
-/// looks at what disks and other kernels have written is done in a child.
+/// PID 1 must survive every end of the work: a trap, a signal, the OOM killer, a hang. So a child reads everything that disks
+/// and other kernels have written.
 struct ChildWatch {
     let state: ChildState
     let log: KernelLog
-    /// What the child does, as a word for the progress: `saving`.
+    /// Names the work in progress lines and reasons: `saving`.
     let verb: String
-    /// Seconds without a sign of life after which the child is ended.
+    /// Seconds without progress after which the child is killed.
     let progressTimeoutSeconds: Int
-    /// Are told every second that there is hope.
+    /// The watchdogs to feed every second.
     var watchdogs: Watchdogs?
 
-    /// - Parameter work: runs in the child; throws what made it give up.
-    /// - Returns: nil where the work was done, else the reason why it was not.
+    /// Runs the work, and waits for its end.
+    /// - Parameter work: runs in the child; throws the reason if it gives up.
+    /// - Returns: nil if the work was done, else the reason why it was not.
     func run(_ work: () throws(Failure) -> Void) -> String? {
         let child: Int32
         do throws(Failure) {
@@ -39,17 +40,19 @@ struct ChildWatch {
             switch try waitForEnd(of: child) {
             case .exited(0): return nil
             case .exited(1) where !state.text.isEmpty: return state.text
-            case .exited(let status): return "the process \(verb) ended with status \(status)"
+            case .exited(let status): return "\(verb): the child process ended with status \(status)"
             case .killed(signal: 9):
-                return killReason ?? "the process \(verb) was ended by signal 9, as it is when memory runs out"
-            case .killed(let signal): return killReason ?? "the process \(verb) was ended by signal \(signal)"
+                return killReason
+                    ?? "\(verb): the child process was killed by signal 9, perhaps because memory ran out"
+            case .killed(let signal):
+                return killReason ?? "\(verb): the child process was killed by signal \(signal)"
             }
         } catch { return error.description }
     }
 
     private var killReason: String? { state.text.isEmpty ? nil : state.text }
 
-    /// Seconds that a child may take to end once it was killed: one that waits for a device does not before that answers.
+    /// Seconds to wait for the end of a killed child: one that waits for a device ends only after the device answers.
     private static let graceSeconds = 10
 
     private func waitForEnd(of child: Int32) throws(Failure) -> ChildStatus {
@@ -67,7 +70,7 @@ struct ChildWatch {
             } else if now - lastBeat > UInt64(progressTimeoutSeconds) * 1000 {
                 let activity = state.activity
                 state.text =
-                    "no progress \(verb) for \(progressTimeoutSeconds) s\(activity.isEmpty ? "" : " while \(activity)")"
+                    "\(verb): no progress for \(progressTimeoutSeconds) s\(activity.isEmpty ? "" : " while \(activity)")"
                 kill(child)
                 for _ in 0..<ChildWatch.graceSeconds {
                     if let status = try wait(for: child, milliseconds: 1000) { return status }

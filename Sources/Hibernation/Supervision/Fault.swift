@@ -2,23 +2,23 @@
 import Basics
 import Linux
 
-/// A failure on purpose, to try out what becomes of it: the word `torpor.fault=STEP:KIND`.
+/// A failure that is injected on purpose, to test how the role handles it: `torpor.fault=STEP:KIND`.
 public struct Fault: Equatable, Sendable {
     public enum Kind: String, CaseIterable, Sendable {
-        /// The step fails as any may, with a reason.
+        /// The step throws a `Failure`.
         case error
-        /// The process executes an illegal instruction, as Swift does where it would go wrong otherwise.
+        /// The process executes an illegal instruction, as Swift does after a failed precondition.
         case trap
-        /// The process is killed, as it is when memory runs out.
+        /// The process is killed, as the OOM killer does.
         case kill
-        /// The process goes on for ever without a sign of life.
+        /// The process sleeps for ever.
         case hang
     }
 
     public var step: Step
     public var kind: Kind
 
-    /// nil for anything but `STEP:KIND`.
+    /// nil if the text is not `STEP:KIND`.
     public init?(_ text: String) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
         guard parts.count == 2, let step = Step(rawValue: parts[0]), let kind = Kind(rawValue: parts[1]) else {
@@ -28,9 +28,10 @@ public struct Fault: Equatable, Sendable {
         self.kind = kind
     }
 
-    func happen() throws(Failure) {
+    /// Injects the fault into this process. Only `.error` returns to the caller, by throwing.
+    func inject() throws(Failure) {
         switch kind {
-        case .error: throw Failure("run", "the step \(step.rawValue)", "torpor.fault= asks for it")
+        case .error: throw Failure("run", "the step \(step.rawValue)", "torpor.fault= made it fail")
         case .trap: trap()
         case .kill: kill(processID())
         case .hang: while true { sleep(milliseconds: 60_000) }

@@ -2,55 +2,55 @@
 import Basics
 import Linux
 
-/// The steps of the roles, by the names that the console and `torpor.fault=` use; `rawValue` is that name.
+/// The steps of the roles. `rawValue` is the name on the console and in `torpor.fault=`.
 public enum Step: String, CaseIterable, Sendable {
     // Kernel B
-    /// The jump back into kernel A is loaded.
+    /// Load the jump back into kernel A.
     case jumpBack = "jump-back"
-    /// /proc/vmcore is opened, and what kernel A wrote down of its session is read.
+    /// Open /proc/vmcore and read kernel A's description of its session.
     case session
-    /// This kernel's own memory is compared with kernel A's: nothing of it may be.
+    /// Check that kernel B's own memory is not kernel A's.
     case ownMemory = "own-memory"
-    /// The kernel's list of swapped pages is followed.
+    /// Find the pages that kernel A's kexec relocated from below N.
     case pageMap = "page-map"
-    /// Kernel A's free pages are counted.
+    /// Find and count kernel A's free pages.
     case freePages = "free-pages"
-    /// The superblock says `saving`.
+    /// Write `saving` to the superblock.
     case begin
-    /// Description and index are written, and the superblock that says `ready`.
+    /// Write the description and the index, then `ready` to the superblock.
     case finish
 
     // Both
-    /// What a resume needs of the machine is checked.
+    /// Check the machine: can kernel C resume here?
     case machine
-    /// The partition is found and opened.
+    /// Find and open the partition.
     case partition
-    /// What lies on watched devices is summed up.
+    /// Take or compare the fingerprints of the watched devices.
     case fingerprints
-    /// The pages are moved.
+    /// Save or restore the pages.
     case pages
-    /// The report is put into kernel A's memory.
+    /// Write the report into kernel A's memory.
     case report
-    /// Nothing is left to do but to tell PID 1 so.
+    /// Report the success to PID 1.
     case end
 
     // Kernel C
-    /// Description and index are read.
+    /// Read the description and the index.
     case image
-    /// The superblock says `attempted`.
+    /// Write `attempted` to the superblock.
     case attempt
-    /// The jump into kernel A is loaded.
+    /// Load the jump into kernel A.
     case jump
-    /// The superblock says `consumed`.
+    /// Write `consumed` to the superblock.
     case consume
 
-    /// What kernel B does, in this order.
+    /// Kernel B's steps, in their order.
     public static let save: [Step] = [
         .jumpBack, .session, .ownMemory, .machine, .pageMap, .partition, .fingerprints, .freePages, .begin, .pages,
         .finish,
         .end, .report,
     ]
-    /// What kernel C does, in this order.
+    /// Kernel C's steps, in their order.
     public static let restore: [Step] = [
         .partition, .image, .machine, .fingerprints, .attempt, .pages, .jump, .report, .consume, .end,
     ]

@@ -3,23 +3,25 @@ import Basics
 import Console
 import Linux
 
-/// The watchdogs that PID 1 of kernel B or C feeds, as long as there is hope.
+/// The watchdogs that PID 1 of kernel B or C feeds while it works.
 ///
-/// One that kernel A armed runs on after the jump back, with kernel A's timeout and fresh, as whoever feeds it there expects. One
-/// that kernel B armed itself is disarmed before each try of the jump, as nobody in kernel A would feed it.
+/// A watchdog that kernel A armed stays armed across the jump back, just fed and with kernel A's timeout, as its feeder in
+/// kernel A expects. A watchdog that kernel B armed itself is disarmed before each attempt to jump, because nobody in kernel A
+/// feeds it.
 final class Watchdogs {
     private struct Fed {
         let watchdog: Watchdog
-        /// Kernel A's timeout; nil for one that this kernel armed.
+        /// Kernel A's timeout; nil if this kernel armed the watchdog itself.
         let handedOverSeconds: Int?
     }
 
     private var fed: [Fed] = []
     private let log: KernelLog
     private let system: SystemFolders
+    /// The folder of the device nodes.
     private let dev: String
 
-    /// Seconds without a word after which a machine in which this kernel hangs restarts.
+    /// The timeout, in seconds: if this kernel hangs for so long, the machine restarts.
     static let seconds = 60
 
     private init(_ log: KernelLog, _ system: SystemFolders, _ dev: String) {
@@ -28,9 +30,9 @@ final class Watchdogs {
         self.dev = dev
     }
 
-    /// Kernel B's: those that kernel A armed or, if there are none, one of the machine's.
+    /// Opens kernel B's watchdogs: those that kernel A armed; if there are none, one of the machine's.
     /// - Parameters:
-    ///   - handedOver: what `torpor.watchdog=` says.
+    ///   - handedOver: the watchdogs that `torpor.watchdog=` names.
     ///   - dev: the folder of the device nodes.
     static func inKernelB(
         _ handedOver: [WatchdogHandover], _ log: KernelLog, _ system: SystemFolders = SystemFolders(),
@@ -42,8 +44,9 @@ final class Watchdogs {
         return watchdogs
     }
 
-    /// Kernel C's: none if the kernel itself feeds what the firmware armed, until somebody opens it (6.12,
-    /// drivers/watchdog/watchdog_dev.c, `watchdog_need_worker`); else those that can be disarmed again.
+    /// Opens kernel C's watchdogs. There are none if the kernel itself feeds a watchdog that the firmware armed, which it does
+    /// until somebody opens it (6.12, drivers/watchdog/watchdog_dev.c, `watchdog_need_worker`); else those that can be disarmed
+    /// again.
     static func inKernelC(_ log: KernelLog, _ system: SystemFolders = SystemFolders(), dev: String = "/dev")
         -> Watchdogs
     {
@@ -68,19 +71,23 @@ final class Watchdogs {
                 if WatchdogDevice.miscellaneous(system.sys, besides: devices) != nil {
                     open("\(dev)/watchdog", handedOverSeconds: seconds)
                 } else {
-                    log.error("kernel A's watchdog \(watchdog.identity) is not here, and may restart the machine")
+                    log.error(
+                        "kernel B does not find kernel A's watchdog \(watchdog.identity), which may restart the machine"
+                    )
                 }
                 continue
             }
             var number: Int? = watchdog.number
             if !watchdog.parent.isEmpty, !devices.isEmpty { number = watchdog.find(in: devices)?.number }
             guard let number else {
-                log.error("kernel A's watchdog on \(watchdog.parent) is not here, and may restart the machine")
+                log.error(
+                    "kernel B does not find kernel A's watchdog on \(watchdog.parent), which may restart the machine")
                 continue
             }
             open(number, handedOverSeconds: seconds)
         }
-        // The kernel refuses a jump only after it has tried for this long to freeze processes, and the watchdog counts meanwhile.
+        // A jump may fail because a process does not freeze, and nobody feeds the watchdog while the kernel waits for that. So
+        // the kernel waits at most 30 % of the shortest timeout, between 1 and 20 s.
         if let least = fed.compactMap({ $0.handedOverSeconds }).min() {
             let milliseconds = min(20_000, max(1000, least * 300))
             try? File("\(system.sys)/power/pm_freeze_timeout", .write).write(line: "\(milliseconds)")
@@ -89,7 +96,7 @@ final class Watchdogs {
 
     private func armOne() {
         let devices = WatchdogDevice.all(system.sys)
-        // The first one has a name without a number, which is there without sysfs too.
+        // The first watchdog also has a node without a number, which needs no sysfs.
         guard !devices.isEmpty else { return openOwn("\(dev)/watchdog") }
         for device in devices where device.hasNoWayOut != true {
             openOwn("\(dev)/watchdog\(device.number)")
@@ -100,7 +107,7 @@ final class Watchdogs {
     private func openOwn(_ path: String) {
         guard exists(path), let watchdog = try? Watchdog(path, seconds: Watchdogs.seconds) else { return }
         fed.append(Fed(watchdog: watchdog, handedOverSeconds: nil))
-        log.debug("the watchdog restarts the machine after \(watchdog.seconds) s without a word")
+        log.debug("armed a watchdog that restarts the machine if kernel B hangs for \(watchdog.seconds) s")
     }
 
     private func open(_ number: Int, handedOverSeconds: Int?) {
@@ -113,16 +120,17 @@ final class Watchdogs {
             let watchdog = try Watchdog(path, seconds: max(Watchdogs.seconds, handedOverSeconds ?? 0))
             fed.append(Fed(watchdog: watchdog, handedOverSeconds: handedOverSeconds))
             log.notice(
-                "feeding the watchdog \(path), which restarts the machine after \(watchdog.seconds) s without a word")
+                "feeding the watchdog \(path), which restarts the machine if this kernel hangs for \(watchdog.seconds) s"
+            )
         } catch {
             log.error("a watchdog may restart the machine: \(error.description)")
         }
     }
 
-    /// Says that there is hope.
+    /// Feeds all of them.
     func keepAlive() { for item in fed { item.watchdog.keepAlive() } }
 
-    /// Waits, and feeds them meanwhile.
+    /// Waits, and feeds all of them meanwhile.
     func wait(milliseconds: Int) {
         keepAlive()
         for _ in 0..<max(0, milliseconds / 500) {
@@ -131,7 +139,7 @@ final class Watchdogs {
         }
     }
 
-    /// Leaves them as kernel A expects them.
+    /// Prepares for a jump: gives kernel A's watchdogs their timeout back, and disarms the others.
     func prepareJump() {
         for item in fed {
             if let seconds = item.handedOverSeconds {
@@ -143,7 +151,7 @@ final class Watchdogs {
         }
     }
 
-    /// Goes on with them.
+    /// Arms all of them again after a jump that failed.
     func continueAfterFailedJump() {
         for item in fed {
             if let seconds = item.handedOverSeconds {
@@ -155,11 +163,11 @@ final class Watchdogs {
         }
     }
 
-    /// What a child process does first.
+    /// Closes the devices in a child process: a child that hangs would keep them open, and nothing could arm them again.
     func closeInChild() { for item in fed { item.watchdog.closeInChild() } }
 
-    /// Disarms those that can be: the machine ends, or another program goes on.
-    func letGo() {
+    /// Disarms those that can be disarmed, because the machine stops or another program takes over.
+    func disarm() {
         for item in fed { item.watchdog.disarm() }
         fed = []
     }

@@ -131,7 +131,7 @@ extension MachineTests {
                 refuses jump "use kernel /boot/stock: it has no CONFIG_KEXEC_JUMP (/boot/config-\(release))" \\
                     torpor hibernate --kernel /boot/stock --initrd /boot/rootfs.gz
                 for word in rdinit=/bin/sh lockdown=integrity kexec_jump_back_entry=0x1000 no5lvl; do
-                    refuses $word "kernel B could not jump back into this system with it" hibernate --append "quiet $word"
+                    refuses $word "kernel B could not jump back into kernel A with it" hibernate --append "quiet $word"
                 done
                 [ $(cat /sys/kernel/kexec_loaded) = 0 ] || fail "an image is loaded"
                 """)
@@ -204,7 +204,7 @@ extension MachineTests {
                 "other", disks: a.disks.map(\.image),
                 """
                 expect verify torpor verify
-                refuses waiting "it holds an image that waits for its resume; give that session up with" hibernate
+                refuses waiting "it holds an image that waits for its resume; to drop that session: torpor discard" hibernate
                 refuses format "a hibernation partition with an image that waits for its resume" torpor format /dev/vda1
                 expect discard torpor discard
                 torpor status --json >/tmp/status
@@ -222,7 +222,7 @@ extension MachineTests {
             let a = try lab.savedMachine()
             var c = lab.kernelC("no-mem", like: a)
             c.commandLine = ""
-            try lab.run(c).expectConsole("boot it with mem=128M")
+            try lab.run(c).expectConsole("boot with mem=128M")
             c = lab.kernelC("more-memory", like: a)
             c.memory = "640M"
             try lab.run(c).expectConsole("the machine's memory map has changed")

@@ -38,7 +38,7 @@ extension MachineTests {
             try lab.updateSuperblock(of: newer) { $0.state = .attempted }
             var c = lab.kernelC("attempted", like: a)
             c.disks[1].image = newer
-            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb1: its image was left by an earlier attempt")
+            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb1: an earlier resume of its image did not complete")
             try lab.updateSuperblock(of: newer) { $0.state = .ready }
             c.name = "ready"
             try lab.run(c).expectSession()
@@ -57,7 +57,7 @@ extension MachineTests {
                 dd if=/dev/vda of=/dev/vdb bs=1M count=2 conv=fsync 2>/dev/null
                 expect snapshot hibernate --device /dev/vdb --after return --append torpor.device=/dev/vdb
                 md5sum /dev/vdb >/tmp/before
-                refuses changed "write /dev/vdb: it has changed since kernel A looked at it; try again" \\
+                refuses changed "write /dev/vdb: its superblock has changed since kernel A checked it; hibernate again" \\
                     hibernate --device /dev/vda --append torpor.device=/dev/vdb
                 echo 3 >/proc/sys/vm/drop_caches
                 expect "nothing is changed" md5sum -c /tmp/before

@@ -114,7 +114,7 @@ extension MachineTests {
         /// A disk takes minutes for a chunk: PID 1 kills the child, and the jump waits until the disk has answered.
         @Test func jumpsBackFromAHangingDisk() throws {
             let result = try expectReturn(
-                "hang", "no progress saving for 4 s", arguments: "--append 'torpor.patience=2 torpor.wait=2'"
+                "hang", "saving: no progress for 4 s", arguments: "--append 'torpor.patience=2 torpor.wait=2'"
             ) { machine in machine.disks[0].bytesPerSecond = 150_000 }
             result.expectConsole("torpor: jumping back into kernel A")
         }
@@ -132,7 +132,7 @@ extension MachineTests {
             a.devices = ["i6300esb"]
             let result = try lab.run(a)
             result.expectDone()
-            result.expectConsole("the watchdog restarts the machine after 60 s without a word")
+            result.expectConsole("armed a watchdog that restarts the machine if kernel B hangs for 60 s")
             #expect(!result.console.contains("not stopping watchdog"))
         }
     }

@@ -68,7 +68,7 @@ extension MachineTests {
             forbidden.expectConsole("not resuming: resume /dev/vda1: noresume")
             #expect(forbidden.verdict.last == "done")
             let stale = try lab.run(lab.kernelC("stale", like: a, "root=/dev/vdb rw"))
-            stale.expectConsole("its image was left by an earlier attempt (resume /dev/vda1: noresume")
+            stale.expectConsole("an earlier resume of its image did not complete (resume /dev/vda1: noresume")
             #expect(stale.verdict.last == "done")
         }
 

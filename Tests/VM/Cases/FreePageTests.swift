@@ -44,17 +44,17 @@ extension MachineTests {
             let saved = try expectEveryPage("every-page", mebibytes: 560)
             #expect(saved.console.contains(/torpor: leaving out [0-9.]+ MiB of free pages/))
             #expect(!saved.console.contains("saving free pages too"))
-            #expect(!saved.console.contains("come back as zeros"))
+            #expect(!saved.console.contains("restored as zeros"))
         }
 
         @Test func keepsFreePagesZeroWithInitOnFree() throws {
             let saved = try expectEveryPage("init-on-free", commandLine: "init_on_free=1", mebibytes: 160)
-            saved.expectConsole("of free pages, to come back as zeros")
+            saved.expectConsole("of free pages, to be restored as zeros")
         }
 
         @Test func savesFreePagesWithPagePoisoning() throws {
             let saved = try expectEveryPage("page-poison", commandLine: "page_poison=1", mebibytes: 160)
-            saved.expectConsole("saving free pages too: leave out kernel A's free pages: it poisons them")
+            saved.expectConsole("saving free pages too: leave out kernel A's free pages: kernel A poisons them")
         }
 
         @Test func restoresWithUnmappedFreePages() throws {

@@ -79,8 +79,8 @@ extension MachineTests {
                 sleep 1
                 # It prints the reason at once, then erases the incomplete image, which takes long on this disk.
                 torpor hibernate $torpor_b --append 'torpor.patience=2 torpor.wait=2 torpor.debug' >/tmp/answer 2>&1 &
-                until grep -q "^torpor: hibernate: no progress saving for 4 s" /tmp/answer || ! kill -0 $!; do sleep 0.2; done
-                expect "it prints the reason" grep -q "no progress saving for 4 s" /tmp/answer
+                until grep -q "^torpor: hibernate: saving: no progress for 4 s" /tmp/answer || ! kill -0 $!; do sleep 0.2; done
+                expect "it prints the reason" grep -q "saving: no progress for 4 s" /tmp/answer
                 expect "it is armed" grep -qx active /sys/class/watchdog/watchdog0/state
                 say "came back"
                 # Without its program, the watchdog restarts the machine: after kernel A's timeout, not after kernel B's minute.

@@ -57,7 +57,7 @@ extension MachineTests {
                 switch state {
                 case .ready: after.expectSession()
                 case .attempted:
-                    after.expectNoSession("its image was left by an earlier attempt")
+                    after.expectNoSession("an earlier resume of its image did not complete")
                     var retried = c
                     retried.name = "retried-\(number)"
                     retried.commandLine += " torpor.retry"

@@ -72,7 +72,7 @@ extension MachineTests {
             a.memory = "512M"
             let saved = try lab.run(a)
             saved.expectConsole("torpor: powering off")
-            saved.expectConsole("torpor: leaving out 12.0 KiB that must not be read")
+            saved.expectConsole("torpor: leaving out 12.0 KiB of memory that must not be read")
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }
 

@@ -46,7 +46,7 @@ extension MachineTests {
             #expect(replay.dataWrites == 0, "kernel C has overwritten the image")
             c = lab.kernelC("attempted", like: a)
             c.disks = [Machine.Disk(image: try #require(try replay.copyInTheMiddle(lab)))]
-            try lab.run(c).expectNoSession("its image was left by an earlier attempt")
+            try lab.run(c).expectNoSession("an earlier resume of its image did not complete")
         }
     }
 }

@@ -60,7 +60,7 @@ extension MachineTests {
             let (a, _) = try saved(lab)
             try lab.updateSuperblock(of: a.disks[0].image) { $0.state = .attempted }
             let alone = try lab.run(lab.kernelC("alone", like: a, Self.root + " torpor.ask=3", refused: nil))
-            alone.expectConsole("its image was left by an earlier attempt")
+            alone.expectConsole("an earlier resume of its image did not complete")
             alone.expectConsole("reboot: Power down")
             #expect(alone.verdict.isEmpty, "kernel C booted the root file system")
             #expect(try lab.superblock(a).state == .attempted)
@@ -85,7 +85,7 @@ extension MachineTests {
             try file.close()
             c = lab.kernelC("c", like: c, Self.root, refused: "root")
             let result = try lab.run(c)
-            result.expectConsole("not going on with the root file system")
+            result.expectConsole("cannot boot the root file system")
             result.expectConsole("crypto_LUKS")
             #expect(try lab.superblock(a).state == .ready)
         }
@@ -102,7 +102,7 @@ extension MachineTests {
             try lab.run(c).expectConsole("reboot: Restarting system")
             #expect(try lab.superblock(a).state == .ready)
             c = lab.kernelC("boot", like: without, Self.root, refused: "ask")
-            c.answers = [("torpor: without an answer", "b"), ("press y to give it up", "y")]
+            c.answers = [("torpor: without an answer", "b"), ("press y to drop it", "y")]
             #expect(try lab.run(c).verdict == ["root", "done"])
             #expect(try lab.superblock(a).state == .attempted)
         }

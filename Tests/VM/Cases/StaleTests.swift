@@ -70,17 +70,17 @@ extension MachineTests {
             for (name, script, text) in [
                 (
                     "plain", "mount -t ext4 /dev/vdb1 /mnt && touch /mnt/x && umount /mnt || fail mount",
-                    "the ext4 on /mnt was used since"
+                    "the ext4 on /mnt has changed since hibernation"
                 ),
                 // Only the writes of a mount and an unmount.
                 (
                     "mounted", "mount -t ext4 /dev/vdb1 /mnt && umount /mnt || fail mount",
-                    "the ext4 on /mnt was used since"
+                    "the ext4 on /mnt has changed since hibernation"
                 ),
                 (
                     "mapped",
                     Self.map + "mount -t ext4 /dev/dm-0 /mnt && touch /mnt/x && umount /mnt || fail mount",
-                    "the ext4 on /ro was used since"
+                    "the ext4 on /ro has changed since hibernation"
                 ),
                 (
                     "swap", "mkswap /dev/vdd >/dev/null 2>&1 || fail mkswap",
@@ -109,7 +109,7 @@ extension MachineTests {
             let file = try FileHandle(forWritingTo: disks[3].image)
             try file.truncate(atOffset: 65 << 20)
             try file.close()
-            try refusal(lab, a, "larger", disks: disks).expectConsole("has 68157440 bytes, and had 67108864")
+            try refusal(lab, a, "larger", disks: disks).expectConsole("has 68157440 bytes, but had 67108864")
 
             var other = a
             other.cpuFeatures = "avx2=off"

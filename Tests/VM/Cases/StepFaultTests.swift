@@ -42,9 +42,9 @@ extension MachineTests {
                         let reason =
                             switch (step.name, kind) {
                             case ("report", _): "neither kernel B nor kernel C left a report"
-                            case (_, "error"): "run the step \(step.name): torpor.fault= asks for it"
-                            case (_, "trap"): "was ended by signal 4"
-                            case (_, "kill"): "was ended by signal 9"
+                            case (_, "error"): "run the step \(step.name): torpor.fault= made it fail"
+                            case (_, "trap"): "was killed by signal 4"
+                            case (_, "kill"): "was killed by signal 9"
                             default: "no progress"
                             }
                         script += "refuses \(fault) '\(reason)' faulty \(fault) '--after return'\n"
@@ -53,7 +53,7 @@ extension MachineTests {
             }
             // The child is killed when the image is complete and ready. The session continues, so nobody may resume the image.
             script += """
-                refuses ready "was ended by signal 9" faulty end:kill
+                refuses ready "was killed by signal 9" faulty end:kill
                 torpor status --json >/tmp/status
                 expect "given up" grep -q '"reason" : "its session went on"' /tmp/status
                 expect "the data are unchanged" md5sum -c /tmp/sum
@@ -100,13 +100,13 @@ extension MachineTests {
                 "fallback", like: a, "root=/dev/vdb torpor.fault=consume:error", refused: "root")
             fallback.disks[0].image = try lab.copy(image, "copy")
             let gone = try lab.run(fallback)
-            gone.expectConsole("not resuming: run the step consume: torpor.fault= asks for it")
+            gone.expectConsole("not resuming: run the step consume: torpor.fault= made it fail")
             #expect(gone.verdict == ["loaded 0", "done"])
             #expect(try lab.superblock(fallback).state == .attempted, "the image is not given up")
             // An incomplete attempt is resumed only with torpor.retry.
             var c = lab.kernelC("refused", like: a)
             try lab.updateSuperblock(of: image) { $0.state = .attempted }
-            try lab.run(c).expectConsole("try it again with torpor.retry")
+            try lab.run(c).expectConsole("to try again, boot with torpor.retry")
             c = lab.kernelC("retried", like: a, "torpor.retry")
             try lab.run(c).expectDone()
         }
