@@ -50,13 +50,8 @@ public struct Hibernate: Sendable {
         let plan = try plan(preparation, reportAddress: 0, reportKey: [])
         warnOfLargeMemoryMap(plan, &findings)
         let own = KernelCommandLine(try readText("/proc/cmdline"))
-<<<<<<< HEAD
-        let parameters = HardwareParameters.worthKnowing(own)
+        let parameters = HardwareParameters.usefulForKernelC(own)
         if !parameters.isEmpty {
-=======
-        let words = HardwareParameters.usefulForKernelC(own)
-        if !words.isEmpty {
->>>>>>> 0099583 (Hibernation: contracts and messages of kernels B and C in plain English)
             findings.note(
                 "kernel B gets these parameters of the running kernel's command line, and kernel C may need them too: "
                     + parameters.joined(separator: " ").utf8.printable)

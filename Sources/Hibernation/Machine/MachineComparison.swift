@@ -4,11 +4,7 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
-<<<<<<< HEAD
-/// Kernel A's machine compared with the one that this kernel runs on. Each check refuses with what has changed.
-=======
 /// Comparisons of kernel A's machine with the one that this kernel runs on. Each check refuses, and names the difference.
->>>>>>> 0099583 (Hibernation: contracts and messages of kernels B and C in plain English)
 extension MachineIdentity {
     /// Kernel A switches to its own page tables within the page of its entry, so both kernels must use the same number of
     /// levels.
