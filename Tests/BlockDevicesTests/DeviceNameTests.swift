@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import Basics
 import BlockStore
-import Linux
 import Testing
 
 @testable import BlockDevices
-@testable import Hibernation
-@testable import Kexec
-@testable import MemoryImage
-@testable import PhysicalMemory
 
 @Suite struct DeviceNameTests {
     @Test(

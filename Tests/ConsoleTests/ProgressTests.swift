@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 import Linux
-import MemoryImage
 import Testing
 
 @testable import Console
-@testable import Hibernation
 
 /// The time left as it is printed, compared with the time that it then takes, in worlds in which time passes as the test says.
 @Suite struct ProgressTests {

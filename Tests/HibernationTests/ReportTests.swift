@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import BlockDevices
-import BlockStore
 import Console
 import Linux
+import MemoryImage
 import Testing
 
 @testable import Hibernation
-@testable import Kexec
-@testable import MemoryImage
-@testable import PhysicalMemory
 
 @Suite struct ReportTests {
     @Test func roundTrips() throws {

@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Basics
-import Console
-import Linux
-import MemoryImage
-import PhysicalMemory
 import Testing
 
 @testable import Hibernation

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import BlockDevices
-import BlockStore
-import Linux
 import Testing
 
-@testable import Hibernation
 @testable import Kexec
-@testable import MemoryImage
-@testable import PhysicalMemory
 
 @Suite struct JumpBackTests {
     private static let room: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]

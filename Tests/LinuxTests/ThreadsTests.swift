@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import Basics
-import BlockDevices
-import BlockStore
 import Linux
 import Testing
-
-@testable import Hibernation
-@testable import Kexec
-@testable import MemoryImage
-@testable import PhysicalMemory
 
 @Suite struct ThreadsTests {
     @Test func runsEveryNumberOnce() {

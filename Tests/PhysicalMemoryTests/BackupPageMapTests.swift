@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import BlockDevices
-import BlockStore
-import Linux
 import Testing
 
-@testable import Hibernation
-@testable import Kexec
-@testable import MemoryImage
 @testable import PhysicalMemory
 
 /// A kexec image's list of pages, as the kernel builds it (kernel/kexec_core.c, `kimage_add_entry`).

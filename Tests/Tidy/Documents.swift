@@ -46,10 +46,14 @@ enum Documents {
         }
     }
 
-    /// What code in a line of prose names of the tests and is not there: a suite, or a test as `SuiteTests.test`.
+    /// What code in a line of prose names of the tests and is not there: a suite, or a test as `SuiteTests.test`
+    /// or `VM/SuiteTests.test`.
     private static func missingTest(_ span: String, _ tests: [String: Set<String>]) -> String? {
+        if extensions.contains(where: { span.hasSuffix($0) }) { return nil }
         let parts = span.split(separator: ".", maxSplits: 1).map(String.init)
-        guard let suite = parts.first, suite.hasSuffix("Tests"), suite.allSatisfy({ $0.isLetter || $0.isNumber }) else {
+        guard let suite = parts.first?.split(separator: "/").last.map(String.init), suite.hasSuffix("Tests"),
+            suite.allSatisfy({ $0.isLetter || $0.isNumber })
+        else {
             return nil
         }
         guard let known = tests[suite] else { return "suite \(suite)" }
@@ -110,8 +114,9 @@ enum Documents {
             return false
         }
         let parts = span.split(separator: "/")
-        // NNNN and NAME stand for a part of a path.
-        let isPattern = parts.contains { $0.contains("NNNN") || $0 == "NAME" }
+        // NNNN, or a word in capitals within a path, stands for something else.
+        let isPattern =
+            span.contains("NNNN") || parts.dropFirst().contains { $0.allSatisfy { $0.isLetter && $0.isUppercase } }
         guard let first = parts.first, first != "build", !isPattern else { return false }
         return parts.count > 1 && folders.contains(String(first))
             || extensions.contains { span.hasSuffix($0) && span != $0 }

@@ -22,7 +22,8 @@ import Testing
         ("[a](#no)", ["1 docs/page.md has no section #no"]),
         ("`Sources/Gone/`", ["1 there is no Sources/Gone/"]), ("`Gone.swift`", ["1 there is no Gone.swift"]),
         ("`GoneTests`", ["1 there is no suite GoneTests"]), ("`StubTests.copies`", []),
-        ("`StubTests.gone`", ["1 there is no test gone in StubTests"]),
+        ("`VM/StubTests.gone`", ["1 there is no test gone in StubTests"]),
+        ("`Tests/StubTests.swift`", ["1 there is no Tests/StubTests.swift"]),
     ])
     func findsNamesOfWhatIsNotThere(text: String, expected: [String]) {
         let page = SourceFile("docs/page.md", text)

@@ -21,13 +21,14 @@ enum FolderDependencies {
         return parsed.flatMap { file, tokens -> [Violation] in
             // A file at the top chooses the role.
             guard let folder = folder(of: file) else { return [] }
-            // Names that the file itself declares, and the names of parameters.
-            let own = Set(Declaration.all(in: tokens).map(\.name) + tokens.filter { $0.after == ":" }.map(\.text))
+            // Names that the file itself declares stand for its own. Those of functions and values may be parameters too.
+            let declared = Set(Declaration.all(in: tokens).map(\.name))
+            let own = declared.union(tokens.filter { $0.after == ":" }.map(\.text))
             var seen: Set<String> = []
             return tokens.indices.compactMap { index in
                 let token = tokens[index]
                 guard let owner = owners[token.text], owner.role != folder, token.after != ":" || owner.kind == .type,
-                    owner.kind == .type || !own.contains(token.text), !isMember(tokens, index),
+                    !(owner.kind == .type ? declared : own).contains(token.text), !isMember(tokens, index),
                     allowed[token.text]?.contains(file.path) != true,
                     seen.insert("\(token.text) \(token.line)").inserted
                 else { return nil }

@@ -24,6 +24,7 @@ import Testing
         // Members, labels and names of the file's own.
         ("KernelA/Hibernate.swift", "self.restoreAll(); f(restoreLimit: 1); report.show(); a.Restore.b()", []),
         ("KernelA/Hibernate.swift", "func restoreAll() {}\nrestoreAll()", []),
+        ("KernelA/Hibernate.swift", "struct A { struct Restore {}; let all: [Restore] }", []),
         // Comments and texts.
         ("KernelA/Hibernate.swift", "// Restore\nlet a = \"Restore\" /* Restore /* */ Restore */", []),
     ])
