@@ -70,12 +70,14 @@ if let embeddedLibraries {
 } else {
     dependencies.append(.package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"))
     targets += [
-        .executableTarget(
-            name: "torpor",
-            dependencies: [
-                "Basics", "Linux", "CLinux", "Console", "BlockStore", "BlockDevices", "MemoryImage", "Hibernation",
+        module(
+            "TorporCommand",
+            [
+                "Basics", "Linux", "CLinux", "Console", "BlockDevices", "MemoryImage", "Hibernation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ], swiftSettings: swiftSettings,
+            ]),
+        .executableTarget(
+            name: "torpor", dependencies: ["TorporCommand"], swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
         .target(name: "Machines", path: "Tests/VM/Machines", swiftSettings: swiftSettings),
         .executableTarget(
@@ -109,6 +111,11 @@ if let embeddedLibraries {
                 "Kexec", "Fixtures",
             ]
         ),
+        // Some tests run the program.
+        (
+            "TorporCommand",
+            ["torpor", "Basics", "Linux", "BlockStore", "BlockDevices", "MemoryImage", "Hibernation", "Fixtures"]
+        ),
     ] as [(String, [Target.Dependency])] {
         targets.append(
             .testTarget(
@@ -117,11 +124,6 @@ if let embeddedLibraries {
     }
     // Rules for the sources, as tests that read them.
     targets.append(.testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: swiftSettings))
-    // Runs the command as it was built.
-    targets.append(
-        .testTarget(
-            name: "torporTests", dependencies: ["torpor", "Basics", "MemoryImage"], path: "Tests/CommandTests",
-            swiftSettings: swiftSettings))
     targets += [
         .target(
             name: "FuzzTargets",

@@ -22,7 +22,7 @@ struct GrowthBenchmark {
 
     private struct Report: Decodable {
         struct Image: Decodable {
-            let dataPages, zeroPages, saveMilliseconds: Int
+            let dataPages, omittedPages, saveMilliseconds: Int
         }
         let image: Image
         let restoreMilliseconds: Int
@@ -65,7 +65,7 @@ struct GrowthBenchmark {
         }
         let report = try JSONDecoder().decode(Report.self, from: Data(text.utf8))
         return Row(
-            mebibytes: memory, pages: report.image.dataPages + report.image.zeroPages,
+            mebibytes: memory, pages: report.image.dataPages + report.image.omittedPages,
             dataPages: report.image.dataPages, saveSeconds: Double(report.image.saveMilliseconds) / 1000,
             restoreSeconds: Double(report.restoreMilliseconds) / 1000, savePeak: savePeak, restorePeak: restorePeak)
     }

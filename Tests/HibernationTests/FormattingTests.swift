@@ -79,9 +79,9 @@ import Testing
 
     @Test(
         arguments: [
-            (.saving, "an image that was not completed"), (.ready, "an image that waits for its resume"),
-            (.attempted, "an image whose resume was attempted"), (.consumed, "an image that was resumed"),
-            (.failed, "an image that could not be completed"), (.snapshot, "a snapshot"),
+            (.saving, "an incomplete image"), (.ready, "a saved session, ready to resume"),
+            (.attempted, "a session whose last resume failed"), (.consumed, "an image that was already resumed"),
+            (.failed, "an image of a hibernation that failed"), (.snapshot, "a snapshot"),
         ] as [(Superblock.State, String)])
     func refusesImagesAndTheirRemains(state: Superblock.State, phrase: String) throws {
         _ = try format()

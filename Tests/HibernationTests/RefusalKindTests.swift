@@ -190,8 +190,11 @@ import Testing
                 _ = try isPending(.attempted, isGivenUp: isGivenUp)
             }
         }
-        for image in [Superblock.State.saving, .failed] {
-            expect("it holds an image that", isFinal: true) { () throws(Failure) in _ = try isPending(image) }
+        for (image, text) in [
+            (Superblock.State.saving, "it holds an incomplete image"),
+            (.failed, "it holds an image of a hibernation that failed"),
+        ] {
+            expect(text, isFinal: true) { () throws(Failure) in _ = try isPending(image) }
         }
         #expect(try isPending(.ready) && isPending(.attempted, "torpor.retry"))
         for image in [Superblock.State.empty, .consumed, .snapshot] { #expect(try !isPending(image)) }

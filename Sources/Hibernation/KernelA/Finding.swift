@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Something that a check found and that does not keep this system from hibernating.
+/// A result of a check that does not prevent hibernation.
 ///
 /// A check that finds a reason to refuse throws a `Failure` instead.
 public struct Finding: Equatable, Sendable, CustomStringConvertible {
     public enum Severity: String, Sendable {
-        /// A fact that the administrator may want to know, such as a value that was chosen.
+        /// A fact that the administrator may want to know, such as a value that Torpor chose.
         case note
         /// Something may go wrong, or a safeguard is missing.
         case warning
@@ -23,19 +23,19 @@ public struct Finding: Equatable, Sendable, CustomStringConvertible {
         self.remedy = remedy
     }
 
-    /// The sentence with its remedy, as `Failure` writes it.
+    /// The sentence with its remedy, in the form of `Failure`.
     public var description: String {
         guard let remedy else { return text }
         return "\(text); \(remedy)"
     }
 }
 
-/// What the checks of one run found, in the order in which they found it.
+/// The findings of all checks of one run, in the order in which they were found.
 public struct Findings {
     public private(set) var all: [Finding] = []
     private let whenFound: (Finding) -> Void
 
-    /// - Parameter whenFound: is called with each finding at once.
+    /// - Parameter whenFound: is called with each finding as soon as it is added.
     public init(_ whenFound: @escaping (Finding) -> Void = { _ in }) { self.whenFound = whenFound }
 
     public var warnings: [Finding] { all.filter { $0.severity == .warning } }

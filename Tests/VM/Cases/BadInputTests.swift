@@ -204,8 +204,8 @@ extension MachineTests {
                 "other", disks: a.disks.map(\.image),
                 """
                 expect verify torpor verify
-                refuses waiting "it holds an image that waits for its resume; to drop that session: torpor discard" hibernate
-                refuses format "a hibernation partition with an image that waits for its resume" torpor format /dev/vda1
+                refuses waiting "it holds a saved session, ready to resume; to drop that session: torpor discard" hibernate
+                refuses format "a hibernation partition with a saved session, ready to resume" torpor format /dev/vda1
                 expect discard torpor discard
                 torpor status --json >/tmp/status
                 expect state grep -q '"state" : "empty"' /tmp/status

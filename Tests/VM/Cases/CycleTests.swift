@@ -61,7 +61,7 @@ extension MachineTests {
             resumed.expectDone()
             #expect(throws: Failure.self) { try ImageReader(lab.hibernationPartition(of: disks[0])) }
             let again = try lab.run(lab.kernelC("again", like: a))
-            again.expectConsole("holds an image that was resumed")
+            again.expectConsole("holds an image that was already resumed")
             again.expectConsole("torpor: powering off")
             return description
         }

@@ -24,7 +24,7 @@ extension MachineTests {
                 expect "all $(nproc) CPUs work" cpus_work $(nproc)
                 torpor status --json >/tmp/status
                 expect "torpor status shows the failure" grep -q '"outcome" : "failed"' /tmp/status
-                expect "the kernel log has the failure" sh -c 'dmesg | grep -q "torpor: not hibernated: "'
+                expect "the kernel log has the failure" sh -c 'dmesg | grep -q "torpor: hibernation failed: "'
                 """)
             a.memory = "512M"
             change(&a)

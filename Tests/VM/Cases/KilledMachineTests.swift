@@ -26,7 +26,7 @@ extension MachineTests {
                 switch state {
                 case .ready: c.expectSession()
                 case .empty: c.expectNoSession("nothing to resume: /dev/vda1 holds no image")
-                default: c.expectNoSession("it holds an image that was not completed")
+                default: c.expectNoSession("it holds an incomplete image")
                 }
                 outcomes["found \(state), \(state == .ready ? "resumed" : "refused")", default: 0] += 1
             }
@@ -62,7 +62,7 @@ extension MachineTests {
                     retried.name = "retried-\(number)"
                     retried.commandLine += " torpor.retry"
                     try lab.run(retried).expectSession()
-                default: after.expectNoSession("nothing to resume: /dev/vda1 holds an image that was resumed")
+                default: after.expectNoSession("nothing to resume: /dev/vda1 holds an image that was already resumed")
                 }
                 let outcome =
                     switch state {

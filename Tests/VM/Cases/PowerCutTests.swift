@@ -31,7 +31,7 @@ extension MachineTests {
             // Kernel C boots with the disk as it was during the second save.
             var c = lab.kernelC("cut", like: a)
             c.disks = [Machine.Disk(image: try #require(try replay.copyInTheMiddle(lab)))]
-            try lab.run(c).expectNoSession("it holds an image that was not completed")
+            try lab.run(c).expectNoSession("it holds an incomplete image")
 
             // The writes of kernel C.
             c = lab.kernelC("c", like: a)

@@ -63,7 +63,7 @@ extension MachineTests {
             a.memory = "512M"
             a.timeout = 900
             try lab.run(a).expectDone()
-            try lab.run(lab.kernelC("c", like: a)).expectConsole("it holds an image that could not be completed")
+            try lab.run(lab.kernelC("c", like: a)).expectConsole("it holds an image of a hibernation that failed")
         }
 
         @Test func kernelCTakesTheFallbackFromEveryStep() throws {

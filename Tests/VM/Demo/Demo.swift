@@ -16,7 +16,7 @@ struct Demo {
             echo "demo: the process has counted to $count"
             say trigger
             hibernate >/tmp/report || fail "torpor hibernate"
-            say running $(tail -n 1 /tmp/report)
+            say running $(grep "^resumed: " /tmp/report)
             expect_session /dev/vdb
             """)
         a.showsConsole = true

@@ -3,10 +3,9 @@ import ArgumentParser
 import Basics
 import BlockDevices
 import Hibernation
-import Linux
 import MemoryImage
 
-struct VerifyCommand: ParsableCommand {
+struct VerifyCommand: TorporSubcommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Read a whole image and verify its checksums; nothing is changed.")
 
@@ -17,26 +16,27 @@ struct VerifyCommand: ParsableCommand {
 
     private struct Answer: Encodable {
         let device: String
-        /// How many chunks were verified.
+        /// The number of chunks that were verified.
         let chunks: UInt64
     }
 
-    func run() throws { try reporting(output, verify) }
+    func run(_ environment: CommandEnvironment) throws {
+        try environment.reporting(output) { try verify(environment) }
+    }
 
-    private func verify() throws {
+    private func verify(_ environment: CommandEnvironment) throws {
         let path = try findHibernationPartition(
-            device, seconds: 0, DeviceCatalog.ofHibernationPartitions(), naming: "torpor verify DEVICE")
+            device, seconds: 0, environment.devices.catalog(), naming: "torpor verify DEVICE")
         let partition = try HibernationPartition(path)
         guard partition.superblock.descriptionExtent.byteCount > 0 else {
             throw Failure("verify", path, "it holds \(partition.superblock.stateDescription)")
         }
-        let reader = try ImageReader(partition)
-        try reader.verify()
+        try ImageReader(partition).verify()
         let chunks = partition.superblock.counts.chunks
         if output.json {
-            try print(json: Answer(device: path, chunks: chunks))
+            try environment.terminal.write(json: Answer(device: path, chunks: chunks))
         } else {
-            show("\(path): \(chunks) chunks verified")
+            environment.terminal.show("\(path): \(chunks) chunk\(chunks == 1 ? "" : "s") verified")
         }
     }
 }

@@ -6,20 +6,20 @@ import Hibernation
 import Linux
 import MemoryImage
 
-struct StatusCommand: ParsableCommand {
+struct StatusCommand: TorporSubcommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show the hibernation partitions and what they hold.")
+        commandName: "status", abstract: "Show hibernation partitions, and how the last hibernation went.")
 
-    @Argument(help: "Partitions to show. (default: all there are)")
+    @Argument(help: "The partitions to show. (default: all)")
     var devices: [DeviceName] = []
 
     @OptionGroup var output: OutputOptions
 
-    private struct Status: Encodable {
+    private struct Answer: Encodable {
         let partitions: [PartitionOutput]
         /// Devices that could not be read: a hibernation partition may be among them.
         let unreadable: [UnreadableOutput]
-        /// How this system's last hibernation went; nil before the first.
+        /// How the last hibernation of this system went; nil before the first.
         let lastReport: ReportOutput?
     }
 
@@ -27,34 +27,37 @@ struct StatusCommand: ParsableCommand {
         let device, reason: String
     }
 
-    func run() throws { try reporting(output, report) }
+    func run(_ environment: CommandEnvironment) throws {
+        try environment.reporting(output) { try report(environment) }
+    }
 
-    private func report() throws {
-        let catalog = try DeviceCatalog.ofHibernationPartitions()
+    private func report(_ environment: CommandEnvironment) throws {
+        let terminal = environment.terminal
+        let catalog = try environment.devices.catalog()
         let partitions = try devices.isEmpty ? all(catalog) : devices.map { try named($0, catalog) }
         let silent = catalog.entries.filter { catalog.unanswered.contains($0.path) }
         let unreadable = (catalog.unreadable + silent).map {
             UnreadableOutput(device: $0.path, reason: $0.failure?.reason ?? "")
         }
-        let report = ReportOutput.kept()
+        let report = environment.reports.kept()
         if output.json {
-            try print(json: Status(partitions: partitions, unreadable: unreadable, lastReport: report))
+            try terminal.write(json: Answer(partitions: partitions, unreadable: unreadable, lastReport: report))
             return
         }
         if partitions.isEmpty {
-            show(
+            terminal.show(
                 "there is no hibernation partition\(catalog.missingPartitionPhrase); make one with: "
                     + "torpor format DEVICE")
         } else if devices.isEmpty {
-            for device in unreadable { show("\(device.device): cannot be read: \(device.reason)") }
+            for device in unreadable { terminal.show("\(device.device): cannot be read: \(device.reason)") }
         }
-        for partition in partitions { partition.show(output) }
-        if let report { show("last time: \(report.sentence(output.size)) (\(report.time))") }
+        for line in partitions.flatMap({ $0.lines(output) }) { terminal.show(line) }
+        if let report { terminal.show("last hibernation: \(report.sentence(output.size)) (\(report.time))") }
     }
 
     private func all(_ catalog: DeviceCatalog) throws -> [PartitionOutput] {
         let entries = catalog.hibernationPartitions
-        // Nobody but root sees any; that there is none would not be true.
+        // Only root can read block devices: for others "there is none" could be wrong.
         if entries.isEmpty, let failure = catalog.permissionFailure { throw failure }
         return entries.map { PartitionOutput($0.path, $0.verdict, byteCount: $0.byteCount) }
     }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Basics
+import Hibernation
+
+struct HibernateCommand: TorporSubcommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hibernate", abstract: "Save the memory to the hibernation partition and power off.")
+
+    @Option(help: "What to do after the save: poweroff, reboot, or return, which keeps the image as a snapshot.")
+    var after = AfterSave.powerOff
+
+    @OptionGroup var kernelB: KernelBOptions
+    @OptionGroup var output: OutputOptions
+
+    func run(_ environment: CommandEnvironment) throws {
+        let terminal = environment.terminal
+        var findings = Findings { finding in
+            if !output.json {
+                terminal.write(error: "torpor: \(printable("\(finding.severity.rawValue): \(finding)"))")
+            }
+        }
+        let report = try hibernate(environment, &findings)
+        var answer = ReportOutput(report, findings, environment.now())
+        environment.log(answer.logLine(output.size))
+        environment.reports.keep(answer)
+        // The result comes first, as erasing may take minutes.
+        let failure = failure(report)
+        if !output.json {
+            if let failure { environment.show(failure) } else { terminal.show(answer.sentence(output.size)) }
+        }
+        eraseImage(report, &answer, environment)
+        if report.outcome == .resumed { findCopies(report, &answer, environment) }
+        environment.reports.keep(answer)
+        if output.json {
+            try terminal.write(json: answer)
+            if let failure { environment.show(failure) }
+        }
+        if failure != nil { throw ExitCode(1) }
+    }
+
+    private func hibernate(_ environment: CommandEnvironment, _ findings: inout Findings) throws -> Report {
+        let terminal = environment.terminal
+        do throws(Failure) {
+            return try environment.hibernation.run(kernelB.plan(environment, after: after), &findings) { line in
+                if !output.json { terminal.show(line) }
+            }
+        } catch {
+            if output.json {
+                let reason = environment.sentence(error)
+                try terminal.write(json: ReportOutput(failure: reason, findings, environment.now()))
+            }
+            throw error
+        }
+    }
+
+    /// Erases the contents of an image that nobody needs any more. If that fails, the hibernation is no failure.
+    private func eraseImage(_ report: Report, _ answer: inout ReportOutput, _ environment: CommandEnvironment) {
+        let terminal = environment.terminal
+        let progress = EraseProgress(environment, output)
+        do throws(Failure) {
+            guard let erasure = try environment.hibernation.eraseImage(after: report, progress.show) else { return }
+            answer.erased = erasure.rawValue
+            if !output.json { terminal.show("\(report.device): \(erasure.clause)") }
+        } catch {
+            let reason = environment.sentence(error)
+            answer.eraseFailure = reason
+            terminal.warn(
+                "contents of the image are still on \(report.device): \(reason); erase them with: "
+                    + "torpor discard \(report.device)")
+        }
+    }
+
+    private func findCopies(_ report: Report, _ answer: inout ReportOutput, _ environment: CommandEnvironment) {
+        let copies = (try? environment.hibernation.copies(of: report.device)) ?? []
+        answer.copies = copies
+        for copy in copies {
+            environment.terminal.warn(
+                "a copy of the image is still on \(copy); erase its contents with: torpor discard \(copy)")
+        }
+    }
+
+    private func failure(_ report: Report) -> Failure? {
+        switch report.outcome {
+        case .snapshot, .resumed: nil
+        case .failed: Failure("hibernate", "", report.text.isEmpty ? "kernel B gave no reason" : report.text)
+        case .none:
+            Failure(
+                "hibernate", "", "neither kernel B nor kernel C left a report",
+                remedy: "look at the console, and run: torpor status")
+        }
+    }
+}

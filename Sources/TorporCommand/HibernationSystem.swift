@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import Basics
+import Hibernation
+import MemoryImage
+
+/// The hibernation of a system, with all its outcomes.
+protocol HibernationSystem {
+    /// Checks whether the system can hibernate as planned.
+    /// - Parameters:
+    ///   - findings: gets warnings and notes, also if this throws.
+    ///   - log: is called with a line before something that takes time.
+    /// - Returns: the path of the hibernation partition, and the parameters that kernel C needs.
+    func check(
+        _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
+    ) throws(Failure) -> (path: String, parametersForC: [String])
+
+    /// Hibernates as planned. Returns when kernel A runs again.
+    /// - Throws: if kernel A did not jump.
+    func run(_ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void) throws(Failure) -> Report
+
+    /// Erases the contents of an image that nobody needs after this report.
+    /// - Parameter progress: is called with the number of bytes erased so far, and of all that are to be erased.
+    /// - Returns: how; nil if there was nothing to erase.
+    func eraseImage(after report: Report, _ progress: (UInt64, UInt64) -> Void) throws(Failure) -> Erasure?
+
+    /// The paths of other partitions with the same UUID that hold contents of an image, as a cloned disk has them.
+    func copies(of path: String) throws(Failure) -> [String]
+}
+
+/// The running kernel's hibernation.
+struct KernelAHibernation: HibernationSystem {
+    func check(
+        _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
+    ) throws(Failure) -> (path: String, parametersForC: [String]) { try plan.check(&findings, log) }
+
+    func run(_ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void) throws(Failure) -> Report {
+        try plan.run(&findings, log)
+    }
+
+    func eraseImage(after report: Report, _ progress: (UInt64, UInt64) -> Void) throws(Failure) -> Erasure? {
+        try Hibernate.eraseImage(after: report, progress)
+    }
+
+    func copies(of path: String) throws(Failure) -> [String] { try Hibernate.copies(of: path) }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import Basics
+import BlockDevices
+import Foundation
+import Hibernation
+import Linux
+import MemoryImage
+
+@testable import TorporCommand
+
+/// What a run of the program printed, and its exit status.
+struct Outcome {
+    let status: Int32
+    let output, errors: String
+
+    /// The object on standard output.
+    var json: [String: Any] {
+        get throws { try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:] }
+    }
+}
+
+/// Collects what a command prints.
+final class TextBuffer: TextStream {
+    private(set) var text = ""
+    /// Fails at the first text, if this is set.
+    var nextFailure: Failure?
+    private(set) var failure: Failure?
+
+    func write(_ text: String) {
+        failure = failure ?? nextFailure
+        if failure == nil { self.text += text }
+    }
+}
+
+/// Runs commands in this process, in an environment without a kernel: devices are files in a folder that goes with the
+/// object, and a closure takes the place of the hibernation.
+///
+/// The folder stands for /dev, in arguments as in what is printed.
+final class CommandFixture {
+    let devices: FakeDevices
+    let hibernation = FakeHibernation()
+    var isRoot = true
+    /// Why standard output takes no text.
+    var outputFailure: Failure?
+    /// The time of day: 2026-01-01T12:00:00Z
+    let time = Date(timeIntervalSince1970: TimeInterval(FakeDevices.standardTime))
+    /// Lines for the kernel's log.
+    private(set) var kernelLog: [String] = []
+    /// What the monotonic clock says; the last value stays.
+    var milliseconds: [UInt64] = [0]
+    let reports: ReportFile
+
+    init() throws {
+        devices = try FakeDevices()
+        reports = ReportFile(folder: devices.folder.appending(path: "run/torpor"))
+    }
+
+    /// Runs the program with these arguments.
+    func run(_ arguments: String...) -> Outcome { run(arguments) }
+
+    func run(_ arguments: [String]) -> Outcome {
+        let output = TextBuffer(), errors = TextBuffer()
+        output.nextFailure = outputFailure
+        devices.isRoot = isRoot
+        let environment = CommandEnvironment(
+            terminal: Terminal(output: output, errors: errors, columns: 100), devices: devices,
+            hibernation: hibernation,
+            reports: reports, isRoot: isRoot, kernelRelease: "6.12.107",
+            now: { [time] in time },
+            milliseconds: { [self] in milliseconds.count > 1 ? milliseconds.removeFirst() : milliseconds[0] },
+            log: { [self] in kernelLog.append($0) })
+        let status = Torpor.run(arguments.map(devices.real), environment)
+        return Outcome(
+            status: status, output: devices.shown(output.text), errors: devices.shown(errors.text))
+    }
+}
+
+/// A hibernation without a kernel. Each part fails until a test says what it does.
+final class FakeHibernation: HibernationSystem {
+    typealias Log = (String) -> Void
+
+    /// What the command asked for last.
+    private(set) var plan: Hibernate?
+    var onCheck: (inout Findings, Log) throws(Failure) -> (path: String, parametersForC: [String]) = {
+        (_, _) throws(Failure) in throw Failure("check", "", "nothing is set up")
+    }
+    var onRun: (inout Findings, Log) throws(Failure) -> Report = {
+        (_, _) throws(Failure) in throw Failure("hibernate", "", "nothing is set up")
+    }
+    /// Takes the place of erasing; nil erases what is in the file.
+    var onErase: (((UInt64, UInt64) -> Void) throws(Failure) -> Erasure?)?
+    var onCopies: () throws(Failure) -> [String] = { [] }
+
+    func check(
+        _ plan: Hibernate, _ findings: inout Findings, _ log: Log
+    ) throws(Failure) -> (path: String, parametersForC: [String]) {
+        self.plan = plan
+        return try onCheck(&findings, log)
+    }
+
+    func run(_ plan: Hibernate, _ findings: inout Findings, _ log: Log) throws(Failure) -> Report {
+        self.plan = plan
+        return try onRun(&findings, log)
+    }
+
+    func eraseImage(after report: Report, _ progress: (UInt64, UInt64) -> Void) throws(Failure) -> Erasure? {
+        guard let onErase else { return try Hibernate.eraseImage(after: report, progress) }
+        return try onErase(progress)
+    }
+
+    func copies(of path: String) throws(Failure) -> [String] { try onCopies() }
+}
