@@ -32,7 +32,7 @@ import Testing
         hibernation.onRun = { [report] (findings, log) throws(Failure) in
             findings.warn("the kernel has no /dev/snapshot", remedy: "use another kernel")
             findings.note("a note")
-            log("loaded kernel B; saving to /dev/sdb3")
+            log("loaded kernel B, which saves the memory to /dev/sdb3")
             return report
         }
     }
@@ -51,7 +51,9 @@ import Testing
         let result = fixture.run("hibernate")
         #expect(result.status == 0 && result.errors == Self.warnings)
         let lines = result.output.split(separator: "\n").map(String.init)
-        #expect(lines.count == 3 && lines[0] == "loaded kernel B; saving to /dev/sdb3" && lines[1] == Self.resumed)
+        #expect(
+            lines.count == 3 && lines[0] == "loaded kernel B, which saves the memory to /dev/sdb3"
+                && lines[1] == Self.resumed)
         #expect(lines[2].hasPrefix("/dev/sdb3: contents erased: "))
         #expect(try fixture.devices.superblock("sdb3").isUnused)
         #expect(fixture.kernelLog == [Self.resumed])
@@ -73,7 +75,8 @@ import Testing
         #expect(result.status == 0 && result.errors == Self.warnings)
         #expect(
             result.output
-                == "loaded kernel B; saving to /dev/sdb3\nsnapshot: 8.0 KiB of data, 1.0 MiB on disk, saved in 1.7 s\n")
+                == "loaded kernel B, which saves the memory to /dev/sdb3\nsnapshot: 8.0 KiB of data, 1.0 MiB on disk, saved in 1.7 s\n"
+        )
         #expect(try fixture.devices.superblock("sdb3").state == .snapshot)
         #expect(fixture.reports.kept()?.copies == nil, "nobody looks for copies of a snapshot")
     }

@@ -89,7 +89,7 @@ struct JSONExample: Sendable {
     ]
 
     private static let snapshotWarning =
-        "the kernel has no /dev/snapshot, so drivers are not told to prepare for a hibernation: video memory may be lost"
+        "the kernel has no /dev/snapshot, so drivers do not prepare for hibernation: video memory may be lost"
     private static let snapshotRemedy = "use a kernel with CONFIG_HIBERNATION_SNAPSHOT_DEV"
     private static let refusal = Failure(
         "hibernate", "", "nohibernate on the kernel's command line forbids it", remedy: "boot without it")
