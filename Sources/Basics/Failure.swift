@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What went wrong, as one sentence: `mount devtmpfs on /dev: No such device`.
+/// An error that prints as one sentence: `mount devtmpfs on /dev: No such device`.
 ///
-/// Every room throws this one type. Under init there are no existentials, so errors of several types would have to be
-/// converted at each border; what a caller decides upon is `errno`, or a result type of the call itself.
+/// Every module throws this one type. /init is Embedded Swift, which has no existentials, so several error types would have to
+/// be converted at each module's border. A caller that must tell errors apart uses `errno`, or the call returns a result type.
 public struct Failure: Error, Sendable, CustomStringConvertible {
-    /// What was attempted, as a verb with what belongs to it: `mount devtmpfs on`.
+    /// The action that failed, as a verb phrase: `mount devtmpfs on`.
     public var operation: String
-    /// What it was attempted on: a path, an address, the name of a field.
+    /// The object of the action: a path, an address, the name of a field.
     public var operand: String
-    /// Why it did not work.
+    /// Why the action failed.
     public var reason: String
-    /// What the administrator can do about it.
+    /// The administrator's way out, as an imperative; nil if there is none.
     public var remedy: String?
-    /// The error number of errno(3), or 0 where no system call failed.
+    /// The error number of errno(3); 0 if no system call failed.
     public var errno: CInt
-    /// Whether neither time nor a person can mend the reason: an image that is refused so never resumes. Kernel C keeps the
-    /// session after every other refusal, so this is set only where the reason is certain.
+    /// Whether neither time nor a person can remove the reason: an image that is refused for it never resumes. Kernel C keeps
+    /// the session after every other refusal, so this is set only if the reason is certain.
     public var isFinal: Bool
 
     public init(

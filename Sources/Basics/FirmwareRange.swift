@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A range of the memory map that the firmware gave, as /sys/firmware/memmap has it (Documentation/ABI/testing/
-/// sysfs-firmware-memmap): what `mem=` cuts from the kernel's own map is still in it.
+/// A range of the firmware's memory map, from /sys/firmware/memmap (Documentation/ABI/testing/sysfs-firmware-memmap). This map
+/// still has the memory that `mem=` cuts from the kernel's own map.
 public struct FirmwareRange: Equatable, Sendable {
     public var addresses: PhysicalRange
     /// `System RAM`, `Reserved`, `ACPI Tables`, …

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The version of a Linux kernel: the three numbers that its release begins with.
+/// The version of a Linux kernel: the first three numbers of its release.
 public struct KernelVersion: Comparable, Sendable {
     public var major, minor, patch: UInt64
 
@@ -10,7 +10,7 @@ public struct KernelVersion: Comparable, Sendable {
         self.patch = patch
     }
 
-    /// - Parameter release: as uname(2) tells it, with whatever a distribution appends: `6.12.117-amd64`, `7.1-rc3`.
+    /// - Parameter release: the release as uname(2) reports it, with the distribution's suffix: `6.12.117-amd64`, `7.1-rc3`.
     /// - Returns: nil for a text that does not begin with two numbers.
     public init?(release: String) {
         var numbers: [UInt64] = []

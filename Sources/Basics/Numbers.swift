@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A number as hexadecimal digits without prefix, with leading zeros up to `digits`.
+/// A number in hexadecimal digits without a prefix, padded with zeros to at least `digits` digits.
 public func hexadecimal(_ value: UInt64, digits: Int = 1) -> String {
     let text = String(value, radix: 16)
     return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
 }
 
-/// Half-open physical addresses as the kernel's log writes them: `0x100000-0x8000000`.
+/// A half-open range of physical addresses in hexadecimal: `0x100000-0x8000000`.
 public func hexadecimal(_ range: PhysicalRange) -> String {
     "0x\(hexadecimal(range.lowerBound))-0x\(hexadecimal(range.upperBound))"
 }
 
-/// The number that the text writes in full, decimal or, with `0x` in front, hexadecimal; nil for anything else and for
-/// numbers above 64 bits.
+/// Parses a whole text as a number: decimal, or hexadecimal after `0x`.
+/// - Returns: nil for anything else and for numbers above 64 bits.
 public func parseNumber(_ text: some StringProtocol) -> UInt64? {
     let characters = Array(text.utf8)
     let isHexadecimal =
@@ -20,7 +20,8 @@ public func parseNumber(_ text: some StringProtocol) -> UInt64? {
     return parseDigits(characters.dropFirst(isHexadecimal ? 2 : 0), base: isHexadecimal ? 16 : 10)
 }
 
-/// The number in hexadecimal digits without prefix; nil for anything else.
+/// Parses a whole text as hexadecimal digits without a prefix.
+/// - Returns: nil for anything else and for numbers above 64 bits.
 public func parseHexadecimal(_ text: some StringProtocol) -> UInt64? { parseDigits(Array(text.utf8)[...], base: 16) }
 
 private func parseDigits(_ characters: ArraySlice<UInt8>, base: UInt64) -> UInt64? {
@@ -36,7 +37,8 @@ private func parseDigits(_ characters: ArraySlice<UInt8>, base: UInt64) -> UInt6
     return value
 }
 
-/// The bytes that a size such as `128M`, `4GiB` or `4096` means (binary units, as in util-linux); nil for anything else.
+/// Parses a size such as `128M`, `4GiB` or `4096`, with binary units as in util-linux.
+/// - Returns: bytes; nil for anything else and for sizes above 64 bits.
 public func parseSize(_ text: String) -> UInt64? {
     let characters = Array(text.utf8)
     let digits = characters.prefix { hexadecimalValue($0).map { $0 < 10 } ?? false }
@@ -57,7 +59,7 @@ public func parseSize(_ text: String) -> UInt64? {
     return overflow ? nil : bytes
 }
 
-/// Bytes in the largest binary unit that leaves at least one, with one decimal: `97.3 MiB`.
+/// A number of bytes in the largest binary unit that fits in it, with one decimal: `97.3 MiB`.
 public func describe(bytes: UInt64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
     var unit: UInt64 = 1024
@@ -72,5 +74,5 @@ public func describe(bytes: UInt64) -> String {
     return "\(whole).\(tenths) \(units[i])"
 }
 
-/// A duration in milliseconds as seconds with one decimal: `4.1 s`.
+/// A duration, given in milliseconds, in seconds with one decimal: `4.1 s`.
 public func describe(milliseconds: UInt64) -> String { "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s" }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Text that somebody else wrote (a label, a host name, a reason on a disk), as a terminal or a log may show it.
+/// Makes text from elsewhere (a label, a host name, a reason on a disk) safe to show on a terminal or in a log.
 ///
-/// What could steer a terminal, reorder a line, hide in it or end it is written as an escape: control characters as `\x1b`
-/// (C0, DEL) or `\u009b` (C1), line separators and the marks of bidirectional text as `\u202e`. Everything else stays as it is,
-/// backslashes too, so text that was escaped once stays the same.
+/// A character becomes an escape if it could control a terminal, reorder a line, hide in it or end it: control characters
+/// become `\x1b` (C0, DEL) or `\u009b` (C1), line separators and the marks of bidirectional text become `\u202e`. All other
+/// characters stay, backslashes too, so escaping twice gives the same text.
 public func printable(_ text: String) -> String { printable(bytes: Array(text.utf8)) }
 
-/// The same of bytes that should be UTF-8: each byte that is not is written as `\xff`.
+/// The same for bytes that should be UTF-8. A byte that is not part of a character becomes `\xff`.
 public func printable(bytes: [UInt8]) -> String { escaped(bytes) { isHidden($0) } }
 
-/// The text that bytes from a disk write in UTF-8; each byte that is no part of a character is kept as `\xff`.
+/// Decodes bytes from a disk as UTF-8. A byte that is not part of a character becomes `\xff`; nothing else is escaped.
 public func text(fromDisk bytes: [UInt8]) -> String { escaped(bytes) { _ in false } }
 
-/// JSON in which no character is left that a terminal would not show: inside of strings, the only place where they may
-/// stand, they become `\u009b`. Line feeds between the values stay.
+/// Escapes the characters of JSON that a terminal would not show, as `\u009b`. They can only be inside strings. Line feeds
+/// between the values stay.
 public func printable(json: String) -> String {
     var result: [UInt8] = []
     for scalar in json.unicodeScalars {
@@ -49,9 +49,8 @@ private func escaped(_ bytes: [UInt8], _ isEscaped: (UInt32) -> Bool) -> String 
     return String(decoding: result, as: UTF8.self)
 }
 
-/// Whether a character is not seen by itself: Unicode's control characters (Cc), separators of lines and paragraphs, and the
-/// format characters that reorder text, hide it or cannot be seen. Those that join letters (U+200C, U+200D) stay: texts need
-/// them.
+/// Whether a character is invisible: Unicode's control characters (Cc), line and paragraph separators, and format characters
+/// that are invisible or that reorder or hide text. The joiners (U+200C, U+200D) do not count: some scripts need them.
 private func isHidden(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0..<0x20, 0x7f..<0xa0, 0xad, 0x61c, 0x180e, 0x200b, 0x200e...0x200f, 0x2028...0x202e, 0x2060...0x206f,
@@ -62,8 +61,8 @@ private func isHidden(_ scalar: UInt32) -> Bool {
     }
 }
 
-/// The character at an index of UTF-8 bytes, and how many bytes it takes; nil if what is there is no character
-/// (The Unicode Standard, table 3-7).
+/// Decodes the character at an index of UTF-8 bytes (The Unicode Standard, table 3-7).
+/// - Returns: the character and its length in bytes; nil if the bytes there are not well-formed.
 private func scalar(in bytes: [UInt8], at index: Int) -> (scalar: UInt32, count: Int)? {
     let first = bytes[index]
     if first < 0x80 { return (UInt32(first), 1) }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Sets of numbers as arrays of half-open ranges of one space.
+/// Sets of numbers, as arrays of half-open ranges in one space.
 extension Array where Element: NumberRange {
-    /// The same numbers as sorted, disjoint, non-empty ranges; ranges that touch become one.
+    /// The same numbers as sorted, disjoint, non-empty ranges. Adjacent ranges become one.
     public func normalized() -> [Element] {
         var result: [Element] = []
         for range in sorted(by: { $0.lowerBound < $1.lowerBound }) where range.lowerBound < range.upperBound {
@@ -15,7 +15,7 @@ extension Array where Element: NumberRange {
         return result
     }
 
-    /// The numbers that lie in both, normalized.
+    /// The numbers in both sets, normalized.
     public func intersection(_ others: [Element]) -> [Element] {
         let (left, right) = (normalized(), others.normalized())
         var (i, j) = (0, 0)
@@ -29,11 +29,11 @@ extension Array where Element: NumberRange {
         return result
     }
 
-    /// The numbers of this array that lie in none of `others`, normalized.
+    /// The numbers of this set that are in none of `others`, normalized.
     public func subtracting(_ others: [Element]) -> [Element] {
         let holes = others.normalized()
         var result: [Element] = []
-        // A hole that ends before a range ends before all that follow as well.
+        // A hole that ends before a range also ends before all later ranges.
         var next = 0
         for range in normalized() {
             var start = range.lowerBound
@@ -48,14 +48,15 @@ extension Array where Element: NumberRange {
         return result
     }
 
-    /// Whether every number of `range` lies in these ranges.
+    /// Whether every number of `range` is in this set.
     public func covers(_ range: Element) -> Bool { [range].subtracting(self).isEmpty }
 }
 
 extension Array where Element: ByteRange {
-    /// Bytes in all ranges together; the ranges must be disjoint.
+    /// The total size in bytes.
+    /// - Precondition: the ranges are disjoint.
     public var byteCount: UInt64 { reduce(0) { $0 + $1.byteCount } }
 
-    /// The whole pages inside each of the normalized ranges.
+    /// The whole pages inside the normalized ranges.
     public var wholePages: [Element] { normalized().map { $0.wholePages }.normalized() }
 }

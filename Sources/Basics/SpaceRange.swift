@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A half-open range of numbers that count in one space: physical addresses, page frames, bytes of a device.
+/// A half-open range of numbers in one space: physical addresses, page frames, bytes of a device.
 ///
-/// Ranges of different spaces are different types, so that one cannot stand for the other. `a..<b` is a range of the space
-/// that its context asks for.
+/// Each space has its own range type, so the compiler rejects one in place of another. `a..<b` is a range of the space that its
+/// context expects.
 public struct SpaceRange<Space>: NumberRange, Hashable, Sendable {
     public let lowerBound: UInt64
     public let upperBound: UInt64
 
-    /// - Precondition: the numbers ascend. Untrusted numbers are compared before, or go through `init(start:byteCount:)`.
+    /// - Precondition: the numbers ascend. Compare untrusted numbers first, or use `init(start:byteCount:)`.
     public init(_ bounds: Range<UInt64>) {
         lowerBound = bounds.lowerBound
         upperBound = bounds.upperBound
@@ -18,7 +18,7 @@ public struct SpaceRange<Space>: NumberRange, Hashable, Sendable {
 
     public func contains(_ number: UInt64) -> Bool { lowerBound <= number && number < upperBound }
 
-    /// Whether every number of `other` is in this range; an empty one has to lie within its bounds.
+    /// Whether every number of `other` is in this range. An empty range counts if its bounds are within these bounds.
     public func contains(_ other: SpaceRange) -> Bool {
         lowerBound <= other.lowerBound && other.upperBound <= upperBound
     }
@@ -28,31 +28,31 @@ public struct SpaceRange<Space>: NumberRange, Hashable, Sendable {
         lowerBound < other.upperBound && other.lowerBound < upperBound && !isEmpty && !other.isEmpty
     }
 
-    /// The part of the range that lies within `bounds`; empty if there is none.
+    /// The part of the range within `bounds`; empty if there is none.
     public func clamped(to bounds: SpaceRange) -> SpaceRange {
         let start = min(max(lowerBound, bounds.lowerBound), bounds.upperBound)
         return start..<max(start, min(upperBound, bounds.upperBound))
     }
 
-    /// How many numbers there are.
+    /// How many numbers are in the range.
     var count: UInt64 { upperBound - lowerBound }
 }
 
-/// The range from one number up to another, in the space that the context asks for.
+/// A half-open range in the space that its context expects.
 /// - Precondition: the numbers ascend.
 public func ..< <Space>(start: UInt64, end: UInt64) -> SpaceRange<Space> {
     let bounds: Range<UInt64> = start..<end
     return SpaceRange(bounds)
 }
 
-/// What arrays of ranges need of a range to be united, cut and compared.
+/// The requirements of a range in a set: `normalized()`, `intersection(_:)`, `subtracting(_:)` and `covers(_:)` need no more.
 public protocol NumberRange {
     var lowerBound: UInt64 { get }
     var upperBound: UInt64 { get }
     init(_ bounds: Range<UInt64>)
 }
 
-/// A range that counts in bytes.
+/// A range whose numbers are bytes.
 public protocol ByteRange: NumberRange {
     var byteCount: UInt64 { get }
     var wholePages: Self { get }
@@ -62,18 +62,18 @@ public protocol ByteRange: NumberRange {
 public enum PhysicalSpace {}
 /// Page frame numbers: physical addresses in units of a page.
 public enum FrameSpace {}
-/// Virtual addresses of a kernel, in bytes.
+/// A kernel's virtual addresses, in bytes.
 public enum VirtualSpace {}
-/// Bytes of a block device, a file in its place or another file that is read at offsets.
+/// Byte offsets in a block device, in a regular file that replaces one, or in another file that is read at offsets.
 public enum DeviceSpace {}
 
-/// Half-open physical addresses, in bytes.
+/// A half-open range of physical addresses, in bytes.
 public typealias PhysicalRange = SpaceRange<PhysicalSpace>
-/// Half-open page frame numbers.
+/// A half-open range of page frame numbers.
 public typealias FrameRange = SpaceRange<FrameSpace>
-/// Half-open virtual addresses of a kernel, in bytes.
+/// A half-open range of a kernel's virtual addresses, in bytes.
 public typealias VirtualRange = SpaceRange<VirtualSpace>
-/// Half-open bytes of a device.
+/// A half-open range of byte offsets in a device.
 public typealias DeviceRange = SpaceRange<DeviceSpace>
 
 /// A space whose numbers are bytes.
@@ -83,17 +83,17 @@ extension VirtualSpace: ByteSpace {}
 extension DeviceSpace: ByteSpace {}
 
 extension SpaceRange: ByteRange where Space: ByteSpace {
-    /// Bytes in the range.
+    /// The size in bytes.
     public var byteCount: UInt64 { count }
 
-    /// The bytes from `start` on; nil if they would end beyond 64 bits.
+    /// The range that begins at `start`; nil if its end would be above 64 bits.
     public init?(start: UInt64, byteCount: UInt64) {
         let (end, overflow) = start.addingReportingOverflow(byteCount)
         if overflow { return nil }
         self.init(start..<end)
     }
 
-    /// The whole pages that lie inside the range; empty if there are none.
+    /// The whole pages inside the range; empty if there are none.
     public var wholePages: SpaceRange {
         let (raised, overflow) = lowerBound.addingReportingOverflow(pageSize - 1)
         if overflow { return upperBound..<upperBound }
@@ -104,18 +104,19 @@ extension SpaceRange: ByteRange where Space: ByteSpace {
 }
 
 extension PhysicalRange {
-    /// The page frames whose first byte lies in the range; the range consists of whole pages.
+    /// The page frames of the range.
+    /// - Precondition: the range consists of whole pages.
     public var frames: FrameRange { lowerBound / pageSize..<upperBound / pageSize }
 }
 
 extension FrameRange {
-    /// How many page frames there are.
+    /// The number of page frames.
     public var frameCount: UInt64 { count }
 
-    /// Each page frame number.
+    /// The page frame numbers, to iterate over.
     public var numbers: Range<UInt64> { lowerBound..<upperBound }
 
-    /// The physical addresses of the page frames; nil if they would end beyond 64 bits.
+    /// The physical addresses of the page frames; nil if their end would be above 64 bits.
     public var addresses: PhysicalRange? {
         let (start, overflow) = lowerBound.multipliedReportingOverflow(by: pageSize)
         let (end, carry) = upperBound.multipliedReportingOverflow(by: pageSize)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A universally unique identifier (RFC 9562): 16 bytes, written as 8-4-4-4-12 hexadecimal digits.
+/// A universally unique identifier (RFC 9562): 16 bytes, printed as 8-4-4-4-12 hexadecimal digits.
 public struct UUID: Equatable, Sendable, CustomStringConvertible {
     public let bytes: [UInt8]
 
-    /// All zero bits: "none".
+    /// All bits zero: "none".
     public static let zero = UUID(unchecked: [UInt8](repeating: 0, count: 16))
 
     private init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
-    /// The identifier in 16 bytes; nil for any other count.
+    /// The identifier from its 16 bytes; nil for any other count.
     public init?(bytes: [UInt8]) {
         guard bytes.count == 16 else { return nil }
         self.bytes = bytes
@@ -24,7 +24,7 @@ public struct UUID: Equatable, Sendable, CustomStringConvertible {
         self.bytes = marked
     }
 
-    /// The identifier that `text` writes, in either case; nil for anything else.
+    /// Parses the printed form, in upper or lower case; nil for anything else.
     public init?(_ text: String) {
         var digits: [UInt8] = []
         for (i, character) in text.utf8.enumerated() {

@@ -14,35 +14,35 @@ public struct BlockDeviceExtent: Hashable, Sendable {
     }
 }
 
-/// How block devices lie upon each other, down to disks and their partitions: through device mapper, RAID and loop devices.
+/// The layers of block devices, down to disks and their partitions: through device mapper, md RAID and loop devices.
 ///
-/// Each device is looked at once.
+/// Each device is read once.
 public final class BlockTopology {
     private var layers: [DeviceNumber: Layer] = [:]
 
     public init() {}
 
-    /// A topology of devices that are known already, for tests.
+    /// A topology of given devices, for tests.
     init(_ layers: [DeviceNumber: Layer]) { self.layers = layers }
 
-    /// What lies below a device.
+    /// The layer below a device.
     enum Layer {
-        /// A disk, or a partition of one, with its size in bytes: nothing is below.
+        /// The device is a disk or a partition of one, of this size in bytes. Nothing is below it.
         case disk(UInt64)
-        /// Parts of the device, each with its places below.
+        /// The device maps these parts to devices below.
         case parts([DevicePart])
-        /// Memory, or a file on a file system that is mounted itself.
+        /// The device is in memory, or in a file on a file system that is mounted itself.
         case none
     }
 
-    /// Where ranges of a device lie on disks and partitions; more than one place if they are kept several times or in
-    /// stripes, none if they are only in memory or in a file. The places may be larger than what was asked for.
-    /// - Parameter ranges: in bytes; what lies behind the device's end is left out.
-    /// - Throws: if a layer between cannot be followed.
+    /// Maps ranges of a device to disks and partitions. Mirrors and stripes have several extents; ranges in memory or in a
+    /// file have none. The extents may be larger than the ranges.
+    /// - Parameter ranges: in bytes; the part behind the device's end is ignored.
+    /// - Throws: if a layer's mapping is unknown.
     public func disks(below device: DeviceNumber, _ ranges: [DeviceRange]) throws(Failure) -> [BlockDeviceExtent] {
         var pending = ranges.map { BlockDeviceExtent(device: device, bytes: $0) }
         var found: [BlockDeviceExtent] = []
-        // Devices lie upon each other without circles; the bound only keeps a wrong table from looping.
+        // Layers have no cycles. The bound stops a loop if a table is wrong.
         for _ in 0..<64 {
             var next: [BlockDeviceExtent] = []
             for extent in pending {
@@ -58,11 +58,11 @@ public final class BlockTopology {
             if next.isEmpty { return found }
             pending = next
         }
-        throw Failure("follow", "the block device \(device)", "too many devices lie under it")
+        throw unmapped(device, "it has more than 64 layers of block devices below it")
     }
 
-    /// Whether anything of a device may be on a disk or partition: nothing is if all of it is in memory or in a file.
-    /// - Throws: if a layer between cannot be followed.
+    /// Whether any part of a device may be on a disk or partition; false if all of it is in memory or in a file.
+    /// - Throws: if a layer's mapping is unknown.
     public func isOnDisk(_ device: DeviceNumber) throws(Failure) -> Bool {
         var pending: [DeviceNumber] = [device]
         var seen: Set<DeviceNumber> = []
@@ -94,44 +94,51 @@ public final class BlockTopology {
         let folder = "/sys/dev/block/\(device)"
         let name = try deviceNode(device)
         guard let sectors = parseNumber(trimmed(try readText("\(folder)/size"))), sectors < 1 << 54 else {
-            throw Failure("follow", name, "its size is malformed")
+            throw unmapped(name, "its size in sysfs is malformed")
         }
         let size = sectors * 512
         guard isVirtual(device) else { return .disk(size) }
-        // A partition of a device that is no disk is nothing that another kernel finds by itself.
+        // A partition of a virtual device: another kernel does not find it by itself.
         if exists("\(folder)/partition") {
             guard let parent = DeviceNumber(trimmed(try readText("\(folder)/../dev"))),
                 let start = parseNumber(trimmed(try readText("\(folder)/start"))), start < 1 << 54
-            else { throw Failure("follow", name, "its beginning is malformed") }
+            else { throw unmapped(name, "its start in sysfs is malformed") }
             return .parts([DevicePart(bytes: 0..<size, .copies([DevicePlace(device: parent, offset: start * 512)]))])
         }
         if exists("\(folder)/loop/backing_file") { return try loopLayer(folder, size) }
         if ["/dev/zram", "/dev/ram"].contains(where: { name.utf8.starts(with: $0.utf8) }) { return .none }
         if exists("\(folder)/dm") { return .parts(try parts(ofTable: try readTable(device), device)) }
         if exists("\(folder)/md") { return .parts(try RAIDArray(folder, device).parts(byteCount: size)) }
-        throw Failure("follow", name, "it is neither a disk nor anything whose disks can be found")
+        throw unmapped(name, "it is of an unknown kind: neither a disk nor a loop, device-mapper or md device")
     }
 
-    /// A file's contents are on the file system that it is on; what lies behind a block device is followed
-    /// (drivers/block/loop.c, `loop/offset`).
+    /// The layer below a loop device: none behind a file, as the file system with the file counts; the device behind a block
+    /// device (drivers/block/loop.c, `loop/offset`).
     private static func loopLayer(_ folder: String, _ size: UInt64) throws(Failure) -> Layer {
         let path = trimmed(try readText("\(folder)/loop/backing_file"))
         guard let device = DeviceNumber(path: path) else { return .none }
         guard let offset = parseNumber(trimmed(try readText("\(folder)/loop/offset"))), offset < 1 << 62 else {
-            throw Failure("follow", path, "the loop device's offset is malformed")
+            throw unmapped(path, "the offset of the loop device on it is malformed")
         }
         return .parts([DevicePart(bytes: 0..<size, .copies([DevicePlace(device: device, offset: offset)]))])
     }
 
     private static func readTable(_ device: DeviceNumber) throws(Failure) -> String {
         let text = try Mapping(anonymous: 256 << 10)
-        let count = try retrying("read the table of", try deviceNode(device)) {
+        let count = try retrying("read the device-mapper table of", try deviceNode(device)) {
             torpor_dm_table(
                 device.major, device.minor, text.bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
                 text.bytes.count)
         }
         return String(decoding: text.bytes.prefix(count), as: UTF8.self)
     }
+}
+
+/// The refusal to map a device to its disks.
+func unmapped(_ device: DeviceNumber, _ reason: String) -> Failure { unmapped("the block device \(device)", reason) }
+
+private func unmapped(_ device: String, _ reason: String) -> Failure {
+    Failure("find the disks below", device, reason)
 }
 
 /// The path of a block device's node, from `DEVNAME` in its uevent file.
@@ -143,9 +150,9 @@ public func deviceNode(_ device: DeviceNumber) throws(Failure) -> String {
     throw Failure("read", path, "it has no DEVNAME")
 }
 
-/// Whether a block device is made by software of this kernel (device mapper, RAID, loop, …), so that another kernel does
-/// not find it by itself: disks and their partitions hang on a device of a bus in sysfs.
-/// - Parameter sysfs: where sysfs is mounted.
+/// Whether software of this kernel provides a block device (device mapper, RAID, loop, …), so that another kernel does not find
+/// it by itself. Other block devices have a device on a bus as their parent in sysfs.
+/// - Parameter sysfs: the mount point of sysfs.
 public func isVirtual(_ device: DeviceNumber, sysfs: String = "/sys") -> Bool {
     guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return false }
     let parts = link.split(separator: "/")
@@ -155,14 +162,14 @@ public func isVirtual(_ device: DeviceNumber, sysfs: String = "/sys") -> Bool {
     }
 }
 
-/// Whether nobody can write to a block device, as the kernel knows it.
-/// - Parameter sysfs: where sysfs is mounted.
+/// Whether the kernel considers a block device read-only (`ro` in sysfs).
+/// - Parameter sysfs: the mount point of sysfs.
 public func isReadOnly(_ device: DeviceNumber, sysfs: String = "/sys") -> Bool {
     (try? readText("\(sysfs)/dev/block/\(device)/ro")).map { trimmed($0).utf8.elementsEqual("1".utf8) } ?? false
 }
 
-/// Whether a block device, or the disk that a partition is on, has zones that are written from their beginnings on only.
-/// - Parameter sysfs: where sysfs is mounted.
+/// Whether a block device, or a partition's disk, has zones that must be written sequentially.
+/// - Parameter sysfs: the mount point of sysfs.
 public func isZoned(_ device: DeviceNumber, sysfs: String = "/sys") -> Bool {
     let folder = "\(sysfs)/dev/block/\(device)"
     let disk = exists("\(folder)/partition") ? "\(folder)/.." : folder

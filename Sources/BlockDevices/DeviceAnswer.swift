@@ -2,21 +2,21 @@
 import Basics
 import BlockStore
 
-/// What a device answered when it was probed, and how that travels from the process that probes to the one that asks.
+/// The result of probing a device, and its encoding for the pipe from the probing process.
 ///
-/// The bytes: the number of the device (4), then fields of a tag (4), the value's size (4) and the value.
+/// The encoding: the number of the device (4 bytes), then fields: a tag (4), the size of the value (4) and the value.
 struct DeviceAnswer: Sendable {
     var content = BlockDeviceContent()
-    /// The blocks that were asked for, in order; fewer if the device ends before.
+    /// The requested blocks, in order; fewer if the device is too small.
     var blocks: [[UInt8]] = []
-    /// What a whole disk says of itself, as `hardwareIdentity` writes it.
+    /// The hardware's own identity, from `hardwareIdentity`.
     var hardware: String?
     var failure: Failure?
 
-    /// Bytes of an answer at most.
+    /// The maximum size of an encoded answer, in bytes.
     static let limit = 1 << 20
 
-    // The texts of a content have the tags from 0 on.
+    // The texts of the content have the tags from 0 on.
     private static let blockTag: UInt32 = 64, failureTag: UInt32 = 65, errnoTag: UInt32 = 66, hardwareTag: UInt32 = 67
 
     func encoded(number: UInt32) -> [UInt8] {
@@ -43,11 +43,11 @@ struct DeviceAnswer: Sendable {
         return bytes
     }
 
-    /// - Throws: if the bytes are no answer of the device with this number.
+    /// - Throws: if the bytes are malformed or the answer of another device.
     init(decoding bytes: [UInt8], number expected: UInt32) throws(Failure) {
         let fields = bytes.span.bytes
         guard try fields.integer(at: 0, as: UInt32.self) == expected else {
-            throw Failure("probe", "a device", "the answer is another device's")
+            throw Failure("probe", "a device", "the answer belongs to another device")
         }
         var texts: [String] = []
         var offset = 4
@@ -72,7 +72,7 @@ struct DeviceAnswer: Sendable {
 }
 
 extension BlockDeviceContent {
-    /// Its texts in a fixed order, which is that of `set`.
+    /// The texts, in the order of the numbers of `set`.
     fileprivate var texts: [String?] {
         [type, usage, uuid, subUUID, label, partitionUUID, partitionLabel, partitionType, tableType]
     }

@@ -4,9 +4,9 @@ import BlockStore
 import CLinux
 import Linux
 
-/// One look at all block devices: each is probed once, and what it holds is looked up here from then on.
+/// The block devices and their contents. Each device is probed once; later queries use the catalog.
 ///
-/// A device that does not answer is waited for once, as long as the bound says, and named by `unanswered`.
+/// If a device does not answer within the timeout, it is not probed again, and `unanswered` lists it.
 public final class DeviceCatalog {
     public struct Entry: Sendable {
         /// The device's node: `/dev/sda1`.
@@ -14,20 +14,19 @@ public final class DeviceCatalog {
         public let device: DeviceNumber
         /// Bytes in the device.
         public let byteCount: UInt64
-        /// What libblkid finds there; empty if `failure` tells why that is not known.
+        /// The content that libblkid finds; empty if `failure` is not nil.
         public let content: BlockDeviceContent
-        /// The blocks of 4 KiB that the catalog was made to read, in order; fewer if the device ends before.
+        /// The requested blocks of 4 KiB, in order; fewer if the device is too small.
         public let blocks: [[UInt8]]
-        /// What a disk says of itself, such as its serial number, by which it is told from all others; of a partition, that of
-        /// its disk with its own number.
+        /// A unique property of the disk's hardware, such as its serial number; for a partition also its number.
         public let hardware: String?
-        /// Whether software of this kernel makes it (device mapper, RAID, loop, …), so that another kernel does not find it.
+        /// Whether software of this kernel provides it (device mapper, RAID, loop, …), so that other kernels do not find it.
         public let isVirtual: Bool
-        /// Whether its medium can be taken out, so that an empty drive is nothing unusual.
+        /// Whether its medium is removable, so that an empty drive is normal.
         public let isRemovable: Bool
-        /// Why nothing is known of the device.
+        /// The reason why the content is unknown.
         public let failure: Failure?
-        /// Whether it is a drive that holds no medium, so that nothing on it can be in use.
+        /// Whether it is a drive without a medium, so that nothing on it can be in use.
         public var hasNoMedium: Bool {
             failure.map { [ErrorNumber.noMedium, ErrorNumber.noAddress].contains($0.errno) } ?? false
         }
@@ -49,24 +48,24 @@ public final class DeviceCatalog {
         }
     }
 
-    /// The devices with a size, in the order of their paths.
+    /// The devices whose size is not 0, in the order of their paths.
     public private(set) var entries: [Entry] = []
 
-    /// Seconds that a device may take to answer.
+    /// The timeout of a device, in seconds.
     public static let standardSeconds = 30
 
     private let probe: IsolatedProbe
     private let list: () throws(Failure) -> [Entry]
     private let willProbe: (String) -> Void
     private var lastRetry: UInt64 = 0
-    /// Whether this process is root; what even root may not read is unreadable.
+    /// Whether this process is root. A device that root may not read is unreadable.
     var isRoot = effectiveUserID() == 0
 
     /// An empty catalog; `refresh()` fills it.
     /// - Parameters:
-    ///   - offsets: blocks of 4 KiB to read from each device, in bytes.
-    ///   - seconds: how long a device may take to answer.
-    ///   - willProbe: is called with the path of each device before it is probed: a sign of life.
+    ///   - offsets: the offsets of the blocks of 4 KiB to read from each device, in bytes.
+    ///   - seconds: the timeout of a device.
+    ///   - willProbe: is called with the path of each device before it is probed, as a sign of progress.
     public convenience init(
         blocksAt offsets: [UInt64] = [], seconds: Int = DeviceCatalog.standardSeconds,
         willProbe: @escaping (String) -> Void = { _ in }
@@ -76,7 +75,7 @@ public final class DeviceCatalog {
         }
     }
 
-    /// A catalog of devices that are listed and probed in another way, for tests.
+    /// A catalog with other functions to list and to probe devices, for tests.
     init(
         seconds: Int, willProbe: @escaping (String) -> Void, list: @escaping () throws(Failure) -> [Entry],
         ask: @escaping (String) throws(Failure) -> DeviceAnswer
@@ -86,8 +85,8 @@ public final class DeviceCatalog {
         self.willProbe = willProbe
     }
 
-    /// Looks which devices there are, and probes those that are new or have another size. Those that could not be read are
-    /// asked again, but once a second at most; one that did not answer in time is not.
+    /// Lists the devices and probes those that are new or have another size. A device that could not be read is probed again,
+    /// at most once a second; a device that did not answer in time is not.
     public func refresh() throws(Failure) {
         let now = monotonicMilliseconds()
         let isRetrying = now &- lastRetry >= 1000
@@ -114,19 +113,19 @@ public final class DeviceCatalog {
         entries = known.sorted { $0.path < $1.path }
     }
 
-    /// The device with this number.
+    /// The device with a number.
     public func entry(_ device: DeviceNumber) -> Entry? { entries.first { $0.device == device } }
 
-    /// The device at a path, which may be a link to its node.
+    /// The device at a path. The path may be a symbolic link.
     public func entry(at path: String) -> Entry? { DeviceNumber(path: path).flatMap { entry($0) } }
 
-    /// The paths of devices that did not answer in time.
+    /// The paths of the devices that did not answer in time.
     public var unanswered: [String] {
         entries.filter { $0.failure?.errno == ErrorNumber.timedOut }.map { $0.path }
     }
 
-    /// The paths of all devices that a name means. A path means itself if anything is there.
-    /// - Parameter content: what a device holds as far as names are concerned, if not what libblkid says.
+    /// The paths of all devices with a name. If the name is a path, the result is that path if it exists.
+    /// - Parameter content: the content that tags are compared with; by default that of libblkid.
     public func paths(
         named name: DeviceName, content: (Entry) -> BlockDeviceContent = { $0.content }
     ) -> [String] {
@@ -134,13 +133,13 @@ public final class DeviceCatalog {
         return entries.filter { name.matches(path: $0.path, content($0)) }.map { $0.path }
     }
 
-    /// The paths of the devices that a name means, never none, as soon as there are some. Only what is new meanwhile is
-    /// probed.
+    /// Waits for a device with a name. Only devices that appear meanwhile are probed.
     ///
     /// - Parameters:
-    ///   - seconds: how long to wait for one to appear; nil waits for ever.
+    ///   - seconds: the maximum wait; nil waits for ever.
     ///   - whileWaiting: is called before each look at the devices.
-    /// - Throws: if none has appeared in time; the reason names devices that do not answer.
+    /// - Returns: the paths of all devices with the name; at least one.
+    /// - Throws: if none appears in time. The reason names the devices that do not answer.
     public func wait(
         for name: DeviceName, seconds: Int?, whileWaiting: () -> Void = {},
         content: (Entry) -> BlockDeviceContent = { $0.content }
@@ -148,19 +147,19 @@ public final class DeviceCatalog {
         let start = monotonicMilliseconds()
         if case .path(let path) = name, !exists(path), isLink(path), devices(linkedFrom: path) == nil {
             throw Failure(
-                "find", path, "only udev knows which device that is",
+                "find", path, "only udev can create this link",
                 remedy: "use UUID=, LABEL=, PARTUUID= or PARTLABEL=")
         }
         while true {
             whileWaiting()
-            // Before the look: it may take long, and what appears meanwhile is seen by one more.
+            // Taken before the look, which may take long: a device that appears during it is found by one more look.
             let now = monotonicMilliseconds()
-            // A path is there or not, whatever is on it and whatever the other devices answer.
+            // Whether a path exists does not depend on the contents of any device.
             if case .path = name {} else { try refresh() }
             let paths = paths(named: name, content: content)
             if !paths.isEmpty { return paths }
             if let seconds, now - start >= UInt64(seconds) * 1000 {
-                let reason = seconds == 0 ? "there is no such device" : "it has not appeared within \(seconds) s"
+                let reason = seconds == 0 ? "there is no such device" : "it did not appear within \(seconds) s"
                 if case .path = name { throw Failure("find", name.description, reason) }
                 if let failure = permissionFailure { throw failure }
                 throw Failure("find", name.description, reason + unansweredPhrase)
@@ -169,14 +168,14 @@ public final class DeviceCatalog {
         }
     }
 
-    /// Devices that do not answer or cannot be read, as an addition to a reason; empty for none.
+    /// The devices that do not answer or cannot be read, as an addition to a reason; empty if there are none.
     public var unansweredPhrase: String {
-        var phrase = unanswered.isEmpty ? "" : ", and no answer came from \(unanswered.joined(separator: ", "))"
+        var phrase = unanswered.isEmpty ? "" : ", and \(unanswered.joined(separator: ", ")) did not answer"
         for entry in unreadable { phrase += ", and \(entry.path) cannot be read: \(entry.failure?.reason ?? "")" }
         return phrase
     }
 
-    /// The devices that could not be read, for another reason than that they did not answer in time or hold no medium.
+    /// The devices that could not be read, without those that did not answer in time and drives without a medium.
     public var unreadable: [Entry] {
         entries.filter { entry in
             guard let number = entry.failure?.errno else { return false }
@@ -184,8 +183,7 @@ public final class DeviceCatalog {
         }
     }
 
-    /// The devices that may hold anything, and nobody can see it: they did not answer, or a disk cannot be read whose medium
-    /// cannot be out.
+    /// The devices with unknown contents: those that did not answer, and fixed disks that cannot be read.
     public var hidden: [Entry] {
         entries.filter { entry in
             guard let number = entry.failure?.errno else { return false }
@@ -194,23 +192,23 @@ public final class DeviceCatalog {
         }
     }
 
-    /// Refuses a device that did not answer when it was probed: whoever opens it may wait for ever.
+    /// Refuses a device that did not answer when it was probed: an open of it may block for ever.
     public func requireAnswer(from path: String) throws(Failure) {
         let found = entries.first { $0.path.utf8.elementsEqual(path.utf8) } ?? entry(at: path)
         if let failure = found?.failure, failure.errno == ErrorNumber.timedOut { throw failure }
     }
 
-    /// Why nobody but root learns more, if that is so.
+    /// The refusal of a device to this process because it is not root; nil if there is none.
     public var permissionFailure: Failure? {
         isRoot ? nil : entries.compactMap { $0.failure }.first { ErrorNumber.areDenials.contains($0.errno) }
     }
 }
 
-/// The block devices that have a size, partitions included, in no order: /sys/class/block.
+/// The block devices of /sys/class/block whose size is not 0, partitions included, in no order.
 private func listBlockDevices() throws(Failure) -> [DeviceCatalog.Entry] {
     var entries: [DeviceCatalog.Entry] = []
     for path in try blockDevicePaths() {
-        // A device that vanishes while we look at it is no failure.
+        // A device may disappear while it is read.
         guard let device = DeviceNumber(path: path),
             let sectors = (try? readText("/sys/dev/block/\(device)/size")).flatMap({ parseNumber(trimmed($0)) })
         else { continue }
@@ -222,15 +220,15 @@ private func listBlockDevices() throws(Failure) -> [DeviceCatalog.Entry] {
     return entries
 }
 
-/// Whether the medium of a disk, or of a partition's disk, can be taken out (block/genhd.c, `removable`, Linux
-/// 6.12; partitions lie in the folder of their disk).
+/// Whether the medium of a disk, or of a partition's disk, is removable (6.12, block/genhd.c, `removable`; the folder of a
+/// partition is in the folder of its disk).
 private func isRemovable(_ device: DeviceNumber) -> Bool {
     let folder = "/sys/dev/block/\(device)"
     let text = (try? readText("\(folder)/removable")) ?? (try? readText("\(folder)/../removable")) ?? ""
     return trimmed(text) == "1"
 }
 
-/// What libblkid finds on a device, and some of its blocks.
+/// Reads the content that libblkid finds on a device, its hardware identity and some of its blocks.
 private func probeDevice(_ path: String, blocksAt offsets: [UInt64]) throws(Failure) -> DeviceAnswer {
     var answer = DeviceAnswer()
     answer.content = try probeContent(path)

@@ -3,7 +3,7 @@ import Basics
 import CLinux
 import Linux
 
-/// Who holds a block device that opens with EBUSY, as a phrase for a message: `it is mounted on /srv`.
+/// The reason why opening a block device fails with EBUSY, as a phrase for a message: `it is mounted on /srv`.
 public func holder(of path: String) -> String {
     var status = stat()
     guard stat(path, &status) == 0 else { return "another program or device holds it" }

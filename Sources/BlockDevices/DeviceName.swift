@@ -2,7 +2,7 @@
 import Basics
 import BlockStore
 
-/// A block device as the administrator names it: a path or `UUID=`, `LABEL=`, `PARTUUID=`, `PARTLABEL=`.
+/// The administrator's name for a block device: a path, `UUID=`, `LABEL=`, `PARTUUID=` or `PARTLABEL=`.
 public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
     case path(String)
     case uuid(String)
@@ -10,7 +10,7 @@ public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
     case partitionUUID(String)
     case partitionLabel(String)
 
-    /// nil for an empty name and for a `TAG=` that is none of these.
+    /// Parses a name; nil for an empty name and for an unknown `TAG=`.
     public init?(_ text: String) {
         if text.utf8.isEmpty { return nil }
         if text.utf8.first == UInt8(ascii: "/") {
@@ -29,7 +29,7 @@ public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The tag that udev's link to a device stands for; nil for another path.
+    /// The tag that a udev link such as /dev/disk/by-uuid/… stands for; nil for any other path.
     private static func tag(linkedFrom path: String) -> DeviceName? {
         let links: [(String, (String) -> DeviceName)] = [
             ("/dev/disk/by-uuid/", { .uuid($0) }), ("/dev/disk/by-label/", { .label($0) }),
@@ -52,8 +52,8 @@ public enum DeviceName: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether a device with this content is meant. UUIDs are compared without regard to case, as libblkid writes them
-    /// in the case of the filesystem's own tools.
+    /// Whether a device with this path and content has the name. The case of UUIDs does not matter: libblkid prints them in the
+    /// case that the file system's tools use.
     public func matches(path: String, _ content: BlockDeviceContent) -> Bool {
         switch self {
         case .path(let name): name == path
@@ -69,7 +69,7 @@ private func lowercased(_ text: String) -> [UInt8] {
     text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
 }
 
-/// The text that udev has written as the name of a link, with `\x20` for a space (libudev, `udev_util_encode_string`).
+/// Decodes the name of a udev link, which has `\x20` for a space (libudev, `udev_util_encode_string`).
 func decodedLink(_ text: String) -> String {
     let bytes = Array(text.utf8)
     var result: [UInt8] = []

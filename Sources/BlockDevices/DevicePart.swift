@@ -2,26 +2,26 @@
 import Basics
 import Linux
 
-/// A beginning on a device.
+/// An offset on a device.
 struct DevicePlace: Equatable, Sendable {
     var device: DeviceNumber
     /// In bytes.
     var offset: UInt64
 }
 
-/// A part of a block device, and where its bytes lie on the devices below it.
+/// A part of a block device, and its mapping to the devices below.
 struct DevicePart: Equatable, Sendable {
     enum Layout: Equatable, Sendable {
-        /// All bytes are at each of the places, in the same order.
+        /// Each of the places has all bytes, in the same order.
         case copies([DevicePlace])
-        /// The bytes are dealt out to the places in pieces of `chunk` bytes. A row, a chunk on each place, holds
-        /// `chunks / copies` chunks: fewer than places if there is parity, or if each is kept more than once.
+        /// The bytes are striped over the places in chunks of `chunk` bytes. A row has one chunk on each place. It holds the
+        /// data of `chunks / copies` chunks: fewer than there are places if there is parity or if chunks have copies.
         case rows(chunk: UInt64, chunks: UInt64, copies: UInt64, [DevicePlace])
-        /// It cannot be told, for this reason.
+        /// The mapping is unknown, for this reason.
         case hidden(String)
     }
 
-    /// In bytes from the device's beginning.
+    /// The part, in bytes from the device's beginning.
     var bytes: DeviceRange
     var layout: Layout
 
@@ -30,7 +30,8 @@ struct DevicePart: Equatable, Sendable {
         self.layout = layout
     }
 
-    /// The places of a range of the device, as far as it lies in this part.
+    /// Maps the intersection of a range with this part to the devices below.
+    /// - Throws: if the mapping is unknown or malformed.
     func places(of range: DeviceRange, _ device: DeviceNumber) throws(Failure) -> [BlockDeviceExtent] {
         let inside = range.clamped(to: bytes)
         if inside.isEmpty { return [] }
@@ -38,31 +39,28 @@ struct DevicePart: Equatable, Sendable {
         var result: [BlockDeviceExtent] = []
         func add(_ place: DevicePlace, _ start: UInt64, _ end: UInt64) throws(Failure) {
             let (first, overflow) = place.offset.addingReportingOverflow(start)
-            let (behind, carry) = place.offset.addingReportingOverflow(end)
-            guard !overflow, !carry else {
-                throw Failure("follow", "the block device \(device)", "its table is malformed")
-            }
-            result.append(BlockDeviceExtent(device: place.device, bytes: first..<behind))
+            let (last, carry) = place.offset.addingReportingOverflow(end)
+            guard !overflow, !carry else { throw malformedTable(device) }
+            result.append(BlockDeviceExtent(device: place.device, bytes: first..<last))
         }
         switch layout {
         case .copies(let places):
             for place in places { try add(place, start, end) }
         case .rows(let chunk, let chunks, let copies, let places):
             guard chunk > 0, chunks > 0, copies > 0, end / chunk < 1 << 40, copies < 1 << 16 else {
-                throw Failure("follow", "the block device \(device)", "its table is malformed")
+                throw malformedTable(device)
             }
             let firstRow = start / chunk * copies / chunks
             let lastRow = ((end - 1) / chunk * copies + copies - 1) / chunks
             for place in places { try add(place, firstRow * chunk, (lastRow + 1) * chunk) }
-        case .hidden(let reason): throw Failure("follow", "the block device \(device)", reason)
+        case .hidden(let reason): throw unmapped(device, reason)
         }
         return result
     }
 }
 
-/// The parts of a device-mapper device with this table, as `dmsetup table` prints it
-/// (Documentation/admin-guide/device-mapper).
-/// - Throws: if the table is malformed, or a target does not tell where its contents are.
+/// The parts of a device-mapper device, from its table as `dmsetup table` prints it (Documentation/admin-guide/device-mapper).
+/// - Throws: if the table is malformed, or if the mapping of a target is unknown.
 func parts(ofTable table: String, _ device: DeviceNumber) throws(Failure) -> [DevicePart] {
     var result: [DevicePart] = []
     for line in table.split(separator: "\n") {
@@ -76,7 +74,9 @@ func parts(ofTable table: String, _ device: DeviceNumber) throws(Failure) -> [De
     return result
 }
 
-/// - Returns: nil for a target that holds nothing.
+/// The mapping of a device-mapper target.
+/// - Parameter words: the fields after the target's type.
+/// - Returns: nil for a target without contents.
 private func layout(
     _ type: Substring, _ words: [String], _ device: DeviceNumber
 ) throws(Failure) -> DevicePart.Layout? {
@@ -91,9 +91,9 @@ private func layout(
     case "linear", "delay", "flakey": return .copies([try place(0)])
     // CIPHER KEY IV_OFFSET DEVICE OFFSET
     case "crypt": return .copies([try place(3)])
-    // VERSION DEVICE HASH_DEVICE …: the data begin where the device does
+    // VERSION DEVICE HASH_DEVICE …: the data begin at the device's beginning
     case "verity": return .copies([try place(1, "0")])
-    // DEVICE …, whole
+    // DEVICE …: the whole device
     case "snapshot-origin", "log-writes": return .copies([try place(0, "0")])
     case "zero", "error": return nil
     // STRIPES CHUNK (DEVICE OFFSET)…
@@ -116,16 +116,14 @@ private func layout(
         var places: [DevicePlace] = []
         for number in 0..<Int(mirrors) { places.append(try place(first + 1 + number * 2)) }
         return .copies(places)
-    // Paths to one disk: nothing else in the table is written like a device's number.
+    // All paths lead to one disk. Nothing else in the table looks like a device number.
     case "multipath":
         let paths = words.compactMap { DeviceNumber($0) }
         guard !paths.isEmpty else { throw malformedTable(device) }
         return .copies(paths.map { DevicePlace(device: $0, offset: 0) })
     case "raid": return try raidLayout(words, device)
     default:
-        throw Failure(
-            "follow", "the block device \(device)",
-            "its device-mapper target \(type) hides where its contents are")
+        throw unmapped(device, "the mapping of the device-mapper target \(type) is unknown")
     }
 }
 
@@ -141,7 +139,7 @@ private func raidLayout(_ words: [String], _ device: DeviceNumber) throws(Failur
     var places: [DevicePlace] = []
     for number in 0..<Int(count) {
         let position = first + 2 + number * 2
-        // A member that is missing is written as a hyphen.
+        // A missing member appears as a hyphen.
         guard position < words.count else { throw malformedTable(device) }
         if let below = DeviceNumber(words[position]) { places.append(DevicePlace(device: below, offset: 0)) }
     }
@@ -156,15 +154,14 @@ private func raidLayout(_ words: [String], _ device: DeviceNumber) throws(Failur
             return .rows(chunk: chunk, chunks: count - 2, copies: 1, places)
         }
     }
-    throw Failure(
-        "follow", "the block device \(device)", "its device-mapper target \(words[0]) hides where its contents are")
+    throw unmapped(device, "the mapping of the device-mapper target \(words[0]) is unknown")
 }
 
 private func malformedTable(_ device: DeviceNumber) -> Failure {
-    Failure("follow", "the block device \(device)", "its table is malformed")
+    unmapped(device, "its mapping is malformed")
 }
 
-/// Sectors of 512 bytes, as bytes; nil for what is no number or no device has.
+/// Converts a number of sectors of 512 bytes to bytes; nil if the text is not a number or too large for any device.
 func byteCount(ofSectors text: some StringProtocol) -> UInt64? {
     guard let number = parseNumber(text), number < 1 << 53 else { return nil }
     return number * 512

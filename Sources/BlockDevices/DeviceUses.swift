@@ -2,19 +2,20 @@
 import Basics
 import Linux
 
-/// A block device that something in this system uses, and what for.
+/// A use of a block device by this system.
 public struct DeviceUse: Equatable, Sendable {
     public enum Purpose: Equatable, Sendable {
-        /// A file system is mounted from it; `type` is the kernel's name for it.
+        /// A file system on it is mounted; `type` is the kernel's name of the file system.
         case fileSystem(type: String, isReadOnly: Bool)
+        /// It is swap space; `isUsed` if pages are swapped out to it.
         case swap(isUsed: Bool)
-        /// Other block devices lie on it, which are used themselves if anybody uses them.
+        /// Other block devices are on it. They have uses of their own.
         case container
-        /// Somebody holds it, and what for is only to be told from what it contains.
+        /// Something has claimed it or has it open. Only its content shows the purpose.
         case unknown
     }
 
-    /// For messages: `the ext4 on /srv`.
+    /// The user's name for messages: `the ext4 file system on /srv`.
     public var user: String
     public var device: DeviceNumber
     public var purpose: Purpose
@@ -26,19 +27,19 @@ public struct DeviceUse: Equatable, Sendable {
     }
 }
 
-/// All that tells which block devices are in use, as it was read.
+/// The facts from which the uses of block devices follow.
 public struct DeviceUsage: Sendable {
-    /// What is known of a block device.
+    /// A block device.
     public struct Device: Sendable {
         public var number: DeviceNumber
         public var path: String
         /// The disk that a partition is on.
         public var disk: DeviceNumber?
-        /// The paths of the block devices that lie on it.
+        /// The paths of the block devices on it.
         public var holders: [String]
-        /// Whether the kernel refuses to open it exclusively: something has claimed it, or a part of it.
+        /// Whether the kernel refuses an exclusive open: something has claimed it or a part of it.
         public var isClaimed: Bool
-        /// A process that has it open, for messages.
+        /// The name of a process that has it open, for messages.
         public var opener: String?
 
         public init(
@@ -57,17 +58,17 @@ public struct DeviceUsage: Sendable {
     /// The mounts of all mount namespaces.
     public var mounts: [MountEntry] = []
     public var swaps: [SwapEntry] = []
-    /// The devices of each Btrfs that is mounted (/sys/fs/btrfs).
+    /// The devices of each mounted Btrfs (/sys/fs/btrfs).
     public var btrfs: [[DeviceNumber]] = []
     public var devices: [Device] = []
-    /// Types of file systems that have no block device: `nodev` in /proc/filesystems.
+    /// The types of file systems without a block device: `nodev` in /proc/filesystems.
     public var typesWithoutDevice: Set<String> = []
 
     public init() {}
 
-    /// Each device that is in use, once, with the first of what uses it.
-    /// - Parameter lookUp: the device at a path.
-    /// - Returns: also what uses a device that cannot be told.
+    /// Finds the devices in use. Each is listed once, with its first user.
+    /// - Parameter lookUp: returns the device at a path.
+    /// - Returns: the uses, and a failure for each user whose device is unknown.
     public func uses(_ lookUp: (String) -> DeviceNumber?) -> (uses: [DeviceUse], failures: [Failure]) {
         var finder = UseFinder(self)
         finder.findMounts(lookUp)
@@ -96,7 +97,7 @@ private struct UseFinder {
     private mutating func add(_ user: String, _ device: DeviceNumber, _ purpose: DeviceUse.Purpose) {
         guard explained.insert(device).inserted else { return }
         guard devices[device] != nil else {
-            fail(user, "its block device \(device) is not there")
+            fail(user, "its block device \(device) does not exist")
             return
         }
         uses.append(DeviceUse(user: user, device: device, purpose: purpose))
@@ -110,7 +111,7 @@ private struct UseFinder {
     }
 
     mutating func findMounts(_ lookUp: (String) -> DeviceNumber?) {
-        /// Btrfs file systems whose source does not tell which they are.
+        // Btrfs file systems whose source is not one of their devices.
         var unknown: [MountEntry] = []
         for mount in usage.mounts {
             let purpose = DeviceUse.Purpose.fileSystem(type: mount.type, isReadOnly: mount.isReadOnly)
@@ -121,13 +122,13 @@ private struct UseFinder {
             }
             let baseType = String(mount.type.split(separator: ".").first ?? "")
             if baseType == "ubifs" {
-                fail(mount.user, "it lies on flash memory, \(mount.source), which is no block device")
+                fail(mount.user, "it is on raw flash (\(mount.source)), not on a block device")
                 continue
             }
             if usage.typesWithoutDevice.contains(baseType) || !UseFinder.mayHaveDevice(baseType, mount.source) {
                 continue
             }
-            // A number of its own with the major number 0; the devices are known by another way.
+            // The file system has an anonymous device number, with the major number 0. Its source names its devices.
             let sources = mount.source.split(separator: ":").map { String($0) }
             let named = sources.compactMap { lookUp($0) }
             if mount.type == "btrfs" {
@@ -142,7 +143,7 @@ private struct UseFinder {
             } else if !named.isEmpty, named.count == sources.count {
                 for device in named { add(mount.user, device, purpose) }
             } else {
-                fail(mount.user, "its block device \(mount.source) is not known")
+                fail(mount.user, "its block device \(mount.source) does not exist")
             }
         }
         let left = usage.btrfs.filter { group in !group.contains { explained.contains($0) } }
@@ -150,22 +151,22 @@ private struct UseFinder {
             let mount = unknown.first
             for device in group {
                 add(
-                    mount?.user ?? "a btrfs that is mounted", device,
+                    mount?.user ?? "a mounted btrfs file system", device,
                     .fileSystem(type: "btrfs", isReadOnly: mount?.isReadOnly ?? false))
             }
         }
-        // `left` can only be theirs; with none left, one that was found before may be.
+        // If any Btrfs is left, it belongs to these mounts. If none is left, it may be one that was found before.
         if left.isEmpty, usage.btrfs.isEmpty {
-            for mount in unknown { fail(mount.user, "its block device \(mount.source) is not known") }
+            for mount in unknown { fail(mount.user, "its block device \(mount.source) does not exist") }
         }
     }
 
-    /// Whether a file system with the major number 0, of a type that is not marked `nodev`, lies on a block device (6.12).
+    /// Whether a file system with the major number 0, of a type that is not marked `nodev`, is on a block device (6.12).
     ///
-    /// Btrfs always does (fs/btrfs/super.c, `set_anon_super_fc`), and bcachefs may. EROFS has such a number if it is mounted from
-    /// a file, and counts as the file system with that file (fs/erofs/super.c, `erofs_fc_get_tree`). What the kernel mounts for
-    /// itself is not in /proc/filesystems at all: nsfs and pidfs, of which folders of `ip netns` and of snapd show some
-    /// (fs/nsfs.c, `nsfs_init`). ZFS is marked `nodev`, and holds its devices.
+    /// Btrfs always is (fs/btrfs/super.c, `set_anon_super_fc`), bcachefs may be. EROFS has the major number 0 if it is mounted
+    /// from a file, and then the file system with that file counts (fs/erofs/super.c, `erofs_fc_get_tree`). nsfs and pidfs are
+    /// not in /proc/filesystems, because only the kernel mounts them; `ip netns` and snapd bind some of their files (fs/nsfs.c,
+    /// `nsfs_init`). ZFS is marked `nodev`, and claims its devices.
     private static func mayHaveDevice(_ type: String, _ source: String) -> Bool {
         switch type {
         case "btrfs", "bcachefs": true
@@ -174,7 +175,7 @@ private struct UseFinder {
         }
     }
 
-    /// The log and the real-time device of XFS and an external journal are named among the options.
+    /// Adds the log device and the realtime device of XFS, which the mount options name.
     private mutating func findFurtherDevices(
         of mount: MountEntry, _ purpose: DeviceUse.Purpose, _ lookUp: (String) -> DeviceNumber?
     ) {
@@ -182,7 +183,7 @@ private struct UseFinder {
             for name in ["logdev=", "rtdev="] where mount.type == "xfs" && option.utf8.starts(with: name.utf8) {
                 let path = String(decoding: option.utf8.dropFirst(name.utf8.count), as: UTF8.self)
                 guard let device = lookUp(path) else {
-                    fail(mount.user, "its block device \(path) is not known")
+                    fail(mount.user, "its block device \(path) does not exist")
                     continue
                 }
                 let part = name == "logdev=" ? "xfs_external_log" : "xfs_realtime"
@@ -195,7 +196,7 @@ private struct UseFinder {
         for swap in usage.swaps {
             let user = "the swap space \(swap.path)"
             guard let device = lookUp(swap.path) else {
-                fail(user, "its block device is not there")
+                fail(user, "its block device does not exist")
                 continue
             }
             add(user, device, .swap(isUsed: swap.isUsed))
@@ -204,24 +205,24 @@ private struct UseFinder {
 
     mutating func findContainers() {
         for device in usage.devices where !device.holders.isEmpty {
-            add("what \(device.holders.joined(separator: ", ")) lies on", device.number, .container)
+            add("the block device under \(device.holders.joined(separator: ", "))", device.number, .container)
         }
     }
 
-    /// What has claimed a device and is none of the above: ZFS, bcache, a mount in a namespace that no process is in, ….
+    /// Adds devices that something else has claimed: ZFS, bcache, a mount in a namespace without processes, ….
     ///
-    /// The kernel refuses a disk as well if a partition of it is claimed, and all partitions if the disk is: the part that
-    /// is known to be used explains the other (block/bdev.c, `bd_may_claim`).
+    /// If a partition is claimed, the kernel refuses an exclusive open of its disk too, and if a disk is claimed, of all its
+    /// partitions (block/bdev.c, `bd_may_claim`). So a known use of one explains the claim on the other.
     mutating func findClaims() {
         let claimed = usage.devices.filter { $0.isClaimed }
         let known = explained
         for device in claimed where device.disk != nil {
             if let disk = device.disk, known.contains(disk) { continue }
-            add("\(device.path), which something in the kernel holds", device.number, .unknown)
+            add("\(device.path), which something in the kernel has claimed", device.number, .unknown)
         }
         for device in claimed where device.disk == nil {
             if usage.devices.contains(where: { $0.disk == device.number && explained.contains($0.number) }) { continue }
-            add("\(device.path), which something in the kernel holds", device.number, .unknown)
+            add("\(device.path), which something in the kernel has claimed", device.number, .unknown)
         }
     }
 

@@ -3,21 +3,21 @@ import Basics
 import CLinux
 import Linux
 
-/// Asks devices one after the other in a child process, so that none of them is waited for longer than a bound.
+/// Probes devices one after the other in a child process, so that no device blocks this process longer than its timeout.
 ///
-/// A read of a device that does not answer cannot be interrupted: the child that hangs in it is left behind, and a new one
-/// goes on with the next device.
+/// A read from a device that does not answer cannot be interrupted. The child that hangs in it is abandoned, and a new child
+/// continues with the next device.
 struct IsolatedProbe {
-    /// Seconds that a device may take to answer.
+    /// The timeout of a device, in seconds.
     var seconds: Int
-    /// Seconds for each device behind one that was late: several that are late have mostly lost their path together.
-    var secondsBehindLate = 5
-    /// Runs in the child.
+    /// The timeout after a device was late, in seconds: devices that are late together have usually lost the same path.
+    var secondsAfterLate = 5
+    /// Probes the device at a path. Runs in the child.
     var ask: (String) throws(Failure) -> DeviceAnswer
 
-    /// Asks each of the devices once.
-    /// - Parameter willAsk: is called with the path of each device before it is asked.
-    /// - Returns: an answer for each path, in their order; that of a device that did not answer is a failure.
+    /// Probes each device once.
+    /// - Parameter willAsk: is called with the path of each device before it is probed.
+    /// - Returns: an answer for each path, in the same order. If a device did not answer, its answer has a failure.
     func run(_ paths: [String], willAsk: (String) -> Void) throws(Failure) -> [DeviceAnswer] {
         var answers: [DeviceAnswer] = []
         while answers.count < paths.count {
@@ -26,15 +26,15 @@ struct IsolatedProbe {
         return answers
     }
 
-    /// Starts a child behind the devices that have answered, and takes its answers until it ends, is late, or all are
-    /// there. At least one answer is added.
+    /// Starts a child that continues after the devices that have answered, and receives its answers until it ends, is late, or
+    /// all devices have answered. Adds at least one answer.
     private func runChild(
         _ paths: [String], _ answers: inout [DeviceAnswer], _ willAsk: (String) -> Void
     ) throws(Failure) {
         let first = answers.count
         let pipe = try Pipe()
         let child = try forkChild {
-            // What this process has open, locks and claims of devices included, must not stay open in a child that hangs.
+            // A child that hangs must not keep this process's files open: they include locks and exclusive opens of devices.
             pipe.keepOnlyWriteEnd()
             for number in first..<paths.count {
                 guard pipe.send(answer(of: paths[number]).encoded(number: UInt32(number))) else { return 1 }
@@ -48,19 +48,19 @@ struct IsolatedProbe {
             willAsk(path)
             var answer = DeviceAnswer()
             let isAnyLate = answers.contains { $0.failure?.errno == ErrorNumber.timedOut }
-            let seconds = isAnyLate ? min(self.seconds, secondsBehindLate) : self.seconds
+            let seconds = isAnyLate ? min(self.seconds, secondsAfterLate) : self.seconds
             switch pipe.receive(limit: DeviceAnswer.limit, seconds: seconds) {
             case .message(let bytes):
                 do throws(Failure) {
                     answers.append(try DeviceAnswer(decoding: bytes, number: UInt32(answers.count)))
                     continue
                 } catch {
-                    answer.failure = Failure("probe", path, "the answer of the process that probed it is malformed")
+                    answer.failure = Failure("probe", path, "the probing process sent a malformed answer")
                 }
-            case .end: answer.failure = Failure("probe", path, "the process that probed it ended")
+            case .end: answer.failure = Failure("probe", path, "the probing process ended unexpectedly")
             case .late:
                 answer.failure = Failure(
-                    "probe", path, "it has not answered within \(seconds) s", errno: ErrorNumber.timedOut)
+                    "probe", path, "it did not answer within \(seconds) s", errno: ErrorNumber.timedOut)
             }
             answers.append(answer)
             return
@@ -75,7 +75,7 @@ struct IsolatedProbe {
         }
     }
 
-    /// Ends a child; one that waits for its device is not waited for.
+    /// Kills a child and reaps it. A child that is blocked by its device is abandoned after 100 ms.
     private func end(_ child: Int32) {
         kill(child)
         for _ in 0..<100 {
@@ -86,15 +86,16 @@ struct IsolatedProbe {
     }
 }
 
-/// A pipe for messages with their size in front.
+/// A pipe for messages, each with its size in front.
 private struct Pipe: ~Copyable {
     private let readEnd: CInt
     private let writeEnd: CInt
 
     enum Message {
         case message([UInt8])
-        /// The other end was closed.
+        /// The other end was closed, or the message is too large.
         case end
+        /// The timeout has passed.
         case late
     }
 
@@ -111,10 +112,10 @@ private struct Pipe: ~Copyable {
 
     borrowing func closeWriteEnd() { close(writeEnd) }
 
-    /// For a child: closes every other descriptor of the process but the standard ones.
+    /// For a child: closes all descriptors of the process but the write end and the standard ones.
     borrowing func keepOnlyWriteEnd() { torpor_close_all_but(writeEnd) }
 
-    /// - Returns: whether the message was sent whole.
+    /// - Returns: whether the whole message was sent.
     borrowing func send(_ message: [UInt8]) -> Bool {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: UInt32(message.count))
@@ -129,6 +130,7 @@ private struct Pipe: ~Copyable {
         return true
     }
 
+    /// Receives a message of at most `limit` bytes, and waits at most `seconds` for all of it.
     borrowing func receive(limit: Int, seconds: Int) -> Message {
         let deadline = monotonicMilliseconds() &+ UInt64(max(0, seconds)) &* 1000
         var header: [UInt8] = []
@@ -138,7 +140,7 @@ private struct Pipe: ~Copyable {
         return receive(Int(size), deadline, into: &message) ?? .message(message)
     }
 
-    /// - Returns: nil if all bytes came.
+    /// - Returns: nil if all bytes arrived.
     private borrowing func receive(_ count: Int, _ deadline: UInt64, into bytes: inout [UInt8]) -> Message? {
         bytes = [UInt8](repeating: 0, count: count)
         var done = 0

@@ -8,7 +8,7 @@ public struct MountEntry: Equatable, Sendable {
     public var identifier: UInt64
     public var parent: UInt64
     public var device: DeviceNumber
-    /// The folder of the file system that is seen at the target.
+    /// The folder of the file system that is mounted at the target.
     public var root: String
     public var target: String
     /// The options of this mount: `rw`, `nosuid`, …
@@ -17,15 +17,15 @@ public struct MountEntry: Equatable, Sendable {
     public var propagation: [String]
     public var type: String
     public var source: String
-    /// The options of the file system, as it shows them.
+    /// The options of the file system.
     public var fileSystemOptions: [String]
 
-    /// For messages: `the ext4 on /srv`.
-    public var user: String { "the \(type) on \(target)" }
-    /// Whether the file system itself is read-only, whatever this one mount is.
+    /// The mount's name for messages: `the ext4 file system on /srv`.
+    public var user: String { "the \(type) file system on \(target)" }
+    /// Whether the file system itself is read-only. A read-only mount of a writable file system does not count.
     public var isReadOnly: Bool { fileSystemOptions.first == "ro" }
 
-    /// nil for a line that is malformed.
+    /// Parses a line; nil if it is malformed.
     public init?(_ line: some StringProtocol) {
         let fields = line.split(separator: " ").map { String($0) }
         guard fields.count > 6, let separator = fields[6...].firstIndex(of: "-"), separator + 2 < fields.count,
@@ -46,19 +46,19 @@ public struct MountEntry: Equatable, Sendable {
     }
 }
 
-/// The mounts in a table as /proc/PID/mountinfo has it.
+/// The mounts in the text of /proc/PID/mountinfo.
 public func mountEntries(_ table: String) -> [MountEntry] {
     table.split(separator: "\n").compactMap { MountEntry($0) }
 }
 
-/// A line of /proc/swaps that is swap space on a block device.
+/// A swap space on a block device, from /proc/swaps.
 public struct SwapEntry: Equatable, Sendable {
     public var path: String
-    /// Whether there are pages in it.
+    /// Whether pages are swapped out to it.
     public var isUsed: Bool
 }
 
-/// The swap devices in a table as /proc/swaps has it. Files are on file systems that are mounted themselves.
+/// The swap devices in the text of /proc/swaps, without swap files: those are on file systems that are mounted themselves.
 public func swapEntries(_ table: String) -> [SwapEntry] {
     table.split(separator: "\n").dropFirst().compactMap { line in
         let fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
@@ -67,7 +67,7 @@ public func swapEntries(_ table: String) -> [SwapEntry] {
     }
 }
 
-/// Text of /proc with its escapes resolved: `\040` is a space.
+/// Text of /proc with its octal escapes decoded: `\040` is a space.
 func unescaped(_ text: some StringProtocol) -> String {
     let characters = Array(text.utf8)
     var result: [UInt8] = []

@@ -2,7 +2,7 @@
 import Basics
 import Linux
 
-/// An md RAID as sysfs describes it (Documentation/admin-guide/md.rst).
+/// An md RAID array in sysfs (Documentation/admin-guide/md.rst).
 struct RAIDArray: Equatable, Sendable {
     struct Member: Equatable, Sendable {
         var place: DevicePlace
@@ -12,14 +12,17 @@ struct RAIDArray: Equatable, Sendable {
 
     /// `raid1`, `linear`, …
     var level: String
-    /// Members that the array has when it is whole.
+    /// The number of members of the complete array.
     var memberCount: UInt64
+    /// The size of a chunk, in bytes.
     var chunk: UInt64
+    /// The level's own number for the arrangement of its chunks.
     var layout: UInt64
-    /// The members that are there, in the order of their slots; nil for those that are missing.
+    /// The members, in the order of their slots; nil for a missing one.
     var members: [Member?]
 
-    /// The parts of the array, which has this many bytes.
+    /// The mapping of the array to its members.
+    /// - Parameter byteCount: the size of the array.
     func parts(byteCount: UInt64) -> [DevicePart] {
         let present = members.compactMap { $0 }
         let places = present.map { $0.place }
@@ -28,7 +31,7 @@ struct RAIDArray: Equatable, Sendable {
             let end = min(end ?? byteCount, byteCount)
             return [
                 DevicePart(bytes: 0..<end, layout),
-                DevicePart(bytes: end..<byteCount, .hidden("the members of its array have several sizes")),
+                DevicePart(bytes: end..<byteCount, .hidden("the members of its RAID array differ in size")),
             ]
         }
         func rows(_ chunks: UInt64, copies: UInt64 = 1, until end: UInt64? = nil) -> [DevicePart] {
@@ -36,27 +39,30 @@ struct RAIDArray: Equatable, Sendable {
         }
         guard !places.isEmpty, memberCount > 0, memberCount < 1 << 16,
             chunk > 0 || level == "raid1" || level == "linear"
-        else { return whole(.hidden("its array is malformed")) }
+        else { return whole(.hidden("its RAID array is malformed")) }
         switch level {
         case "raid1": return whole(.copies(places))
         case "raid0" where isWhole:
-            // Behind the smallest member's end the others go on without it.
+            // Behind the end of the smallest member, the rows have fewer members.
             let smallest = present.map { $0.byteCount / chunk * chunk }.min() ?? 0
             let (even, overflow) = smallest.multipliedReportingOverflow(by: memberCount)
             return rows(memberCount, until: overflow ? nil : even)
         case "raid4" where memberCount > 1, "raid5" where memberCount > 1: return rows(memberCount - 1)
         case "raid6" where memberCount > 2: return rows(memberCount - 2)
-        // The first byte is the number of near copies, the next that of far copies (drivers/md/raid10.c, `setup_geo`).
+        // The lowest byte of the layout is the number of near copies, the next byte that of far copies (drivers/md/raid10.c,
+        // `setup_geo`).
         case "raid10" where layout >> 8 == 1 && layout & 0xff > 0: return rows(memberCount, copies: layout & 0xff)
         case "linear":
             guard let first = members.first, let first else { break }
             return whole(.copies([first.place]), until: first.byteCount)
         default: break
         }
-        return whole(.hidden("its array is a \(level) that hides where its contents are"))
+        return whole(.hidden("the mapping of its RAID array (\(level)) is unknown"))
     }
 
-    /// - Parameter folder: of the array in sysfs.
+    /// Reads an array.
+    /// - Parameter folder: the array's folder in sysfs.
+    /// - Throws: if it cannot be read, and if the array is being reshaped.
     init(_ folder: String, _ device: DeviceNumber) throws(Failure) {
         func number(_ name: String) -> UInt64? {
             (try? readText("\(folder)/md/\(name)")).flatMap { parseNumber($0.split(separator: " ").first ?? "") }
@@ -68,7 +74,7 @@ struct RAIDArray: Equatable, Sendable {
         memberCount = number("raid_disks") ?? 0
         members = []
         if let position = try? readText("\(folder)/md/reshape_position"), trimmed(position) != "none" {
-            throw Failure("follow", "the block device \(device)", "its array is being reshaped")
+            throw unmapped(device, "its RAID array is being reshaped")
         }
         for slot in 0..<min(memberCount, 1 << 12) {
             let member = "\(folder)/md/rd\(slot)"
@@ -79,7 +85,7 @@ struct RAIDArray: Equatable, Sendable {
             guard let below = DeviceNumber(trimmed(try readText("\(member)/block/dev"))),
                 let offset = byteCount(ofSectors: trimmed(try readText("\(member)/offset"))),
                 let kibibytes = parseNumber(trimmed(try readText("\(member)/size"))), kibibytes < 1 << 50
-            else { throw Failure("follow", "the block device \(device)", "its member \(slot) is malformed") }
+            else { throw unmapped(device, "member \(slot) of its RAID array is malformed") }
             members.append(
                 Member(place: DevicePlace(device: below, offset: offset), byteCount: kibibytes * 1024))
         }

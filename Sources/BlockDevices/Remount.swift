@@ -4,7 +4,7 @@ import CLinux
 import Linux
 
 extension MountEntry {
-    /// Mounts once more what was mounted so, in the same way, on a folder that is there.
+    /// Mounts the file system again, with the same options, on its existing target folder.
     public func perform() throws(Failure) {
         var flags: UInt = 0
         var data: [String] = []
@@ -12,7 +12,7 @@ extension MountEntry {
             if let flag = MountEntry.fileSystemFlags.first(where: { $0.name == option }) {
                 flags |= flag.value
             } else if option != "rw", option != "seclabel" {
-                // SELinux shows the last one, but nobody may give it.
+                // SELinux shows `seclabel`, but mount(2) does not accept it.
                 data.append(option)
             }
         }
@@ -29,18 +29,18 @@ extension MountEntry {
         try share()
     }
 
-    /// Mounts once more a folder of a file system that is mounted elsewhere, with this mount's own options.
-    /// - Parameter folder: where that folder is seen.
+    /// Mounts again by a bind mount, with this mount's own options.
+    /// - Parameter folder: the source folder, on another mount of the file system.
     public func performBinding(_ folder: String) throws(Failure) {
         try retrying("mount \(folder) on", target) { torpor_mount(folder, target, "", MountEntry.bind, "") }
-        // Options of the mount itself are taken by a second call only (mount(2)).
+        // The first call ignores the options of the mount; a second one sets them (mount(2)).
         try retrying("mount \(folder) on", target) {
             torpor_mount("", target, "", ownFlags | MountEntry.remount | MountEntry.bind, "")
         }
         try share()
     }
 
-    /// The flags of this mount, as far as it has its own.
+    /// The flags of this mount, without those of the file system.
     private var ownFlags: UInt {
         var flags: UInt = options.contains("ro") ? Mount.readOnly : 0
         for option in options {
@@ -50,6 +50,7 @@ extension MountEntry {
         return flags
     }
 
+    /// Makes the mount shared or private, as it was.
     private func share() throws(Failure) {
         let isShared = propagation.contains { $0.utf8.starts(with: "shared:".utf8) }
         try retrying("mount \(source) on", target) {

@@ -4,8 +4,8 @@ import CLinux
 import Linux
 
 extension DeviceUsage {
-    /// Reads what this system uses.
-    /// - Parameter catalog: the devices; of one that does not answer, only what others say of it is known.
+    /// Reads this system's usage of block devices.
+    /// - Parameter catalog: the devices. A device that does not answer is not opened; its uses come from the other tables only.
     public init(_ catalog: DeviceCatalog) throws(Failure) {
         self.init()
         mounts = try mountsOfAllNamespaces()
@@ -14,7 +14,7 @@ extension DeviceUsage {
         typesWithoutDevice = fileSystemTypesWithoutDevice(try readText("/proc/filesystems"))
         var openers = openBlockDevices()
         if !openers.isEmpty {
-            // Programs that look at new devices have them open for a moment.
+            // Programs such as udev open new devices for a moment.
             sleep(milliseconds: 200)
             let still = openBlockDevices()
             openers = openers.filter { still[$0.key] != nil }
@@ -35,7 +35,7 @@ extension DeviceUsage {
         }
     }
 
-    /// Loop devices whose contents are on this device itself, without a file system between.
+    /// The loop devices that are directly on a device, without a file system between.
     private func loopDevices(onto device: DeviceNumber, _ catalog: DeviceCatalog) -> [String] {
         catalog.entries.compactMap { entry in
             guard let text = try? readText("/sys/dev/block/\(entry.device)/loop/backing_file"),
@@ -46,8 +46,8 @@ extension DeviceUsage {
     }
 }
 
-/// Those of the devices that the kernel refuses to open exclusively.
-/// - Throws: if one does not answer: its drive may be asked for its medium.
+/// The devices that the kernel refuses to open exclusively.
+/// - Throws: if a device does not answer: opening it may ask its drive for the medium.
 private func claimedDevices(_ paths: [String]) throws(Failure) -> Set<String> {
     let probe = IsolatedProbe(seconds: DeviceCatalog.standardSeconds) { (path) in
         var answer = DeviceAnswer()
@@ -57,7 +57,7 @@ private func claimedDevices(_ paths: [String]) throws(Failure) -> Set<String> {
     var claimed: Set<String> = []
     for (path, answer) in zip(paths, try probe.run(paths, willAsk: { _ in })) {
         if let failure = answer.failure {
-            throw Failure("watch", path, failure.reason, remedy: "take it away", errno: failure.errno)
+            throw Failure("watch", path, failure.reason, remedy: "disconnect the device", errno: failure.errno)
         }
         if answer.hardware != nil { claimed.insert(path) }
     }
@@ -72,9 +72,9 @@ public func isClaimed(_ path: String) -> Bool {
     } catch { return error.errno == ErrorNumber.busy }
 }
 
-/// The mounts of all mount namespaces that a process is in, each line once.
+/// The mounts of all mount namespaces with a process in them, without duplicates.
 ///
-/// A process sees what is below its root folder, so each pair of namespace and root is looked at.
+/// A process's table lists only the mounts below its root folder, so one table is read for each pair of namespace and root.
 public func mountsOfAllNamespaces() throws(Failure) -> [MountEntry] {
     var seen: Set<String> = []
     var mounts: [MountEntry] = []
@@ -87,7 +87,7 @@ public func mountsOfAllNamespaces() throws(Failure) -> [MountEntry] {
     add(String(decoding: try readFile("/proc/self/mountinfo", limit: mountTableLimit), as: UTF8.self))
     for process in ProcessTable().processes {
         let folder = "/proc/\(process)"
-        // A process that ends meanwhile has no mounts; a kernel thread has those of the first namespace.
+        // A process may end while it is read. Kernel threads are in the initial namespace.
         guard let namespace = readLink("\(folder)/ns/mnt"), let root = readLink("\(folder)/root"),
             seen.insert("\(namespace) \(root)").inserted,
             let bytes = try? readFile("\(folder)/mountinfo", limit: mountTableLimit)
@@ -99,7 +99,8 @@ public func mountsOfAllNamespaces() throws(Failure) -> [MountEntry] {
 
 private let mountTableLimit = 256 << 20
 
-/// The block devices that processes have open or mapped, each with one of them; this process and its children do not count.
+/// The block devices that other processes have open or mapped, each with the name of one process. This process's children do
+/// not count.
 private func openBlockDevices() -> [DeviceNumber: String] {
     var open: [DeviceNumber: String] = [:]
     let own = processID()
@@ -124,15 +125,15 @@ private func openBlockDevices() -> [DeviceNumber: String] {
 
 private let mapsLimit = 64 << 20
 
-/// The number of the block device that a link in /proc leads to; nil for anything else. The device is not opened.
+/// The number of the block device at the end of a link in /proc; nil for anything else. The device is not opened.
 private func blockDevice(_ path: String) -> DeviceNumber? {
     var major: UInt32 = 0, minor: UInt32 = 0
     guard torpor_block_device(path, &major, &minor) != 0 else { return nil }
     return DeviceNumber(major: major, minor: minor)
 }
 
-/// Whether a descriptor was opened with O_PATH, so that it does not use what is there.
-/// - Parameter information: as /proc/PID/fdinfo has it: `flags` in octal digits (proc_pid_fdinfo(5)).
+/// Whether a descriptor was opened with O_PATH, so that it does not use the device.
+/// - Parameter information: the text of /proc/PID/fdinfo/FD, with `flags` in octal digits (proc_pid_fdinfo(5)).
 func isPathOnly(_ information: String) -> Bool {
     for line in information.split(separator: "\n") where line.utf8.starts(with: "flags:".utf8) {
         var flags: UInt64 = 0
@@ -144,12 +145,12 @@ func isPathOnly(_ information: String) -> Bool {
     return false
 }
 
-/// Files that processes have mapped, each looked at once: a mapping outlives the descriptor it was made with.
+/// The files that processes have mapped, each listed once. A mapping outlives its file descriptor.
 struct MappedFiles {
     private var seen: Set<String> = []
 
-    /// The names in /proc/PID/map_files of a process's mappings of files that no process before it has mapped.
-    /// - Parameter table: as /proc/PID/maps has it (proc_pid_maps(5)): `7f0000-7f1000 rw-s 00000000 00:06 123 /dev/sda1`.
+    /// The names in /proc/PID/map_files of a process's mappings of files that were not seen before.
+    /// - Parameter table: /proc/PID/maps (proc_pid_maps(5)): `7f0000-7f1000 rw-s 00000000 00:06 123 /dev/sda1`.
     mutating func unseen(_ table: [UInt8]) -> [String] {
         var names: [String] = []
         for line in table.split(separator: UInt8(ascii: "\n")) {
@@ -158,7 +159,7 @@ struct MappedFiles {
             guard fields.count == 6, !fields[4].elementsEqual("0".utf8),
                 seen.insert("\(text(fields[3])) \(text(fields[4]))").inserted
             else { continue }
-            // Addresses have no zeros in front there (fs/proc/base.c, `proc_map_files_readdir`).
+            // The names have no leading zeros (fs/proc/base.c, `proc_map_files_readdir`).
             let bounds = fields[0].split(separator: UInt8(ascii: "-")).map { text($0.drop { $0 == UInt8(ascii: "0") }) }
             if bounds.count == 2 { names.append("\(bounds[0])-\(bounds[1])") }
         }
@@ -168,7 +169,8 @@ struct MappedFiles {
     private func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 }
 
-/// The device number of the file system that a path is on; nil if it cannot be reached. No server is asked.
+/// The device number of the file system at a path; nil if the path cannot be reached. Does not ask a network file system's
+/// server.
 public func fileSystemDevice(_ path: String) -> DeviceNumber? {
     var major: UInt32 = 0, minor: UInt32 = 0
     guard torpor_file_system(path, &major, &minor) != 0 else { return nil }
@@ -179,7 +181,7 @@ private func parent(of process: Int32) -> Int32? {
     (try? readText("/proc/\(process)/status")).flatMap { number("PPid", in: $0) }.flatMap { Int32(exactly: $0) }
 }
 
-/// The devices of each Btrfs that is mounted: /sys/fs/btrfs/UUID/devices.
+/// The devices of each mounted Btrfs: /sys/fs/btrfs/UUID/devices.
 private func btrfsDevices() -> [[DeviceNumber]] {
     let top = "/sys/fs/btrfs"
     return ((try? listDirectory(top)) ?? []).compactMap { name in
@@ -190,8 +192,8 @@ private func btrfsDevices() -> [[DeviceNumber]] {
     }
 }
 
-/// The types that /proc/filesystems marks `nodev`, and `rootfs`: the initial RAM file system is mounted without being
-/// registered (6.12, init/do_mounts.c).
+/// The types that /proc/filesystems marks `nodev`, and `rootfs`: the kernel mounts the initial RAM file system without
+/// registering its type (6.12, init/do_mounts.c).
 func fileSystemTypesWithoutDevice(_ table: String) -> Set<String> {
     var types: Set<String> = ["rootfs"]
     for line in table.split(separator: "\n") {

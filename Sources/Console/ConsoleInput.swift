@@ -3,19 +3,19 @@ import Basics
 import CLinux
 import Linux
 
-/// The consoles of the running kernel, for questions to whoever sits at one of them.
+/// The consoles of the running kernel, to ask their users a question.
 ///
-/// Nothing here waits for a console that takes or gives nothing: descriptors do not block, and a line that a console does
-/// not take within half a second is lost there. A console that hangs up is left out.
+/// A stopped console cannot block this process: the descriptors are non-blocking, and a console that does not accept a line
+/// within half a second loses it. A console that hangs up is closed.
 public final class ConsoleInput {
-    /// A console with its settings from before.
+    /// An open console with its original settings.
     private struct Console {
         let path: String
         let descriptor: CInt
         let before: termios
     }
 
-    /// A byte that somebody typed, and the path of the console.
+    /// A typed byte, and the path of its console.
     public struct Key: Equatable, Sendable {
         public let byte: UInt8
         public let path: String
@@ -23,9 +23,9 @@ public final class ConsoleInput {
 
     private var consoles: [Console] = []
 
-    /// Opens the consoles, and lets each byte arrive at once and without an echo. What was typed before is dropped: it was
-    /// not meant for a question that nobody had asked yet.
-    /// - Parameter paths: those that are no terminals, or are not there, are passed over.
+    /// Opens the consoles in a mode without line buffering and without echo. Earlier input is dropped: it does not answer a
+    /// question that comes later.
+    /// - Parameter paths: paths that do not exist or are not terminals are skipped.
     public init(_ paths: [String]) {
         for path in paths {
             let descriptor = torpor_open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0)
@@ -37,7 +37,7 @@ public final class ConsoleInput {
             }
             consoles.append(Console(path: path, descriptor: descriptor, before: settings))
             settings.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
-            // Without IXON, a console that Ctrl-S has stopped goes on (drivers/tty/n_tty.c, `n_tty_set_termios`).
+            // Without IXON, output stopped by Ctrl-S continues (drivers/tty/n_tty.c, `n_tty_set_termios`).
             settings.c_iflag &= ~tcflag_t(IXON)
             settings.c_oflag |= tcflag_t(OPOST | ONLCR)
             _ = tcsetattr(descriptor, TCSANOW, &settings)
@@ -45,20 +45,20 @@ public final class ConsoleInput {
         }
     }
 
-    deinit { while let console = consoles.last { leave(console.path) } }
+    deinit { while let console = consoles.last { remove(console.path) } }
 
-    /// The paths of the consoles that are open.
+    /// The paths of the open consoles.
     public var paths: [String] { consoles.map { $0.path } }
 
-    /// Writes a line on every console; what somebody else wrote on a disk does not steer it.
+    /// Writes a line on every console, with control characters escaped.
     public func write(line: String) {
         let bytes = Array("\(printable(line))\n".utf8)
         for console in consoles { put(bytes, on: console.descriptor) }
     }
 
-    /// Waits for keys on any of the consoles.
-    /// - Parameter milliseconds: how long to wait at most, and how long to wait if there is no console.
-    /// - Returns: the keys in the order in which they came from each console; none if nobody typed.
+    /// Waits for keys on any console.
+    /// - Parameter milliseconds: the maximum wait. If no console is open, this waits for the whole time.
+    /// - Returns: the keys, in order for each console; none if nobody typed.
     public func keys(within milliseconds: Int) -> [Key] {
         var requests = consoles.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
         guard !requests.isEmpty else {
@@ -73,14 +73,15 @@ public final class ConsoleInput {
             if count > 0 {
                 for byte in buffer.prefix(count) { keys.append(Key(byte: byte, path: console.path)) }
             } else if count == 0 || torpor_errno() != EAGAIN && torpor_errno() != EINTR {
-                // It would be ready for ever.
-                leave(console.path)
+                // The console hung up. It would stay ready for ever.
+                remove(console.path)
             }
         }
         return keys
     }
 
-    private func leave(_ path: String) {
+    /// Restores a console's settings and closes it.
+    private func remove(_ path: String) {
         guard let number = consoles.firstIndex(where: { $0.path.utf8.elementsEqual(path.utf8) }) else { return }
         let console = consoles.remove(at: number)
         var before = console.before
@@ -88,8 +89,8 @@ public final class ConsoleInput {
         close(console.descriptor)
     }
 
-    /// How long a console may take nothing before the rest of a line is dropped.
-    private static let patienceMilliseconds: CInt = 500
+    /// If a console accepts nothing for this time, the rest of the line is dropped.
+    private static let writeTimeoutMilliseconds: CInt = 500
 
     private func put(_ bytes: [UInt8], on descriptor: CInt) {
         var done = 0
@@ -103,7 +104,7 @@ public final class ConsoleInput {
             }
             guard count < 0, torpor_errno() == EAGAIN || torpor_errno() == EINTR else { return }
             var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            guard poll(&request, 1, ConsoleInput.patienceMilliseconds) == 1, request.revents & Int16(POLLOUT) != 0
+            guard poll(&request, 1, ConsoleInput.writeTimeoutMilliseconds) == 1, request.revents & Int16(POLLOUT) != 0
             else {
                 return
             }
@@ -111,8 +112,8 @@ public final class ConsoleInput {
     }
 }
 
-/// The paths of the consoles in a table such as /proc/consoles (fs/proc/consoles.c, Linux 6.12), in its order; /dev/console
-/// if it names none.
+/// The paths of the consoles in the text of /proc/consoles (6.12, fs/proc/consoles.c), in its order; /dev/console if it lists
+/// none.
 public func consolePaths(inTable text: String) -> [String] {
     let paths = text.split(separator: "\n").compactMap { line in
         line.split(separator: " ").first.map { "/dev/\($0)" }

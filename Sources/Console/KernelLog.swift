@@ -3,21 +3,21 @@ import Basics
 import CLinux
 import Linux
 
-/// What kernels B and C tell: each line goes to the kernel's log, and is seen on the console once.
+/// The log of kernels B and C: each line goes to the kernel's log and appears on the console once.
 ///
-/// One line is one record of /dev/kmsg, `<level>torpor: text`, at most 1,024 bytes with what the kernel adds
-/// (Documentation/ABI/testing/dev-kmsg). Levels are those of syslog(3). A level that the kernel keeps from the console,
-/// as it does with `quiet`, is written there directly: who waits for a hibernation wants to see it.
+/// A line is one record of /dev/kmsg, `<level>torpor: text`, at most 1,024 bytes with the kernel's prefix
+/// (Documentation/ABI/testing/dev-kmsg). Levels are those of syslog(3). If the kernel does not print a level on the console, as
+/// with `quiet`, the line is written to /dev/console directly, for users who watch a hibernation.
 public struct KernelLog: Sendable {
     private let log: CInt
     private let console: CInt
-    /// Lower levels are shown on the console by the kernel; /proc/sys/kernel/printk.
+    /// The kernel prints lower levels on the console (/proc/sys/kernel/printk).
     private let consoleLevel: Int
-    /// Whether details are told too: `torpor.debug`.
+    /// Whether `debug(_:)` logs: `torpor.debug`.
     public var isDebugging = false
 
-    /// Opens /dev/kmsg and /dev/console for the life of the process.
-    /// - Parameter showsAll: whether the console is to show what the kernel keeps from it.
+    /// Opens /dev/kmsg and /dev/console for the lifetime of the process.
+    /// - Parameter showsAll: whether lines that the kernel does not print on the console are written there directly.
     public init(showsAll: Bool = true) {
         log = torpor_open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0)
         console = showsAll ? torpor_open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0) : -1
@@ -29,32 +29,32 @@ public struct KernelLog: Sendable {
     public func notice(_ text: String) { write(5, text) }
     public func info(_ text: String) { write(6, text) }
 
-    /// A detail, told with `torpor.debug` only.
+    /// Logs a detail, only with `torpor.debug`.
     public func debug(_ text: @autoclosure () -> String) { if isDebugging { write(6, text()) } }
 
     private func write(_ level: Int, _ text: String) {
-        // What somebody else has written must not steer the terminal, nor look like a line of its own.
+        // Text from a disk must neither control the terminal nor look like a separate line.
         let line = Array("torpor: \(KernelLog.cut(printable(text)))\n".utf8)
         if log >= 0 { put(Array("<\(level)>".utf8) + line, on: log) }
         if console >= 0, log < 0 || level >= consoleLevel, isConsoleReady { put(line, on: console) }
     }
 
-    /// Text of at most 900 bytes, cut between characters.
+    /// The first 900 bytes of a text at most, cut between characters.
     static func cut(_ text: String) -> String {
         var bytes = Array(text.utf8.prefix(901))
         guard bytes.count > 900 else { return text }
-        // The first byte of the character that does not fit any more, and nothing behind it.
+        // Removes the bytes of the character that does not fit, up to and including its first byte.
         while let last = bytes.popLast(), last & 0xc0 == 0x80 {}
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Whether the console takes a line now: one that was stopped, with Ctrl-S for example, must not stop PID 1 as well.
+    /// Whether the console accepts a line now. A console that was stopped, by Ctrl-S for example, must not block PID 1.
     private var isConsoleReady: Bool {
         var request = pollfd(fd: console, events: Int16(POLLOUT), revents: 0)
         return poll(&request, 1, KernelLog.consoleMilliseconds) == 1
     }
 
-    /// As long as a serial line of 115,200 bit/s takes for what the kernel keeps for it.
+    /// The time in which a serial line at 115,200 bit/s sends the kernel's output buffer.
     private static let consoleMilliseconds: CInt = 500
 
     private func put(_ bytes: [UInt8], on descriptor: CInt) {

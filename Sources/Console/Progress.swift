@@ -2,16 +2,16 @@
 import Basics
 import Linux
 
-/// How far a kernel is with the pages that it has to move. Pages that nobody reads or writes, those that kernel A had free,
-/// are not among them.
+/// The progress of a save or a restore, in pages. Pages that were free in kernel A do not count: they are neither saved nor
+/// restored.
 public struct PageWork: Equatable, Sendable {
-    /// Pages with contents that were moved.
+    /// Pages with data that were saved or restored.
     public var dataPages: UInt64 = 0
-    /// Pages of zeros that were seen in kernel B, or cleared in kernel C.
+    /// Zero pages that kernel B has found, or that kernel C has cleared.
     public var zeroPages: UInt64 = 0
     /// All pages of both kinds.
     public var totalPages: UInt64 = 0
-    /// Those among them that have contents, if that is known before: kernel C knows it, kernel B does not.
+    /// All pages with data, if known in advance: kernel C knows the number, kernel B does not.
     public var totalDataPages: UInt64?
 
     public init(
@@ -24,13 +24,13 @@ public struct PageWork: Equatable, Sendable {
     }
 }
 
-/// Tells how far the work is, how fast it goes and how long it will take.
+/// Estimates the percentage, the rate and the time left.
 ///
-/// A page of zeros costs something, but little: it counts for a sixteenth of one that is compressed, stored or decoded. (Saving
-/// with lz4 costs a CPU about forty times as much, restoring about eight times.) The rate is that of the last seconds, so
-/// that a disk that becomes slower is noticed. Where nobody knows how many of the pages that are left hold anything, as in
-/// kernel B, they are taken to be like those that were seen: kernel B goes over the memory in leaps. In a small
-/// memory whose parts differ from one 16 MiB to the next, that takes more than two seconds to be true.
+/// A zero page costs a sixteenth of a page with data. (Saving a page with lz4 takes about forty times the CPU time of a zero
+/// page, restoring it about eight times.) The rate covers the last seconds only, so that it follows a disk that becomes slower.
+/// If the number of data pages is unknown, as in kernel B, the remaining pages are assumed to be like the ones so far: kernel B
+/// saves its ranges in an order that samples the whole memory. In a small memory whose contents differ from one 16 MiB to the
+/// next, the estimate takes more than two seconds to become right.
 public struct Progress {
     let verb: String
     private var samples: [Sample] = []
@@ -44,24 +44,25 @@ public struct Progress {
     struct Estimate: Equatable {
         /// 0 to 100.
         var percent: UInt64
-        /// Bytes of pages with contents, as far as one can tell.
+        /// The estimated size of all pages with data, in bytes.
         var dataBytes: UInt64
-        /// Bytes of them in a second.
+        /// The rate, in bytes of pages with data.
         var bytesPerSecond: UInt64
-        /// nil if nothing was done for some seconds.
+        /// nil if nothing was done during the rate's period.
         var millisecondsLeft: UInt64?
     }
 
-    /// What a page with contents costs, in pages of zeros.
+    /// The cost of a page with data, in zero pages.
     private static let dataCost = 16.0
-    /// Milliseconds over which the rate is taken.
-    private static let windowMilliseconds: UInt64 = 8000
+    /// The period over which the rate is measured.
+    private static let rateMilliseconds: UInt64 = 8000
 
+    /// - Parameter verb: the beginning of each line: `saving`.
     public init(verb: String) { self.verb = verb }
 
-    /// What can be said of the work at a time.
-    /// - Parameter now: milliseconds of a clock that does not go backwards.
-    /// - Returns: nil while there is nothing to tell yet.
+    /// Takes a sample of the work and estimates the rest.
+    /// - Parameter now: milliseconds of a monotonic clock.
+    /// - Returns: nil while no rate is known yet.
     mutating func estimate(_ work: PageWork, at now: UInt64) -> Estimate? {
         guard work.totalPages > 0 else { return nil }
         let total = Double(work.totalPages)
@@ -80,8 +81,8 @@ public struct Progress {
         }
         let done = data * Progress.dataCost + zero, left = dataLeft * Progress.dataCost + zeroLeft
         samples.append(Sample(milliseconds: now, units: done, dataPages: data))
-        // The oldest that is kept is the last one from before the window.
-        while samples.count > 2, samples[1].milliseconds &+ Progress.windowMilliseconds <= now { samples.removeFirst() }
+        // The oldest sample that is kept is the last one before the period.
+        while samples.count > 2, samples[1].milliseconds &+ Progress.rateMilliseconds <= now { samples.removeFirst() }
         guard samples.count > 1 else { return nil }
         let elapsed = max(1, Double(now) - Double(samples[0].milliseconds))
         let unitsPerMillisecond = (done - samples[0].units) / elapsed
@@ -92,7 +93,8 @@ public struct Progress {
             millisecondsLeft: unitsPerMillisecond > 0 ? whole(left / unitsPerMillisecond) : nil)
     }
 
-    /// The same as a line: `saving: 37 % of 8.1 GiB, 312.0 MiB/s, 16 s left`.
+    /// Takes a sample and prints the estimate: `saving: 37 % of 8.1 GiB, 312.0 MiB/s, 16 s left`.
+    /// - Returns: nil while no rate is known yet.
     public mutating func line(_ work: PageWork, at now: UInt64) -> String? {
         guard let estimate = estimate(work, at: now) else { return nil }
         var line = "\(verb): \(estimate.percent) % of \(describe(bytes: estimate.dataBytes))"
@@ -104,7 +106,7 @@ public struct Progress {
     }
 }
 
-/// The whole part; 0 for what is no number or negative, and a large number for what is too large.
+/// The whole part of a number, at most 10^18; 0 for negative numbers and for NaN.
 private func whole(_ value: Double) -> UInt64 {
     value >= 1 ? UInt64(min(value, 1e18)) : 0
 }

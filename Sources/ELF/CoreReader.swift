@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// The program headers and notes of a 64-bit little-endian ELF core file, /proc/vmcore and /proc/kcore among them.
+/// The program headers and notes of a 64-bit little-endian ELF core file, such as /proc/vmcore and /proc/kcore.
 ///
-/// Fields and their offsets are those of elf(5), `Elf64_Ehdr`, `Elf64_Phdr` and `Elf64_Nhdr`.
+/// Fields and their offsets: elf(5), `Elf64_Ehdr`, `Elf64_Phdr` and `Elf64_Nhdr`.
 public struct CoreReader: Equatable, Sendable {
-    /// A PT_LOAD: memory whose contents are in the file.
+    /// A PT_LOAD segment: memory whose contents are in the file.
     public struct Segment: Equatable, Sendable {
-        /// Physical addresses.
+        /// Its physical addresses.
         public var addresses: PhysicalRange
-        /// Byte offset in the file at which the first of them is.
+        /// The byte offset of its contents in the file.
         public var fileOffset: UInt64
     }
 
@@ -21,22 +21,24 @@ public struct CoreReader: Equatable, Sendable {
 
     public static let headerByteCount = 64
     static let programHeaderByteCount = 56
-    /// Program headers that are read at most.
+    /// The maximum number of program headers.
     static let maximumProgramHeaders = 4096
 
     public var segments: [Segment] = []
     public var notes: [FileRange] = []
 
-    /// Bytes from the file's beginning that hold the header and the program headers.
+    /// The size of the ELF header and the program headers, in bytes from the file's beginning.
+    /// - Parameter bytes: at least `headerByteCount` bytes from the file's beginning.
+    /// - Throws: if the file is not a 64-bit little-endian x86_64 core file.
     public static func tableByteCount(header bytes: [UInt8]) throws(Failure) -> Int {
         let fields = bytes.span.bytes
         let magic: [UInt8] = [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F"), 2, 1]
         guard try fields.copy(at: 0, count: 6) == magic else {
-            throw malformed("it is no 64-bit little-endian ELF file")
+            throw malformed("it is not a 64-bit little-endian ELF file")
         }
         // e_type: ET_CORE is 4; e_machine: EM_X86_64 is 62.
         guard try fields.integer(at: 16, as: UInt16.self) == 4, try fields.integer(at: 18, as: UInt16.self) == 62 else {
-            throw malformed("it is no core file of x86_64")
+            throw malformed("it is not a core file for x86_64")
         }
         let offset: UInt64 = try fields.integer(at: 32)
         let entrySize = Int(try fields.integer(at: 54, as: UInt16.self))
@@ -47,7 +49,9 @@ public struct CoreReader: Equatable, Sendable {
         return Int(offset) + count * entrySize
     }
 
-    /// The program headers in the file's first bytes.
+    /// Parses the program headers.
+    /// - Parameter bytes: at least `tableByteCount(header:)` bytes from the file's beginning.
+    /// - Throws: if they are malformed.
     public init(table bytes: [UInt8]) throws(Failure) {
         let size = try CoreReader.tableByteCount(header: bytes)
         guard bytes.count >= size else { throw CoreReader.malformed("it ends within its program headers") }
@@ -59,14 +63,16 @@ public struct CoreReader: Equatable, Sendable {
             let fileOffset: UInt64 = try fields.integer(at: at + 8)
             let address: UInt64 = try fields.integer(at: at + 24)
             let fileSize: UInt64 = try fields.integer(at: at + 32)
-            guard fileSize <= UInt64.max - fileOffset else { throw CoreReader.malformed("a range of it overflows") }
+            guard fileSize <= UInt64.max - fileOffset else {
+                throw CoreReader.malformed("a segment ends above the largest file offset")
+            }
             // p_type: PT_LOAD is 1, PT_NOTE is 4.
             switch try fields.integer(at: at, as: UInt32.self) {
             case 1:
-                // /proc/kcore describes addresses that have no physical one with -1.
+                // /proc/kcore has -1 for virtual addresses without a physical address.
                 if address == UInt64.max { continue }
                 guard fileSize <= UInt64.max - address else {
-                    throw CoreReader.malformed("a range of memory overflows")
+                    throw CoreReader.malformed("a segment ends above the largest address")
                 }
                 segments.append(Segment(addresses: address..<address + fileSize, fileOffset: fileOffset))
             case 4: notes.append(FileRange(offset: fileOffset, byteCount: fileSize))
@@ -75,7 +81,9 @@ public struct CoreReader: Equatable, Sendable {
         }
     }
 
-    /// The contents of the note with a name, among the bytes of a PT_NOTE; nil where there is none.
+    /// The content of the note with a name; nil if there is none.
+    /// - Parameter bytes: the contents of PT_NOTE segments.
+    /// - Throws: if a note ends behind the bytes.
     public static func note(named name: String, in bytes: [UInt8]) throws(Failure) -> [UInt8]? {
         let fields = bytes.span.bytes
         var offset = 0

@@ -11,8 +11,8 @@ public struct CoreNote: Sendable {
     }
 }
 
-/// The ELF core header from which kernel B makes /proc/vmcore (fs/proc/vmcore.c): its command line names the physical
-/// address with `elfcorehdr=`, and offsets in it are physical addresses.
+/// The ELF core header from which kernel B builds /proc/vmcore (fs/proc/vmcore.c). `elfcorehdr=` on kernel B's command line has
+/// its physical address. The file offsets in it are physical addresses.
 public struct CoreWriter {
     private static let elfHeaderByteCount = 64
     private static let programHeaderByteCount = 56
@@ -20,15 +20,16 @@ public struct CoreWriter {
     private let notes: [UInt8]
     private let memory: [PhysicalRange]
 
-    /// - Throws: if there are more ranges, or larger notes, than kernel B reads.
+    /// - Throws: if there are more ranges than `maximumMemoryRanges`, or if the notes are larger than `maximumNoteByteCount`.
     public init(notes: [CoreNote], memory: [PhysicalRange]) throws(Failure) {
         guard memory.count <= maximumMemoryRanges else {
             throw Failure(
-                "describe", "kernel A's memory", "it has \(memory.count) ranges, more than \(maximumMemoryRanges)")
+                "make", "the ELF core header",
+                "kernel A's memory has \(memory.count) ranges, more than \(maximumMemoryRanges)")
         }
         var bytes: [UInt8] = []
         for note in notes {
-            // The name's NUL counts; name and content each end at a multiple of 4 bytes.
+            // The size of the name includes its NUL. Name and content are each padded to a multiple of 4 bytes.
             bytes.append(littleEndian: UInt32(note.name.utf8.count + 1))
             bytes.append(littleEndian: UInt32(note.content.count))
             bytes.append(littleEndian: UInt32(0))
@@ -39,8 +40,8 @@ public struct CoreWriter {
         }
         guard bytes.count <= maximumNoteByteCount else {
             throw Failure(
-                "describe", "this session",
-                "that takes \(describe(bytes: UInt64(bytes.count))), and kernel B reads "
+                "make", "the ELF core header",
+                "its notes have \(describe(bytes: UInt64(bytes.count))), and kernel B reads at most "
                     + describe(bytes: UInt64(maximumNoteByteCount)))
         }
         self.notes = bytes
@@ -51,9 +52,10 @@ public struct CoreWriter {
         CoreWriter.elfHeaderByteCount + (1 + memory.count) * CoreWriter.programHeaderByteCount
     }
 
+    /// The size of the header with its notes.
     public var byteCount: Int { tableByteCount + notes.count }
 
-    /// The bytes for a physical address.
+    /// The bytes of the header, for its place at a physical address.
     public func encoded(at address: UInt64) -> [UInt8] {
         var bytes: [UInt8] = [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F"), 2, 1, 1]
         bytes += [UInt8](repeating: 0, count: 16 - bytes.count)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// A line of the memory map that a boot loader hands to the kernel.
+/// An entry of the memory map that a boot loader passes to the kernel.
 public struct E820Entry: Equatable, Sendable {
-    /// Types of the ACPI specification, "System Address Map Interfaces", and two of Linux's own (6.12,
+    /// The types of the ACPI specification, "System Address Map Interfaces", and two of Linux (6.12,
     /// arch/x86/include/asm/e820/types.h).
     public enum Kind: UInt32, CaseIterable, Sendable {
         case memory = 1
@@ -24,8 +24,8 @@ public struct E820Entry: Equatable, Sendable {
         self.kind = kind
     }
 
-    /// The kind that a name of /proc/iomem stands for (6.12, arch/x86/kernel/e820.c, `e820_type_to_string`); nil for
-    /// memory and for names of devices. A type without a name of its own (16 and 20 are seen) is reserved for kernel B.
+    /// The kind for a name of /proc/iomem (6.12, arch/x86/kernel/e820.c, `e820_type_to_string`); nil for memory and for names
+    /// of devices. A type without a name (16 and 20 exist in practice) becomes reserved.
     public static func kind(named name: String) -> Kind? {
         switch name {
         case "Reserved", "reserved", "Unknown E820 type": .reserved
@@ -39,9 +39,9 @@ public struct E820Entry: Equatable, Sendable {
         }
     }
 
-    /// The same map with neighbours of one kind as one entry: memory first, then ACPI's ranges, then the others, the largest
-    /// first, since some kernels take only so many. Entries of different kinds may overlap; the kernel resolves that itself,
-    /// and sorts them (`e820__update_table`).
+    /// Merges adjacent and overlapping entries of one kind. The result has memory first, then ACPI's ranges, then the others,
+    /// the largest first: some kernels ignore entries beyond a limit. Entries of different kinds may overlap; the kernel
+    /// resolves that and sorts them (`e820__update_table`).
     public static func merged(_ entries: [E820Entry]) -> [E820Entry] {
         func merged(_ kind: Kind) -> [E820Entry] {
             entries.filter { $0.kind == kind }.map { $0.addresses }.normalized()
@@ -55,7 +55,7 @@ public struct E820Entry: Equatable, Sendable {
         return first.flatMap { merged($0) } + others
     }
 
-    /// As boot_params and setup_data have it: address, size, type.
+    /// The encoding in boot_params and setup_data: address, size, type.
     fileprivate var encoded: [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: addresses.lowerBound)
@@ -68,16 +68,16 @@ public struct E820Entry: Equatable, Sendable {
 /// `struct boot_params`, the zero page (Documentation/arch/x86/zero-page.rst).
 struct BootParameters {
     static let byteCount = 4096
-    /// Entries that fit into the page; more follow as setup data.
+    /// The maximum number of entries in the page. Further entries follow as setup data.
     static let maximumE820Entries = 128
     static let e820EntryByteCount = 20
-    /// Entries that the kernel takes in all, here: it maps setup data in one piece of at most 256 KiB (6.12,
+    /// The maximum number of entries in all: the kernel maps setup data in one piece of at most 256 KiB (6.12,
     /// arch/x86/mm/ioremap.c, `early_memremap`).
     static let maximumE820EntriesInAll = 8192
 
-    /// The memory map's entries that do not fit into the page, as one `struct setup_data` of type SETUP_E820_EXT
-    /// (Documentation/arch/x86/boot.rst, "setup_data"); nothing if there are none.
-    /// - Throws: if there are more entries than the kernel takes.
+    /// Encodes the entries of the memory map that do not fit into the page, as one `struct setup_data` of type SETUP_E820_EXT
+    /// (Documentation/arch/x86/boot.rst, "setup_data"); empty if there are none.
+    /// - Throws: if there are more than `maximumE820EntriesInAll` entries.
     static func setupData(e820: [E820Entry]) throws(Failure) -> [UInt8] {
         guard e820.count <= maximumE820EntriesInAll else {
             throw Failure(
@@ -86,18 +86,20 @@ struct BootParameters {
         guard e820.count > maximumE820Entries else { return [] }
         let entries = e820[maximumE820Entries...]
         var bytes: [UInt8] = []
-        bytes.append(littleEndian: UInt64(0))  // next: there is none
+        bytes.append(littleEndian: UInt64(0))  // next: none
         bytes.append(littleEndian: UInt32(1))  // SETUP_E820_EXT
         bytes.append(littleEndian: UInt32(entries.count * e820EntryByteCount))
         for entry in entries { bytes += entry.encoded }
         return bytes
     }
 
+    /// Encodes the page.
     /// - Parameters:
-    ///   - e820: the memory map; what does not fit is left to the setup data.
-    ///   - setupData: physical address of the setup data; 0 for none.
-    ///   - own: the running kernel's boot_params where they are known: the console's screen is taken from them.
-    ///   - rsdp: physical address of ACPI's root table; 0 leaves the kernel to look for it where a BIOS puts it.
+    ///   - commandLine: the physical address of the command line.
+    ///   - e820: the memory map. Only the entries that fit are encoded; see `setupData(e820:)`.
+    ///   - setupData: the physical address of the setup data; 0 for none.
+    ///   - rsdp: the physical address of ACPI's RSDP; with 0, the kernel searches the places in which a BIOS puts it.
+    ///   - own: the running kernel's boot_params, which have the console's screen; empty if unknown.
     static func encoded(
         _ kernel: BzImage, commandLine: UInt64, initrd: PhysicalRange, e820: [E820Entry], setupData: UInt64,
         rsdp: UInt64, own: [UInt8]
@@ -107,7 +109,7 @@ struct BootParameters {
         if own.count == byteCount { page.put(own.prefix(0x40), at: 0, limit: 0x40) }
         page.put(kernel.bytes[kernel.setupHeader], at: kernel.setupHeader.lowerBound, limit: kernel.setupHeader.count)
         page.put(rsdp, at: 0x70)
-        page.put(UInt8(0xff), at: 0x210)  // type_of_loader: none that has a number
+        page.put(UInt8(0xff), at: 0x210)  // type_of_loader: a loader without a number
         page.put(UInt32(truncatingIfNeeded: initrd.lowerBound), at: 0x218)
         page.put(UInt32(truncatingIfNeeded: initrd.byteCount), at: 0x21c)
         page.put(UInt32(truncatingIfNeeded: commandLine), at: 0x228)

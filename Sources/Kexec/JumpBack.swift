@@ -2,24 +2,26 @@
 import Basics
 import Linux
 
-/// The way back into kernel A, as one kexec segment: page tables for all of A's memory and the local APIC, a word of stack,
-/// the jump stub.
+/// The jump back into kernel A, as one kexec segment: page tables for all of A's memory and the local APIC, a word of stack,
+/// and the jump stub.
 public struct JumpBack {
-    /// The segment's contents and its place.
+    /// The contents of the segment.
     let bytes: [UInt8]
+    /// The place of the segment.
     let destination: PhysicalRange
-    /// Physical address of the stub.
+    /// The physical address of the stub.
     let entry: UInt64
 
+    /// Prepares the segment.
     /// - Parameters:
-    ///   - jumpBackEntry: physical address at which kernel A goes on.
-    ///   - mapEnd: physical addresses below this are mapped when kernel A goes on.
-    ///   - room: memory of the running kernel, in which the segment is put.
-    ///   - hasGibibytePages: whether the processor knows pages of 1 GiB; with smaller ones the tables for terabytes of
+    ///   - jumpBackEntry: the physical address at which kernel A continues.
+    ///   - mapEnd: physical addresses below this one are mapped when kernel A continues.
+    ///   - available: the running kernel's memory, in which the segment is placed.
+    ///   - hasGibibytePages: whether the processor supports pages of 1 GiB. With smaller pages, the tables for terabytes of
     ///     addresses may not fit.
-    /// - Throws: if kernel A has no memory at the entry, or no range of `room` takes the segment.
+    /// - Throws: if kernel A has no memory at the entry, or if no range of `available` is large enough.
     public init(
-        entry jumpBackEntry: UInt64, mapEnd: UInt64, room: [PhysicalRange], hasGibibytePages: Bool
+        entry jumpBackEntry: UInt64, mapEnd: UInt64, available: [PhysicalRange], hasGibibytePages: Bool
     ) throws(Failure) {
         guard jumpBackEntry < mapEnd else {
             throw Failure(
@@ -29,12 +31,12 @@ public struct JumpBack {
         let pages: IdentityMap.Pages = hasGibibytePages ? .gibibyte : .mebibytes2
         let tablePages = try IdentityMap.pageCount(end: mapEnd, pages)
         let size = (tablePages + 1) * pageSize
-        // The first MiB is left alone: the running kernel's real-mode trampoline is there.
-        let high = room.intersection([1 << 20..<UInt64.max])
+        // The running kernel's real-mode trampoline is in the first MiB.
+        let high = available.intersection([1 << 20..<UInt64.max])
         guard let place = high.first(where: { $0.byteCount >= size }) else {
             throw Failure(
                 "prepare", "the jump back",
-                "no range of memory has room for its \(describe(bytes: size)) of page tables",
+                "no range of memory is large enough for its \(describe(bytes: size)) of page tables",
                 remedy: "use a larger --backup-end")
         }
         let map = try IdentityMap(end: mapEnd, address: place.lowerBound, pages)
@@ -48,7 +50,7 @@ public struct JumpBack {
 
     /// Loads the segment as the running kernel's kexec image.
     ///
-    /// - Parameter preservesContext: what kernel B needs, which was itself jumped into; kernel C does not.
+    /// - Parameter preservesContext: true in kernel B, which was entered with preserved context; false in kernel C.
     public func load(preservesContext: Bool) throws(Failure) {
         var failure: Failure?
         bytes.withUnsafeBytes { content in

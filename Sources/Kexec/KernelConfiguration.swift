@@ -2,22 +2,22 @@
 import Basics
 import Linux
 
-/// The configuration of a kernel, from the file that distributions install with it.
+/// The configuration of a kernel, from the file that a distribution installs with it.
 public struct KernelConfiguration: Sendable {
     /// The file's path.
     public let path: String
     private let lines: Set<String>
 
-    /// What kernels B and C need, and A's own kernel to be one of them.
+    /// The options that kernels B and C need. Kernel A's own kernel needs them to serve as B and C.
     private static let needed = [
         "CONFIG_KEXEC", "CONFIG_KEXEC_JUMP", "CONFIG_CRASH_DUMP", "CONFIG_PROC_VMCORE", "CONFIG_DEVMEM",
     ]
 
-    /// nil if there is no file.
+    /// Reads the configuration of a kernel; nil if there is no such file.
     /// - Parameters:
-    ///   - release: the kernel's, as uname(2) would tell it.
-    ///   - kernelPath: its file, beside which a configuration may be; nil if that is not known.
-    ///   - root: what /boot and /lib are below.
+    ///   - release: the kernel's release, as uname(2) would report it.
+    ///   - kernelPath: the kernel's file, as the configuration may be in the same folder; nil if it is unknown.
+    ///   - root: a prefix of /boot and /lib, for tests.
     public init?(release: String, kernelPath: String? = nil, root: String = "") {
         guard !release.isEmpty, !release.utf8.contains(UInt8(ascii: "/")) else { return nil }
         var paths = ["\(root)/boot/config-\(release)", "\(root)/lib/modules/\(release)/config"]
@@ -35,7 +35,7 @@ public struct KernelConfiguration: Sendable {
         return nil
     }
 
-    /// - Parameter text: as kconfig writes it.
+    /// - Parameter text: the text of a `.config` file.
     init(_ text: String, path: String) {
         self.path = path
         lines = Set(text.split(separator: "\n").map { String($0) })
@@ -44,13 +44,14 @@ public struct KernelConfiguration: Sendable {
     /// Whether an option is built in.
     func isSet(_ option: String) -> Bool { lines.contains("\(option)=y") }
 
-    /// Refuses a kernel that lacks what kernels B and C need: without CONFIG_KEXEC_JUMP there is no way back into kernel A.
-    /// - Parameter kernelPath: its file, for the message.
+    /// Refuses a kernel without the options that kernels B and C need. Without CONFIG_KEXEC_JUMP it cannot jump back to kernel
+    /// A.
+    /// - Parameter kernelPath: the kernel's file, for the message.
     public func require(kernelPath: String) throws(Failure) {
         let missing = KernelConfiguration.needed.filter { !isSet($0) }
         guard !missing.isEmpty else { return }
         throw Failure(
             "use kernel", kernelPath, "it has no \(missing.joined(separator: ", ")) (\(path))",
-            remedy: "name one that has it with --kernel")
+            remedy: "use --kernel to choose one that has it")
     }
 }

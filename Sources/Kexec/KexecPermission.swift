@@ -2,10 +2,10 @@
 import Basics
 import Linux
 
-/// Whether the running kernel lets this process load a kernel and jump into it, found out without kexec_load(2): that call
-/// counts against kernel.kexec_load_limit_reboot (6.12, kernel/kexec_core.c, `kexec_load_permitted`).
+/// Checks whether the running kernel lets this process load a kernel and jump into it, without a call of kexec_load(2): each
+/// call counts against kernel.kexec_load_limit_reboot (6.12, kernel/kexec_core.c, `kexec_load_permitted`).
 public struct KexecPermission {
-    /// The texts of the files that tell; nil for one that is not there.
+    // The texts of the kernel's files; nil for a file that does not exist.
     var loadLimit: String?
     var loadDisabled: String?
     var lockdown: String?
@@ -14,10 +14,11 @@ public struct KexecPermission {
     /// The kernel's configuration.
     var configuration: KernelConfiguration?
 
-    /// Calls of kexec_load(2) that a hibernation makes: it loads kernel B, and unloads it afterwards.
+    /// The number of calls of kexec_load(2) in a hibernation: it loads kernel B, and unloads it afterwards.
     static let neededCalls: UInt64 = 2
 
-    /// - Parameter release: the running kernel's.
+    /// Reads the running kernel's files.
+    /// - Parameter release: the running kernel's release.
     init(release: String) {
         loadLimit = try? readText(KexecPermission.limitPath)
         loadDisabled = try? readText("/proc/sys/kernel/kexec_load_disabled")
@@ -28,14 +29,14 @@ public struct KexecPermission {
 
     init() {}
 
-    /// The calls that are left; nil if they are not counted.
+    /// The number of calls that are left; nil if the kernel does not count them.
     var callsLeft: UInt64? {
         guard let loadLimit else { return nil }
         return parseNumber(trimmed(loadLimit))
     }
 
-    /// Refuses to load kernel B once more if no call would be left to unload it: it would stay loaded, and an init restarts into
-    /// what is loaded.
+    /// Refuses to load kernel B again if no call would be left to unload it: it would stay loaded, and an init system that
+    /// restarts the machine would jump into it.
     public static func requireReload() throws(Failure) {
         var permission = KexecPermission()
         permission.loadLimit = try? readText(limitPath)
@@ -46,47 +47,49 @@ public struct KexecPermission {
         guard let left = callsLeft, left < KexecPermission.neededCalls else { return }
         throw Failure(
             "load", "kernel B",
-            "the kernel has moved the page that the report goes to, and kernel.kexec_load_limit_reboot allows \(left) more "
-                + "calls, too few to load it again", remedy: "try again, or boot again with a higher limit")
+            "the kernel has moved the page for kernel B's report, and kernel.kexec_load_limit_reboot allows \(left) more "
+                + "kexec loads, too few to load kernel B again", remedy: "try again, or reboot with a higher limit")
     }
 
     private static let limitPath = "/proc/sys/kernel/kexec_load_limit_reboot"
 
-    /// Refuses what is known to fail.
-    /// - Returns: what could not be known, as a sentence; nil if all is known.
+    /// Refuses if a hibernation is known to fail.
+    /// - Returns: a warning if the answer is unknown; nil if it is certain.
     func check() throws(Failure) -> String? {
-        let what = "hibernate through", kernel = "a second kernel"
+        let operation = "hibernate through", kernel = "a second kernel"
         if let status, !hasBootCapability(status) {
-            throw Failure(what, kernel, "this process has not CAP_SYS_BOOT", remedy: "run this as root")
+            throw Failure(operation, kernel, "this process lacks CAP_SYS_BOOT", remedy: "run this as root")
         }
         if let loadDisabled, trimmed(loadDisabled) != "0" {
             throw Failure(
-                what, kernel, "kernel.kexec_load_disabled is set",
-                remedy: "boot again without setting it: it cannot be cleared")
+                operation, kernel, "kernel.kexec_load_disabled is set",
+                remedy: "reboot without setting it: it cannot be cleared")
         }
         if let lockdown, !lockdown.utf8.starts(with: "[none]".utf8) {
             throw Failure(
-                what, kernel, "the kernel is locked down (\(trimmed(lockdown)))",
+                operation, kernel, "the kernel is locked down (\(trimmed(lockdown)))",
                 remedy: "boot without lockdown= and with Secure Boot off")
         }
         if let left = callsLeft, left < KexecPermission.neededCalls {
             throw Failure(
-                what, kernel,
-                "kernel.kexec_load_limit_reboot allows \(left) more loads, and a hibernation needs "
+                operation, kernel,
+                "kernel.kexec_load_limit_reboot allows \(left) more kexec loads, and a hibernation needs "
                     + "\(KexecPermission.neededCalls)",
-                remedy: "boot again without setting it, or set it higher then: it can only be lowered")
+                remedy: "reboot without setting it, or with a higher limit: it can only be lowered")
         }
         guard let configuration else {
-            return "whether this kernel has CONFIG_KEXEC_JUMP is not known: kernel.kexec_load_limit_reboot counts each "
-                + "attempt to find out, and its configuration is not in /boot"
+            return
+                "cannot check whether the running kernel has CONFIG_KEXEC_JUMP: its configuration is not in /boot, and a "
+                + "test would count against kernel.kexec_load_limit_reboot"
         }
         for option in ["CONFIG_KEXEC", "CONFIG_KEXEC_JUMP"] where !configuration.isSet(option) {
-            throw Failure(what, kernel, "the running kernel has no \(option)", remedy: "use one with CONFIG_KEXEC_JUMP")
+            throw Failure(
+                operation, kernel, "the running kernel has no \(option)", remedy: "boot one with CONFIG_KEXEC_JUMP")
         }
         return nil
     }
 
-    /// Whether the effective capabilities have CAP_SYS_BOOT, bit 22 (<linux/capability.h>).
+    /// Whether the effective capabilities include CAP_SYS_BOOT, bit 22 (<linux/capability.h>).
     private func hasBootCapability(_ status: String) -> Bool {
         for line in status.split(separator: "\n") where line.utf8.starts(with: "CapEff:".utf8) {
             guard let digits = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).last else { return true }

@@ -2,22 +2,23 @@
 import Basics
 import ELF
 
-/// What kernel B is made of.
+/// The parts of kernel B.
 public struct KexecPayload: Sendable {
     public var kernel: BzImage
     public var initrd: [UInt8]
-    /// Words for its command line; what only the plan knows is added to them.
+    /// The parameters of its command line. The plan adds those that depend on addresses.
     public var commandLine: String
-    /// The memory it lives in: kernel A's System RAM below N, as whole pages, ascending.
+    /// The memory it runs in: kernel A's System RAM below N, as whole pages, ascending.
     public var backupRanges: [PhysicalRange]
-    /// Kernel A's memory, which its /proc/vmcore shows.
+    /// Kernel A's memory, for kernel B's /proc/vmcore.
     public var savedRanges: [PhysicalRange]
     /// The firmware's ranges that are not memory.
     public var reservedEntries: [E820Entry]
+    /// The notes for kernel B's /proc/vmcore.
     public var notes: [CoreNote]
-    /// Physical address of ACPI's root table, or 0.
+    /// The physical address of ACPI's RSDP; 0 if unknown.
     public var rsdp: UInt64
-    /// The running kernel's boot_params, or nothing.
+    /// The running kernel's boot_params; empty if unknown.
     public var ownBootParameters: [UInt8]
 
     public init(
@@ -37,69 +38,70 @@ public struct KexecPayload: Sendable {
     }
 }
 
-/// Where everything of kernel B goes: pure arithmetic, from which the segments for kexec_load(2) follow.
+/// The places of all parts of kernel B, and the segments for kexec_load(2). This is pure arithmetic.
 public struct LoadPlan: Sendable {
-    /// Bytes and the physical address they go to.
+    /// Bytes and their physical address.
     struct Piece: Sendable {
         var name: String
         var address: UInt64
-        /// The kernel's are those of its file, not a copy.
+        /// The kernel's bytes are a slice of its file, not a copy.
         var bytes: ArraySlice<UInt8>
         var addresses: PhysicalRange { address..<address + UInt64(bytes.count) }
     }
 
-    /// kexec_load(2) takes no more (KEXEC_SEGMENT_MAX).
+    /// The maximum number of segments of kexec_load(2) (KEXEC_SEGMENT_MAX).
     static let maximumSegments = 16
 
     let pieces: [Piece]
-    /// Destinations, which together are exactly the backup ranges.
+    /// The destinations of the segments. Together they are exactly the backup ranges.
     let segments: [PhysicalRange]
-    /// Physical address of the first instruction.
+    /// The physical address of the first instruction.
     let entry: UInt64
-    /// Ranges in kernel B's memory map.
+    /// The number of ranges in kernel B's memory map.
     public let memoryMapCount: Int
-    /// Ranges that every kernel takes.
+    /// The number of ranges that every kernel accepts.
     public static let plainMemoryMapCount = 131
 
-    public init(_ b: KexecPayload) throws(Failure) {
-        var free = b.backupRanges
-        let kernelAddress = try LoadPlan.placeKernel(b.kernel, &free)
+    /// - Throws: if the backup ranges are too small or too many, or if the command line is too long.
+    public init(_ payload: KexecPayload) throws(Failure) {
+        var free = payload.backupRanges
+        let kernelAddress = try LoadPlan.placeKernel(payload.kernel, &free)
         let loadedAbove: UInt64 = 1 << 20
-        let core = try CoreWriter(notes: b.notes, memory: b.savedRanges)
+        let core = try CoreWriter(notes: payload.notes, memory: payload.savedRanges)
         let stub = try LoadPlan.place(4096, "the load stub", above: loadedAbove, &free)
         let bootParameters = try LoadPlan.place(BootParameters.byteCount, "boot_params", above: loadedAbove, &free)
         let commandLine = try LoadPlan.place(
-            b.kernel.commandLineLimit + 1, "the command line", above: loadedAbove, &free)
+            payload.kernel.commandLineLimit + 1, "the command line", above: loadedAbove, &free)
         let coreHeader = try LoadPlan.place(core.byteCount, "the ELF core header", above: loadedAbove, &free)
         let initrd: PhysicalRange
         do throws(Failure) {
-            initrd = try LoadPlan.place(b.initrd.count, "the initrd", above: loadedAbove, &free)
+            initrd = try LoadPlan.place(payload.initrd.count, "the initrd", above: loadedAbove, &free)
         } catch {
             throw Failure(
                 "load", "the initrd",
-                "its \(describe(bytes: UInt64(b.initrd.count))) do not fit below "
-                    + "\(describe(bytes: b.backupRanges.last?.upperBound ?? 0)) beside the kernel",
+                "its \(describe(bytes: UInt64(payload.initrd.count))) do not fit below "
+                    + "\(describe(bytes: payload.backupRanges.last?.upperBound ?? 0)) beside the kernel",
                 remedy: "use a larger --backup-end, or Torpor's own rootfs.gz as --initrd")
         }
 
-        // In front of what the administrator added: a quote or `--` there would swallow it.
+        // These parameters come first: an open quote or `--` in the administrator's parameters would hide later ones.
         var text = "nokaslr elfcorehdr=0x\(hexadecimal(coreHeader.lowerBound)) kexec_jump_back_entry=0x"
         let digits = commandLine.lowerBound + UInt64(text.utf8.count)
-        text += String(repeating: "0", count: 16) + " " + b.commandLine
-        guard text.utf8.count <= b.kernel.commandLineLimit else {
+        text += String(repeating: "0", count: 16) + " " + payload.commandLine
+        guard text.utf8.count <= payload.kernel.commandLineLimit else {
             throw Failure(
                 "load", "kernel B's command line",
-                "it has \(text.utf8.count) characters, the kernel takes \(b.kernel.commandLineLimit): "
-                    + "\(b.commandLine)",
-                remedy: "give it fewer words with --append, or boot this kernel with fewer of these words")
+                "it has \(text.utf8.count) characters, and the kernel accepts only \(payload.kernel.commandLineLimit): "
+                    + "\(payload.commandLine)",
+                remedy: "shorten --append, or boot the running kernel with fewer of these parameters")
         }
 
         let e820 = E820Entry.merged(
-            b.backupRanges.subtracting([coreHeader]).map { E820Entry(addresses: $0, kind: .memory) }
-                + [E820Entry(addresses: coreHeader, kind: .reserved)] + b.reservedEntries)
+            payload.backupRanges.subtracting([coreHeader]).map { E820Entry(addresses: $0, kind: .memory) }
+                + [E820Entry(addresses: coreHeader, kind: .reserved)] + payload.reservedEntries)
         memoryMapCount = e820.count
         let setupData = try BootParameters.setupData(e820: e820)
-        // Kernel B itself keeps these pages from everybody else.
+        // Kernel B reserves these pages itself.
         let setupDataAddress =
             setupData.isEmpty
             ? 0 : try LoadPlan.place(setupData.count, "the memory map", above: loadedAbove, &free).lowerBound
@@ -114,35 +116,36 @@ public struct LoadPlan: Sendable {
             Piece(
                 name: "boot_params", address: bootParameters.lowerBound,
                 bytes: BootParameters.encoded(
-                    b.kernel, commandLine: commandLine.lowerBound,
-                    initrd: initrd.lowerBound..<initrd.lowerBound + UInt64(b.initrd.count), e820: e820,
-                    setupData: setupDataAddress, rsdp: b.rsdp, own: b.ownBootParameters)[...]),
+                    payload.kernel, commandLine: commandLine.lowerBound,
+                    initrd: initrd.lowerBound..<initrd.lowerBound + UInt64(payload.initrd.count), e820: e820,
+                    setupData: setupDataAddress, rsdp: payload.rsdp, own: payload.ownBootParameters)[...]),
             Piece(name: "command line", address: commandLine.lowerBound, bytes: (Array(text.utf8) + [0])[...]),
             Piece(
                 name: "ELF core header", address: coreHeader.lowerBound,
                 bytes: core.encoded(at: coreHeader.lowerBound)[...]),
-            Piece(name: "initrd", address: initrd.lowerBound, bytes: b.initrd[...]),
-            Piece(name: "kernel", address: kernelAddress, bytes: b.kernel.bytes[b.kernel.payloadOffset...]),
+            Piece(name: "initrd", address: initrd.lowerBound, bytes: payload.initrd[...]),
+            Piece(name: "kernel", address: kernelAddress, bytes: payload.kernel.bytes[payload.kernel.payloadOffset...]),
         ]
         if !setupData.isEmpty {
             pieces.append(Piece(name: "memory map", address: setupDataAddress, bytes: setupData[...]))
         }
         self.pieces = pieces
-        // Split before the kernel: what lies between the small pieces and it need not be copied as zeros.
-        segments = b.backupRanges.flatMap { range in
+        // The range is split before the kernel, so that the gap between the small pieces and the kernel is not copied as zeros.
+        segments = payload.backupRanges.flatMap { range in
             range.contains(kernelAddress) && range.lowerBound < kernelAddress
                 ? [range.lowerBound..<kernelAddress, kernelAddress..<range.upperBound] : [range]
         }
         guard segments.count <= LoadPlan.maximumSegments else {
             throw Failure(
                 "load", "kernel B",
-                "the memory below \(describe(bytes: b.backupRanges.last?.upperBound ?? 0)) is in "
-                    + "\(b.backupRanges.count) pieces, and kexec_load takes \(LoadPlan.maximumSegments)",
+                "the memory below \(describe(bytes: payload.backupRanges.last?.upperBound ?? 0)) has "
+                    + "\(payload.backupRanges.count) ranges, too many for the \(LoadPlan.maximumSegments) segments of "
+                    + "kexec_load(2)",
                 remedy: "use a smaller --backup-end")
         }
     }
 
-    /// The kernel's place, taken out of the free ranges: the lowest that it can run at.
+    /// The lowest possible load address of the kernel. Its memory is removed from the free ranges.
     private static func placeKernel(_ kernel: BzImage, _ free: inout [PhysicalRange]) throws(Failure) -> UInt64 {
         for range in free {
             let lowest = max(range.lowerBound, kernel.preferredAddress)
@@ -153,12 +156,13 @@ public struct LoadPlan: Sendable {
         }
         throw Failure(
             "load", "the kernel",
-            "no range below \(describe(bytes: free.last?.upperBound ?? 0)) has "
-                + "\(describe(bytes: kernel.initByteCount)) for it above \(describe(bytes: kernel.preferredAddress))",
+            "it needs \(describe(bytes: kernel.initByteCount)) of memory above "
+                + "\(describe(bytes: kernel.preferredAddress)), and no free range below "
+                + "\(describe(bytes: free.last?.upperBound ?? 0)) has that",
             remedy: "use a larger --backup-end")
     }
 
-    /// Whole pages for `count` bytes, taken out of the free ranges: the lowest at or above an address.
+    /// The lowest free pages at or above an address for `count` bytes. They are removed from the free ranges.
     private static func place(
         _ count: Int, _ name: String, above: UInt64, _ free: inout [PhysicalRange]
     ) throws(Failure) -> PhysicalRange {
@@ -169,6 +173,6 @@ public struct LoadPlan: Sendable {
             free = free.subtracting([start..<start + size])
             return start..<start + size
         }
-        throw Failure("load", name, "there is no room for its \(describe(bytes: UInt64(count)))")
+        throw Failure("load", name, "no free range has \(describe(bytes: UInt64(count))) for it")
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 
-/// Milliseconds since the machine's start, not counting time asleep (`CLOCK_MONOTONIC`).
+/// Milliseconds since boot, without the time asleep (`CLOCK_MONOTONIC`).
 public func monotonicMilliseconds() -> UInt64 {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
@@ -15,7 +15,7 @@ public func secondsSince1970() -> UInt64 {
     return UInt64(max(0, now.tv_sec))
 }
 
-/// Waits.
+/// Sleeps, and continues after a signal. The corresponding C function is `nanosleep`.
 public func sleep(milliseconds: Int) {
     var rest = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
     var left = timespec()

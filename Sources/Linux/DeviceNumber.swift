@@ -2,7 +2,7 @@
 import Basics
 import CLinux
 
-/// A block device's number, written as in /sys/dev/block: `254:1`.
+/// The number of a block device, printed as in /sys/dev/block: `254:1`.
 public struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
     public var major: UInt32
     public var minor: UInt32
@@ -12,6 +12,7 @@ public struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
         self.minor = minor
     }
 
+    /// Parses the printed form; nil for anything else.
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let major = parseNumber(parts[0]).flatMap({ UInt32(exactly: $0) }),
@@ -20,7 +21,7 @@ public struct DeviceNumber: Hashable, Sendable, CustomStringConvertible {
         self.init(major: major, minor: minor)
     }
 
-    /// The number of the block device at a path; nil if there is none.
+    /// The number of the block device at a path; nil if the path does not lead to one.
     public init?(path: String) {
         var status = stat()
         guard stat(path, &status) == 0, torpor_is_block_device(status.st_mode) != 0 else { return nil }

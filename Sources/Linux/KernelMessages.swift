@@ -2,17 +2,17 @@
 import Basics
 import CLinux
 
-/// What the running kernel has written to its log, as far as that still has it.
+/// The running kernel's own messages, without those that the log has overwritten.
 public struct KernelMessages: Equatable, Sendable {
-    /// The texts of the kernel's own records, oldest first.
+    /// The texts of the records that the kernel wrote, oldest first.
     public private(set) var texts: [String] = []
-    /// Whether the log still begins where the kernel began: its first record has the number 0.
+    /// Whether the log still has its first record, the one with sequence number 0.
     public private(set) var isComplete = false
 
     public init() {}
 
-    /// Adds a record of /dev/kmsg: `PRIORITY,NUMBER,MICROSECONDS,FLAGS[,…];TEXT`, then lines with more about it
-    /// (Documentation/ABI/testing/dev-kmsg, Linux 6.12). Records that are malformed, or that programs wrote, are left out.
+    /// Adds a record of /dev/kmsg: `PRIORITY,NUMBER,MICROSECONDS,FLAGS[,…];TEXT`, then continuation lines with key-value pairs
+    /// (6.12, Documentation/ABI/testing/dev-kmsg). Malformed records and records that programs wrote are left out.
     public mutating func add(record: String) {
         let parts = record.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2 else { return }
@@ -21,12 +21,12 @@ public struct KernelMessages: Equatable, Sendable {
             return
         }
         if number == 0 { isComplete = true }
-        // The facility is above the three bits of the level; 0 is the kernel, which no program can write as.
+        // The facility is above the three bits of the level. Facility 0 is the kernel; programs cannot use it.
         guard priority >> 3 == 0 else { return }
         texts.append(String(parts[1].split(separator: "\n", omittingEmptySubsequences: false).first ?? ""))
     }
 
-    /// Reads the log.
+    /// Reads the whole log.
     public static func read(_ path: String = "/dev/kmsg") throws(Failure) -> KernelMessages {
         let file = try File(path, .nonBlocking)
         var messages = KernelMessages()
@@ -40,7 +40,7 @@ public struct KernelMessages: Equatable, Sendable {
             if count == 0 { return messages }
             switch torpor_errno() {
             case EAGAIN: return messages
-            // EPIPE: records were overwritten meanwhile, and the next one is read.
+            // EPIPE: records were overwritten before they were read. The next read returns the oldest record that is left.
             case EPIPE, EINTR: continue
             default: throw Failure(lastError: "read", path)
             }

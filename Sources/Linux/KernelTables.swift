@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// The number in the line of a table that begins with a name, as /proc/meminfo (`MemFree:  123 kB`) and /proc/vmstat
-/// (`nr_free_pages 123`) have it; nil where there is none.
+/// The number after a name in a table such as /proc/meminfo (`MemFree:  123 kB`) or /proc/vmstat (`nr_free_pages 123`); nil if
+/// the table has no such line.
 public func number(_ name: String, in table: String) -> UInt64? {
     for line in table.split(separator: "\n") where line.utf8.starts(with: name.utf8) {
         let words = line.split(whereSeparator: { $0 == " " || $0 == ":" || $0 == "\t" })
@@ -11,17 +11,17 @@ public func number(_ name: String, in table: String) -> UInt64? {
     return nil
 }
 
-/// Free pages that the kernel keeps for one CPU, or for all, as /proc/zoneinfo has them for each zone: `cpu: 0`, and below
-/// it `count: 63` (6.12, mm/vmstat.c, `zoneinfo_show_print`).
+/// Counts the free pages on per-CPU lists (pcplists), of one CPU or of all. /proc/zoneinfo lists them for each zone: `cpu: 0`,
+/// then `count: 63` (6.12, mm/vmstat.c, `zoneinfo_show_print`).
 public struct PerCPUListCount {
     public private(set) var sum: UInt64 = 0
     private let processor: UInt64?
     private var current: UInt64?
 
-    /// - Parameter processor: whose pages are counted; nil for all.
+    /// - Parameter processor: the number of the CPU; nil for all CPUs.
     public init(_ processor: UInt64? = nil) { self.processor = processor }
 
-    /// Takes in the next line of the file.
+    /// Reads the next line of the file.
     public mutating func take(_ line: some StringProtocol) {
         let words = line.split(whereSeparator: { $0 == " " || $0 == ":" })
         guard words.count > 1, let number = parseNumber(words[1]) else { return }
@@ -33,17 +33,17 @@ public struct PerCPUListCount {
     }
 }
 
-/// The count in the text of /proc/zoneinfo.
+/// The free pages on per-CPU lists, from the text of /proc/zoneinfo.
 public func pagesOnPerCPULists(of processor: UInt64? = nil, inZoneInfo table: String) -> UInt64 {
     var count = PerCPUListCount(processor)
     for line in table.split(separator: "\n") { count.take(line) }
     return count.sum
 }
 
-/// Bytes that a line of /proc/meminfo tells.
+/// A value of /proc/meminfo, in bytes.
 public func memoryInformation(_ name: String) throws(Failure) -> UInt64 { try byteCount(name, in: "/proc/meminfo") }
 
-/// The most bytes of memory that this process has had at once, mapped devices not counted (`VmHWM`).
+/// The peak of this process's resident memory, in bytes, without mapped devices (`VmHWM`).
 public func peakMemory() throws(Failure) -> UInt64 { try byteCount("VmHWM", in: "/proc/self/status") }
 
 private func byteCount(_ name: String, in path: String) throws(Failure) -> UInt64 {

@@ -2,22 +2,23 @@
 import Basics
 import CLinux
 
-/// A range of memory that the kernel maps for us, unmapped when it goes out of scope. Counts are in bytes.
+/// A memory mapping, unmapped when it goes out of scope. Counts are in bytes.
 public struct Mapping: ~Copyable {
     public let bytes: UnsafeMutableRawBufferPointer
 
-    /// Zeroed memory of our own. `isShared` makes it common with children forked later; `isPopulated` takes its pages now
-    /// and not when they are first used.
-    /// The corresponding C function is `mmap` with `MAP_ANONYMOUS`.
+    /// Maps zeroed memory. The corresponding C function is `mmap` with `MAP_ANONYMOUS`.
+    /// - Parameters:
+    ///   - isShared: whether children that are forked later share it.
+    ///   - isPopulated: whether its pages are allocated now and not on first use.
     public init(anonymous count: Int, isShared: Bool = false, isPopulated: Bool = false) throws(Failure) {
         let flags = (isShared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | (isPopulated ? MAP_POPULATE : 0)
         bytes = try map(count, PROT_READ | PROT_WRITE, flags, -1, 0, "anonymous memory")
     }
 
-    /// A range of a file, shared with it where it is writable. `offset` must be a multiple of the page size.
+    /// Maps a range of a file. Writes to a writable mapping change the file. `offset` must be a multiple of the page size.
     public init(_ file: borrowing File, offset: UInt64, count: Int, isWritable: Bool) throws(Failure) {
         guard let position = off_t(exactly: offset) else {
-            throw Failure("map", file.path, "offset \(offset) is beyond what a file can have")
+            throw Failure("map", file.path, "offset \(offset) is above the largest file offset")
         }
         let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
         let flags = isWritable ? MAP_SHARED : MAP_PRIVATE
@@ -27,15 +28,16 @@ public struct Mapping: ~Copyable {
 
     deinit { munmap(bytes.baseAddress, bytes.count) }
 
-    /// Keeps the memory out of swap. The corresponding C function is `mlock`.
+    /// Locks the memory, so that it is never swapped out. The corresponding C function is `mlock`.
+    /// - Throws: naming the limit of this process if it has one.
     public borrowing func lock() throws(Failure) {
         do throws(Failure) { try retrying("lock", "memory") { mlock(bytes.baseAddress, bytes.count) } } catch {
             let limit = torpor_locked_memory_limit()
             guard limit != .max else { throw error }
             throw Failure(
                 "lock", "\(describe(bytes: UInt64(bytes.count))) in memory",
-                "this process's RLIMIT_MEMLOCK is \(describe(bytes: limit)), and it has no CAP_IPC_LOCK to go beyond (\(error.reason))",
-                remedy: "raise it with: ulimit -l unlimited", errno: error.errno)
+                "this process's RLIMIT_MEMLOCK is \(describe(bytes: limit)), and it lacks CAP_IPC_LOCK (\(error.reason))",
+                remedy: "raise the limit with: ulimit -l unlimited", errno: error.errno)
         }
     }
 }
@@ -43,7 +45,7 @@ public struct Mapping: ~Copyable {
 private func map(
     _ count: Int, _ protection: CInt, _ flags: CInt, _ descriptor: CInt, _ offset: off_t, _ operand: String
 ) throws(Failure) -> UnsafeMutableRawBufferPointer {
-    guard count > 0 else { throw Failure("map", operand, "there is nothing to map") }
+    guard count > 0 else { throw Failure("map", operand, "the range is empty") }
     let address = mmap(nil, count, protection, flags, descriptor, offset)
     guard let address, torpor_is_map_failed(address) == 0 else {
         throw Failure(lastError: "map \(describe(bytes: UInt64(count))) of", operand)
@@ -51,18 +53,19 @@ private func map(
     return UnsafeMutableRawBufferPointer(start: address, count: count)
 }
 
-/// The page frame numbers behind pages of our own memory; 0 for a page that is not in memory.
+/// The page frame numbers of this process's pages, in order; 0 for a page that is not in memory, and for any page if this
+/// process is not root.
 ///
-/// /proc/self/pagemap has a 64-bit word for each virtual page: bit 63 says that it is in memory, bits 0–54 are its page
-/// frame number, which only root sees (Documentation/admin-guide/mm/pagemap.rst).
+/// /proc/self/pagemap has a 64-bit entry for each virtual page. Bit 63 means that the page is in memory; bits 0–54 are its page
+/// frame number, which only root can read (Documentation/admin-guide/mm/pagemap.rst).
 public func pageFrames(of pages: UnsafeMutableRawBufferPointer) throws(Failure) -> [UInt64] {
     let pagemap = try File("/proc/self/pagemap")
     let first = UInt64(UInt(bitPattern: pages.baseAddress)) / pageSize
-    let words = try Mapping(anonymous: max(1, pages.count / Int(pageSize) * 8))
+    let entries = try Mapping(anonymous: max(1, pages.count / Int(pageSize) * 8))
     let count = pages.count / Int(pageSize)
-    try pagemap.read(into: UnsafeMutableRawBufferPointer(rebasing: words.bytes[..<(count * 8)]), at: first * 8)
+    try pagemap.read(into: UnsafeMutableRawBufferPointer(rebasing: entries.bytes[..<(count * 8)]), at: first * 8)
     return (0..<count).map {
-        let word = words.bytes.load(fromByteOffset: $0 * 8, as: UInt64.self)
-        return word >> 63 == 1 ? word & (1 << 55 - 1) : 0
+        let entry = entries.bytes.load(fromByteOffset: $0 * 8, as: UInt64.self)
+        return entry >> 63 == 1 ? entry & (1 << 55 - 1) : 0
     }
 }

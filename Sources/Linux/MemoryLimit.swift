@@ -2,13 +2,13 @@
 import Basics
 import CLinux
 
-/// A limit on the memory that this process may take, narrower than what the machine has.
+/// A limit on this process's memory, below the machine's memory.
 public struct MemoryLimit: Equatable, Sendable {
-    /// Bytes that may still be taken.
+    /// Bytes that this process may still allocate.
     public var bytes: UInt64
-    /// Whose limit it is, for messages: `memory.max of the control group /user.slice`.
+    /// The limit's name for messages: `memory.max of the control group /user.slice`.
     public var name: String
-    /// How to get round it.
+    /// The way to lift it, as an imperative.
     public var remedy: String
 
     public init(bytes: UInt64, name: String, remedy: String) {
@@ -18,13 +18,13 @@ public struct MemoryLimit: Equatable, Sendable {
     }
 }
 
-/// The narrowest of the limits on this process's control group and the groups around it; nil if there is none.
+/// The tightest memory limit on this process's control group and its ancestors; nil if there is none.
 ///
-/// Memory that a group has in its page cache and has not used for some time counts as free: the kernel takes it back first.
+/// A group's inactive page cache counts as free: the kernel reclaims it first.
 /// - Parameters:
-///   - groups: /proc/self/cgroup (cgroups(7)).
-///   - mounts: /proc/self/mountinfo.
-///   - root: what all paths in `mounts` are below.
+///   - groups: the text of /proc/self/cgroup (cgroups(7)).
+///   - mounts: the text of /proc/self/mountinfo.
+///   - root: a prefix of all paths in `mounts`, for tests.
 public func controlGroupLimit(groups: String, mounts: String, root: String = "") -> MemoryLimit? {
     var limits: [MemoryLimit] = []
     for line in groups.split(separator: "\n") {
@@ -35,7 +35,7 @@ public func controlGroupLimit(groups: String, mounts: String, root: String = "")
         guard isUnified || isMemory else { continue }
         guard let folder = mountPoint(ofGroups: isUnified ? nil : "memory", in: mounts) else { continue }
         var path = fields[2].split(separator: "/").map { String($0) }
-        // In a container the table may show groups that are mounted elsewhere; what is mounted at the top counts then.
+        // In a container, /proc/self/cgroup may name a group outside of the mount. Then the root of the mount counts.
         if !exists(root + folder + "/" + path.joined(separator: "/")) { path = [] }
         while true {
             let group = "/" + path.joined(separator: "/")
@@ -46,12 +46,13 @@ public func controlGroupLimit(groups: String, mounts: String, root: String = "")
     return limits.min { $0.bytes < $1.bytes }
 }
 
+/// The tightest memory limit on this process's control group and its ancestors, read from /proc; nil if there is none.
 /// - Parameters:
-///   - proc: where proc is mounted.
-///   - root: what all paths in its table of mounts are below.
+///   - proc: the mount point of proc.
+///   - root: a prefix of all paths in the table of mounts, for tests.
 public func controlGroupLimit(proc: String = "/proc", root: String = "") -> MemoryLimit? {
     guard let groups = try? readText("\(proc)/self/cgroup") else { return nil }
-    // The table has any length; control groups are few lines of it.
+    // The table may have any length. Only its few lines about control groups are kept.
     var mounts = ""
     try? readLines("\(proc)/self/mountinfo") { (line) throws(Failure) in
         if line.containsBytes(" - cgroup") { mounts += line + "\n" }
@@ -60,8 +61,8 @@ public func controlGroupLimit(proc: String = "/proc", root: String = "") -> Memo
     return controlGroupLimit(groups: groups, mounts: mounts, root: root)
 }
 
-/// Where control groups are mounted.
-/// - Parameter controller: one of version 1; nil for version 2.
+/// The mount point of a control group hierarchy; nil if it is not mounted.
+/// - Parameter controller: a controller of version 1; nil for version 2.
 private func mountPoint(ofGroups controller: String?, in mounts: String) -> String? {
     for line in mounts.split(separator: "\n") {
         let fields = line.split(separator: " ")
@@ -79,24 +80,25 @@ private func mountPoint(ofGroups controller: String?, in mounts: String) -> Stri
     return nil
 }
 
+/// The memory limits of one control group.
 private func memoryLimits(_ folder: String, _ group: String, isUnified: Bool) -> [MemoryLimit] {
     func value(_ name: String) -> UInt64? {
         (try? readText("\(folder)/\(name)")).flatMap { parseNumber(trimmed($0)) }
     }
     let statistics = (try? readText("\(folder)/memory.stat")) ?? ""
     let cache = number(isUnified ? "inactive_file" : "total_inactive_file", in: statistics) ?? 0
-    guard let taken = value(isUnified ? "memory.current" : "memory.usage_in_bytes") else { return [] }
-    let used = taken - min(taken, cache)
+    guard let total = value(isUnified ? "memory.current" : "memory.usage_in_bytes") else { return [] }
+    let used = total - min(total, cache)
     return (isUnified ? ["memory.max", "memory.high"] : ["memory.limit_in_bytes"]).compactMap { name in
-        // Version 1 writes no limit as the largest number of whole pages in 63 bits.
+        // Version 1 shows "no limit" as the largest multiple of the page size in 63 bits.
         guard let limit = value(name), limit < 1 << 62 else { return nil }
         return MemoryLimit(
             bytes: limit - min(limit, used), name: "\(name) of the control group \(group)",
-            remedy: "run torpor outside of that group, or raise the limit (with systemd: MemoryMax=, MemoryHigh=)")
+            remedy: "run torpor outside that group, or raise the limit (with systemd: MemoryMax=, MemoryHigh=)")
     }
 }
 
-/// The limits that setrlimit(2) has set on this process's own memory; none that is unlimited.
+/// The limits of setrlimit(2) on this process's memory, without those that are unlimited.
 public func processMemoryLimits() -> [MemoryLimit] {
     let status = (try? readText("/proc/self/status")) ?? ""
     return [
@@ -108,9 +110,9 @@ public func processMemoryLimits() -> [MemoryLimit] {
         let used = (number(field, in: status) ?? 0) &* 1024
         return MemoryLimit(
             bytes: limit - min(limit, used), name: "this process's \(name)",
-            remedy: "raise it with: ulimit \(option) unlimited")
+            remedy: "raise the limit with: ulimit \(option) unlimited")
     }
 }
 
-/// The most bytes that a file may have that this process writes; `UInt64.max` for no limit.
+/// The largest file that this process may write, in bytes (RLIMIT_FSIZE); `UInt64.max` for no limit.
 public func fileSizeLimit() -> UInt64 { torpor_file_size_limit() }

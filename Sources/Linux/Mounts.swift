@@ -2,7 +2,7 @@
 import Basics
 import CLinux
 
-/// One mount(2).
+/// The arguments of one mount(2).
 public struct Mount: Sendable {
     public var source: String
     public var target: String
@@ -18,28 +18,28 @@ public struct Mount: Sendable {
         self.data = data
     }
 
-    /// What every init mounts first; see file-hierarchy(7).
+    /// The file systems that every init mounts first; see file-hierarchy(7).
     public static let kernelFileSystems = [
         Mount("proc", on: "/proc", type: "proc", flags: UInt(noSuid | noDev | noExec)),
         Mount("sysfs", on: "/sys", type: "sysfs", flags: UInt(noSuid | noDev | noExec)),
         Mount("devtmpfs", on: "/dev", type: "devtmpfs", flags: UInt(noSuid), data: "mode=0755"),
     ]
 
-    /// <linux/mount.h>; the C library has them as an enumeration.
+    // Flags of <linux/mount.h>. The C library declares them as an enumeration.
     public static let readOnly: UInt = 1
     static let noSuid = 2, noDev = 4, noExec = 8
     static let move: UInt = 8192
 
-    /// Makes the directory, if it is not there, and mounts on it. The corresponding C function is `mount`.
+    /// Makes the directory if it does not exist, and mounts on it. The corresponding C function is `mount`.
     public func perform() throws(Failure) {
         if mkdir(target, 0o755) != 0, torpor_errno() != EEXIST { throw Failure(lastError: "make directory", target) }
         try retrying("mount \(source) on", target) { torpor_mount(source, target, type, flags, data) }
     }
 }
 
-/// Makes the filesystem mounted at `newRoot` the root and runs `program` in this process's place, the kernel's
-/// filesystems moved along; the way of switch_root(8).
-/// - Returns: never where it works.
+/// Makes the file system at `newRoot` the root, moves the mounts of proc, sysfs and devtmpfs there, and replaces this process
+/// with `program`, as switch_root(8) does.
+/// - Returns: only by throwing.
 public func switchRoot(to newRoot: String, program: String) throws(Failure) -> Never {
     for mount in Mount.kernelFileSystems {
         let target = newRoot + mount.target
@@ -55,16 +55,16 @@ public func switchRoot(to newRoot: String, program: String) throws(Failure) -> N
     try execute(program)
 }
 
-/// Whether a program can be run at a path below a mounted root.
+/// Whether this process may execute the file at a path.
 public func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
 
-/// Whether a path is a symbolic link, which below a root that is not ours yet cannot be followed.
+/// Whether a path is a symbolic link. Below a root that is not `/` yet, following the link would lead to a wrong file.
 public func isSymbolicLink(_ path: String) -> Bool {
     var buffer: CChar = 0
     return readlink(path, &buffer, 1) >= 0
 }
 
-/// Unmounts what is mounted last at a path. The corresponding C function is `umount`.
+/// Unmounts the topmost mount at a path. The corresponding C function is `umount`.
 public func unmountFileSystem(_ target: String) throws(Failure) {
     try retrying("unmount", target) { torpor_unmount(target) }
 }

@@ -2,27 +2,28 @@
 import Basics
 import CLinux
 
-/// Writes back what the page cache holds. The corresponding C function is `sync`.
+/// Writes all dirty pages of the page cache to the disks. The corresponding C function is `sync`.
 public func syncFileSystems() { sync() }
 
-/// Ends the machine's run, or restarts it. Only returns where the kernel refuses.
-/// The corresponding C function is `reboot`.
+/// Powers the machine off. Returns only if the kernel refuses. The corresponding C function is `reboot`.
 public func powerOff() { _ = reboot(CInt(bitPattern: UInt32(RB_POWER_OFF))) }
+/// Restarts the machine. Returns only if the kernel refuses. The corresponding C function is `reboot`.
 public func restart() { _ = reboot(CInt(bitPattern: UInt32(RB_AUTOBOOT))) }
-/// Whether Ctrl-Alt-Del restarts the machine at once, or signals PID 1.
+/// Sets whether Ctrl-Alt-Del restarts the machine at once. Otherwise it sends SIGINT to PID 1.
 public func setControlAltDelete(restarts: Bool) {
     _ = reboot(restarts ? CInt(bitPattern: UInt32(RB_ENABLE_CAD)) : RB_DISABLE_CAD)
 }
-/// Stops the CPU for good.
+/// Halts the machine.
 public func halt() { _ = reboot(CInt(bitPattern: UInt32(RB_HALT_SYSTEM))) }
 
-/// Jumps into the kexec image that is loaded. With an image that preserves the context it returns when somebody jumps
-/// back (kernel/kexec_core.c, `kernel_kexec`).
+/// Jumps into the loaded kexec image. If the image preserves the context, this returns when that kernel jumps back
+/// (kernel/kexec_core.c, `kernel_kexec`).
 public func jumpToLoadedImage() throws(Failure) {
     try retrying("jump to", "the loaded kernel") { torpor_reboot_kexec() }
 }
 
-/// One segment for kexec_load(2): `content` goes to the physical addresses `destination`, zeros behind it.
+/// One segment for kexec_load(2): the kernel copies `content` to the physical addresses `destination` and fills the rest with
+/// zeros.
 public struct KexecSegment {
     public var content: UnsafeRawBufferPointer
     public var destination: PhysicalRange
@@ -36,10 +37,10 @@ public struct KexecSegment {
 /// Flags of kexec_load(2) for this architecture, <linux/kexec.h>.
 private let kexecArchitecture = UInt(KEXEC_ARCH_X86_64)
 
-/// Loads segments as the image to jump to, in place of the one loaded before; no segments unload it.
+/// Loads segments as the kexec image, in place of the image loaded before. No segments unload that image.
 /// - Parameters:
 ///   - entry: the physical address to jump to.
-///   - preservesContext: whether the jump comes back (`KEXEC_PRESERVE_CONTEXT`).
+///   - preservesContext: whether the loaded kernel can jump back (`KEXEC_PRESERVE_CONTEXT`).
 public func loadKexecImage(entry: UInt64, _ segments: [KexecSegment], preservesContext: Bool) throws(Failure) {
     let raw = segments.map {
         kexec_segment(
@@ -52,10 +53,10 @@ public func loadKexecImage(entry: UInt64, _ segments: [KexecSegment], preservesC
     }
 }
 
-/// What the running kernel answers to a kexec_load(2) that can change nothing, as its segment lies at no address.
+/// Calls kexec_load(2) with an invalid pointer to its segments, so that it changes nothing.
 ///
-/// `kexec_load_check` tests permission first, then the flags, then copies the segments (kernel/kexec.c).
-/// - Returns: errno: EFAULT where loading is possible, EINVAL where the flag is unknown, EPERM, ENOSYS.
+/// `kexec_load_check` tests the permission, then the flags; only then the kernel copies the segments (kernel/kexec.c).
+/// - Returns: errno: EFAULT if loading is possible, EINVAL if the flag is unknown, EPERM, ENOSYS.
 public func probeKexecLoad(preservesContext: Bool) -> CInt {
     let flags = kexecArchitecture | (preservesContext ? UInt(KEXEC_PRESERVE_CONTEXT) : 0)
     _ = torpor_kexec_load(0, 1, nil, flags)

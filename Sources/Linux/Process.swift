@@ -2,7 +2,7 @@
 import Basics
 import CLinux
 
-/// How a child process ended.
+/// The way in which a child process ended.
 public enum ChildStatus: Sendable {
     case exited(CInt)
     case killed(signal: CInt)
@@ -14,21 +14,23 @@ public enum ChildStatus: Sendable {
     }
 }
 
-/// Forks. The child runs `body` and exits with the status it returns; the parent goes on with the child's process ID.
+/// Forks. The child runs `body` and exits with the status that it returns.
+/// - Returns: in the parent, the child's process ID.
 public func forkChild(_ body: () -> CInt) throws(Failure) -> Int32 {
     let child = try retrying("start", "a child process") { fork() }
     if child == 0 { _exit(body()) }
     return child
 }
 
-/// Waits at most `milliseconds` for a child to end, without a moment lost when it does.
-/// - Returns: nil where it still runs.
+/// Waits at most `milliseconds` for a child to end, and returns as soon as it does.
+/// - Precondition: `blockChildSignal()` was called before the fork.
+/// - Returns: nil if the child still runs.
 public func wait(for child: Int32, milliseconds: Int) throws(Failure) -> ChildStatus? {
     var status: CInt = 0
     if try retrying("wait for", "process \(child)", { waitpid(child, &status, WNOHANG) }) == child {
         return ChildStatus(status)
     }
-    // A child that ends from here on leaves SIGCHLD pending, as `blockChildSignal` was called before the fork.
+    // If the child ends from here on, SIGCHLD becomes pending.
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, SIGCHLD)
@@ -40,7 +42,7 @@ public func wait(for child: Int32, milliseconds: Int) throws(Failure) -> ChildSt
     return nil
 }
 
-/// Keeps SIGCHLD pending instead of delivered, which `wait(for:milliseconds:)` needs.
+/// Blocks SIGCHLD, so that it stays pending; `wait(for:milliseconds:)` needs that.
 public func blockChildSignal() {
     var signals = sigset_t()
     sigemptyset(&signals)
@@ -48,17 +50,17 @@ public func blockChildSignal() {
     _ = sigprocmask(SIG_BLOCK, &signals, nil)
 }
 
-/// Signals are kept pending until this goes out of scope, and delivered then: all that can end or stop a program. SIGKILL and
-/// SIGSTOP cannot be kept, and those that a mistake of the program's own raises are not.
+/// Blocks all signals until this goes out of scope; pending ones are delivered then. SIGKILL and SIGSTOP cannot be blocked.
+/// Signals that report a fault of the program itself, such as SIGSEGV, stay unblocked.
 public struct BlockedSignals: ~Copyable {
-    private static let own = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT]
+    private static let faults = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT]
     private var before = sigset_t()
 
     public init() {
-        var held = sigset_t()
-        sigfillset(&held)
-        for number in BlockedSignals.own { sigdelset(&held, number) }
-        _ = sigprocmask(SIG_BLOCK, &held, &before)
+        var blocked = sigset_t()
+        sigfillset(&blocked)
+        for number in BlockedSignals.faults { sigdelset(&blocked, number) }
+        _ = sigprocmask(SIG_BLOCK, &blocked, &before)
     }
 
     deinit {
@@ -66,7 +68,8 @@ public struct BlockedSignals: ~Copyable {
         _ = sigprocmask(SIG_SETMASK, &before, nil)
     }
 
-    /// Whether a signal came that asks the program to end or to stop: not one that it ignores, such as SIGHUP under nohup(1).
+    /// Whether a signal is pending that would end or stop the program. A signal that it ignores, such as SIGHUP under nohup(1),
+    /// does not count.
     public var arePending: Bool {
         var pending = sigset_t()
         guard sigpending(&pending) == 0 else { return false }
@@ -74,13 +77,14 @@ public struct BlockedSignals: ~Copyable {
     }
 }
 
-/// Ends a process at once.
+/// Kills a process with SIGKILL.
 public func kill(_ child: Int32) { _ = CLinux.kill(child, SIGKILL) }
 
 /// Executes an illegal instruction.
 public func trap() { torpor_trap() }
 
-/// Runs a program in this process's place, with the environment the kernel gave to init.
+/// Replaces this process with a program, with the same environment and without blocked signals.
+/// - Returns: only by throwing.
 public func execute(_ program: String) throws(Failure) -> Never {
     var signals = sigset_t()
     sigemptyset(&signals)
@@ -92,7 +96,8 @@ public func execute(_ program: String) throws(Failure) -> Never {
     throw Failure(lastError: "run", program)
 }
 
-/// Runs a program on a console, in a session of its own, until it ends.
+/// Runs a program on a console, in its own session, and waits for it to end.
+/// - Parameter path: the path of the console.
 public func runOnConsole(_ program: String, _ path: String) throws(Failure) {
     let leader = try forkChild {
         setsid()
@@ -101,8 +106,8 @@ public func runOnConsole(_ program: String, _ path: String) throws(Failure) {
             _ = torpor_controlling_terminal(console)
             for descriptor: CInt in 0...2 { dup2(console, descriptor) }
         }
-        // The end of a session's leader hangs up its terminal, and what was written to that last is lost then
-        // (drivers/tty/tty_jobctrl.c, `disassociate_ctty`): so the leader outlives the program, and waits for its output.
+        // When a session leader ends, the kernel hangs up its terminal, and output that was not sent yet is lost
+        // (drivers/tty/tty_jobctrl.c, `disassociate_ctty`). So the leader outlives the program and drains the terminal.
         do throws(Failure) {
             let child = try forkChild { do throws(Failure) { try execute(program) } catch { return notStarted } }
             let status = try waitForEnd(of: child, program)
@@ -116,7 +121,7 @@ public func runOnConsole(_ program: String, _ path: String) throws(Failure) {
     }
 }
 
-/// The exit status that a shell gives to a program that is not there.
+/// The exit status that a shell returns if a program does not exist.
 private let notStarted: CInt = 127
 
 private func waitForEnd(of child: Int32, _ program: String) throws(Failure) -> CInt {
@@ -125,7 +130,7 @@ private func waitForEnd(of child: Int32, _ program: String) throws(Failure) -> C
     return status
 }
 
-/// CPUs that this process may run on.
+/// The number of CPUs that this process may run on.
 public func availableProcessorCount() -> Int { max(1, Int(torpor_processor_count())) }
 
 /// The effective user ID of this process; 0 is root.
@@ -133,7 +138,7 @@ public func effectiveUserID() -> UInt32 { geteuid() }
 /// This process's ID.
 public func processID() -> Int32 { getpid() }
 
-/// What uname(2) says: the host's name and the kernel's release.
+/// The host name and the kernel's release, from uname(2).
 public func systemNames() -> (host: String, release: String) {
     var names = utsname()
     guard uname(&names) == 0 else { return ("", "") }
@@ -143,7 +148,7 @@ public func systemNames() -> (host: String, release: String) {
     return (text(names.nodename), text(names.release))
 }
 
-/// Random bytes from the kernel's generator. The corresponding C function is `getrandom`.
+/// Random bytes from the kernel. The corresponding C function is `getrandom`.
 public func randomBytes(_ count: Int) throws(Failure) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     let got = bytes.withUnsafeMutableBytes { getrandom($0.baseAddress, count, 0) }

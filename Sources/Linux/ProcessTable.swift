@@ -2,7 +2,7 @@
 import Basics
 import CLinux
 
-/// What a symbolic link holds; nil if there is none. The corresponding C function is `readlink`.
+/// The target of a symbolic link; nil if the path is not a symbolic link. The corresponding C function is `readlink`.
 public func readLink(_ path: String) -> String? {
     var buffer = [CChar](repeating: 0, count: 4096)
     let count = readlink(path, &buffer, buffer.count)
@@ -15,47 +15,48 @@ public func lastComponent(_ path: String) -> String {
     path.split(separator: "/").last.map { String($0) } ?? path
 }
 
-/// The processes of the system, as /proc shows them (proc(5)). A process that ends meanwhile is left out.
+/// The processes in /proc (proc(5)). A process that ends while it is read is left out.
 public struct ProcessTable: Sendable {
     private let proc: String
 
-    /// - Parameter proc: where proc is mounted.
+    /// - Parameter proc: the mount point of proc.
     public init(_ proc: String = "/proc") { self.proc = proc }
 
-    /// One thread of a user's process that waits and cannot be interrupted, killed or not (`D`).
-    public struct Waiting: Equatable, Sendable {
+    /// A thread of a user process in uninterruptible sleep (`D`), killable or not.
+    public struct UninterruptibleThread: Equatable, Sendable {
         public var process: Int32
         public var thread: Int32
         public var name: String
-        /// How often the thread has slept: a count that stands still means that it sleeps since.
+        /// The number of its context switches. If it does not change, the thread has not run in between.
         public var switches: UInt64
     }
 
+    /// The process IDs.
     public var processes: [Int32] {
         ((try? listDirectory(proc)) ?? []).compactMap { parseNumber($0).flatMap { Int32(exactly: $0) } }
     }
 
-    /// A process as a message names it: `dd (1234)`.
+    /// The name of a process for messages: `dd (1234)`.
     public func describe(_ process: Int32) -> String {
         guard let name = try? readText("\(proc)/\(process)/comm") else { return "process \(process)" }
         return "\(trimmed(name).utf8.printable) (\(process))"
     }
 
-    /// The first process that has a file open, or mapped, whose path in /proc fulfils a condition.
-    /// - Parameter isMapped: whether to look at mappings too, which outlive the open file.
+    /// The first process with an open file whose path in /proc fulfils a condition.
+    /// - Parameter isMapped: whether mapped files count too. A mapping outlives its file descriptor.
     public func holder(isMapped: Bool = false, _ isWanted: (String) -> Bool) -> Int32? {
         processes.first { process in
             if files(of: process).contains(where: isWanted) { return true }
             return isMapped
                 && hasMapping(process) { fields in
-                    // Five fields, then the path, which may have spaces.
+                    // Five fields, then the path, which may contain spaces.
                     fields.count == 6 && isWanted(trimmed(String(fields[5])))
                 }
         }
     }
 
-    /// Whether a line of a process's table of mappings fulfils a condition; the table has any length.
-    /// - Parameter isWanted: takes the five fields, and the path if there is one.
+    /// Whether any mapping of a process fulfils a condition. /proc/PID/maps is read line by line: it may have any length.
+    /// - Parameter isWanted: gets the five fields of a line, and the path if there is one.
     public func hasMapping(_ process: Int32, _ isWanted: ([Substring]) -> Bool) -> Bool {
         var result = false
         try? readLines("\(proc)/\(process)/maps") { (line) throws(Failure) in
@@ -71,26 +72,27 @@ public struct ProcessTable: Sendable {
         return ((try? listDirectory(folder)) ?? []).compactMap { readLink("\(folder)/\($0)") }
     }
 
-    /// The threads of user space that wait uninterruptibly now. Kernel threads are left out: nobody freezes them for a jump.
-    public var waiting: [Waiting] {
+    /// The user threads that are in uninterruptible sleep now. Kernel threads are left out: the kernel does not freeze them for
+    /// a jump.
+    public var uninterruptibleThreads: [UninterruptibleThread] {
         processes.flatMap { process in
             ((try? listDirectory("\(proc)/\(process)/task")) ?? []).compactMap {
-                waiting(process, "\(proc)/\(process)/task/\($0)")
+                uninterruptibleThread(process, "\(proc)/\(process)/task/\($0)")
             }
         }
     }
 
-    private func waiting(_ process: Int32, _ folder: String) -> Waiting? {
+    private func uninterruptibleThread(_ process: Int32, _ folder: String) -> UninterruptibleThread? {
         guard let line = try? readText("\(folder)/stat"), let thread = parseNumber(lastComponent(folder)) else {
             return nil
         }
-        // The name is in parentheses, and may have parentheses itself.
+        // The name is in parentheses, and may contain parentheses.
         let bytes = Array(line.utf8)
         guard let open = bytes.firstIndex(of: UInt8(ascii: "(")), let close = bytes.lastIndex(of: UInt8(ascii: ")")),
             open < close
         else { return nil }
         let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
-        // State, then five numbers, then the flags: PF_KTHREAD of <linux/sched.h>.
+        // The state, then five numbers, then the flags. The flag is PF_KTHREAD of <linux/sched.h>.
         guard fields.count > 6, fields[0].elementsEqual([UInt8(ascii: "D")]),
             let flags = parseNumber(String(decoding: fields[6], as: UTF8.self)), flags & 0x0020_0000 == 0
         else { return nil }
@@ -98,13 +100,13 @@ public struct ProcessTable: Sendable {
         let switches =
             (number("voluntary_ctxt_switches", in: status) ?? 0)
             &+ (number("nonvoluntary_ctxt_switches", in: status) ?? 0)
-        return Waiting(
+        return UninterruptibleThread(
             process: process, thread: Int32(truncatingIfNeeded: thread), name: bytes[(open + 1)..<close].printable,
             switches: switches)
     }
 
-    /// The kernel's function in which a thread waits; nil if the kernel does not tell.
-    public func waitChannel(_ thread: Waiting) -> String? {
+    /// The kernel function in which a thread sleeps (/proc/PID/wchan); nil if the kernel does not show it.
+    public func waitChannel(_ thread: UninterruptibleThread) -> String? {
         guard let text = try? readText("\(proc)/\(thread.process)/task/\(thread.thread)/wchan") else { return nil }
         let name = trimmed(text)
         return name.isEmpty || name == "0" ? nil : name.utf8.printable

@@ -2,11 +2,12 @@
 import Basics
 import CLinux
 
-/// What the processor can do, as CPUID tells it; bits that the kernel or the moment decides are left out.
+/// The processor's identity and features, from CPUID (Intel SDM, volume 2, CPUID). Bits that depend on the kernel's settings
+/// (OSXSAVE, OSPKE) are left out.
 ///
-/// Elements are two registers each, the first in the low half: vendor (EBX, EDX), vendor and signature (ECX, EAX of leaf
+/// Each element has two registers, the first one in its low half: vendor (EBX, EDX), vendor and signature (ECX, EAX of leaf
 /// 1); then sets of features: leaf 1 (ECX, EDX), leaf 7 (EBX, ECX), leaf 7 (EDX, EAX of subleaf 1), leaf 0x80000001 (ECX,
-/// EDX), leaf 0xd (EAX of subleaves 0 and 1). Intel SDM, volume 2, CPUID.
+/// EDX), leaf 0xd (EAX of subleaves 0 and 1).
 public func processorFeatures() -> [UInt64] {
     func pair(_ low: UInt32, _ high: UInt32) -> UInt64 { UInt64(high) << 32 | UInt64(low) }
     let vendor = cpuid(0), basic = cpuid(1), extended = cpuid(7), more = cpuid(7, 1)
@@ -19,29 +20,29 @@ public func processorFeatures() -> [UInt64] {
     ]
 }
 
-/// Whether the processor knows pages of 1 GiB (CPUID 0x80000001, EDX bit 26; `pdpe1gb` in /proc/cpuinfo).
+/// Whether the processor supports pages of 1 GiB (CPUID 0x80000001, EDX bit 26; `pdpe1gb` in /proc/cpuinfo).
 public func hasGibibytePages() -> Bool { cpuid(0x8000_0001).edx & 1 << 26 != 0 }
 
-/// Whether the processor knows 5-level page tables, whatever the kernel does with them (CPUID 7, ECX bit 16).
+/// Whether the processor supports 5-level page tables, used or not (CPUID 7, ECX bit 16).
 public func knowsFiveLevelPaging() -> Bool { cpuid(7).ecx & 1 << 16 != 0 }
 
-/// Elements of `processorFeatures()` that must be equal; the others are sets.
+/// The number of leading elements of `processorFeatures()` that must be equal. The others are sets of features.
 private let identityCount = 2
 
-/// Why a kernel that runs with the processor `old` cannot go on with the processor `new`; nil where it can.
+/// The reason why a kernel that booted on the processor `old` cannot continue on the processor `new`; nil if it can.
 public func processorDifference(_ old: [UInt64], _ new: [UInt64]) -> String? {
-    guard old.count == new.count else { return "it is described in another way" }
-    guard old.prefix(identityCount).elementsEqual(new.prefix(identityCount)) else { return "it is another one" }
+    guard old.count == new.count else { return "it is described in another format" }
+    guard old.prefix(identityCount).elementsEqual(new.prefix(identityCount)) else { return "it is another model" }
     let missing = zip(old, new).dropFirst(identityCount).map { $0 & ~$1 }
     return missing.contains { $0 != 0 } ? "it lacks features (\(describeFeatures(missing)))" : nil
 }
 
-/// The revision of the first CPU's microcode; 0 if the kernel does not tell, as in most virtual machines.
+/// The microcode revision of the first CPU; 0 if the kernel does not show it, as in most virtual machines.
 public func microcodeRevision(
     _ sysfs: String = "/sys/devices/system/cpu/cpu0/microcode/version", cpuInfo: String = "/proc/cpuinfo"
 ) -> UInt64 {
     if let text = try? readText(sysfs), let revision = parseNumber(trimmed(text)) { return revision }
-    // With many CPUs the file has megabytes; the first CPU is in its beginning.
+    // With many CPUs the file is megabytes long. The first CPU is at its beginning.
     guard let text = try? readBeginning(cpuInfo, byteCount: 4096) else { return 0 }
     for line in text.split(separator: "\n") where line.utf8.starts(with: "microcode".utf8) {
         guard let value = line.split(separator: ":").last else { continue }
@@ -60,20 +61,20 @@ private func cpuid(
     return (registers.0, registers.1, registers.2, registers.3)
 }
 
-/// CPUs that are online, whoever may run on them (/sys/devices/system/cpu/online).
+/// The number of online CPUs, whether or not this process may run on them (/sys/devices/system/cpu/online).
 public func onlineProcessorCount() throws(Failure) -> Int {
     try processorCount(inFile: "/sys/devices/system/cpu/online")
 }
 
-/// CPUs in one of the lists in /sys/devices/system/cpu: `online`, `present`, `possible`.
+/// The number of CPUs in one of the lists in /sys/devices/system/cpu: `online`, `present`, `possible`.
 public func processorCount(inFile path: String) throws(Failure) -> Int {
     guard let count = processorCount(inList: trimmed(try readText(path))) else {
-        throw Failure("read", path, "it is malformed")
+        throw Failure("read", path, "its list of CPUs is malformed")
     }
     return count
 }
 
-/// CPUs in a list such as `0-3,6` (Documentation/admin-guide/cputopology.rst); nil where it is malformed.
+/// The number of CPUs in a list such as `0-3,6` (Documentation/admin-guide/cputopology.rst); nil if it is malformed.
 func processorCount(inList text: String) -> Int? {
     var count: UInt64 = 0
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// Names of the features in a pair of registers of `processorFeatures()`, from bit 0 on, as /proc/cpuinfo has them
-/// (arch/x86/include/asm/cpufeatures.h, Linux 6.12; those that microcode adds and /proc/cpuinfo does not show by their names
-/// there, in lower case). `-` is a bit without a name.
+/// The names of the features in each register of `processorFeatures()` behind the identity, from bit 0 on. `-` is a bit without
+/// a name.
+///
+/// They are the names in /proc/cpuinfo (6.12, arch/x86/include/asm/cpufeatures.h). A feature that microcode adds and that
+/// /proc/cpuinfo does not show has its name in that header, in lower case.
 private let featureNames: [(register: String, names: String)] = [
     (
         "1.ecx",
@@ -57,10 +59,10 @@ private let featureNames: [(register: String, names: String)] = [
     ("d.1.eax", "xsaveopt xsavec xgetbv1 xsaves xfd"),
 ]
 
-/// The features of a set of bits, for messages: `avx512f, avx512dq and 3 more`.
+/// The names of a set of features for messages: `avx512f, avx512dq and 3 more`.
 ///
 /// - Parameters:
-///   - bits: a set for each element of `processorFeatures()` behind those of the identity.
+///   - bits: the elements of `processorFeatures()` behind the identity.
 func describeFeatures(_ bits: [UInt64]) -> String {
     var found: [String] = []
     var rest = 0
@@ -84,5 +86,5 @@ func describeFeatures(_ bits: [UInt64]) -> String {
     return found.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
 }
 
-/// A sentence takes so many.
+/// The number of features that a message names.
 private let maximumNamedFeatures = 12

@@ -3,27 +3,25 @@ import Basics
 import CLinux
 
 extension Failure {
-    /// The failure of the system call that has just returned, with the reason that strerror(3) gives for errno(3).
+    /// The failure of the last system call: the reason is strerror(3) of errno(3).
     public init(lastError operation: String, _ operand: String, remedy: String? = nil) {
         let number = torpor_errno()
         self.init(operation, operand, errorText(number), remedy: remedy, errno: number)
     }
 
-    /// A failure with the error number that a call answered.
+    /// The failure of a call that returns its error number.
     public init(_ operation: String, _ operand: String, errno number: CInt) {
         self.init(operation, operand, errorText(number), errno: number)
     }
 }
 
-/// The C library's sentence for an error number.
+/// The C library's text for an error number.
 public func errorText(_ number: CInt) -> String {
     guard let text = strerror(number) else { return "error \(number)" }
     return String(cString: text)
 }
 
-/// Runs a system call that answers a negative number on error, again for as long as a signal interrupts it.
-///
-/// This function owns the EINTR rule: no other place tests for it.
+/// Runs a system call that returns a negative number on error, and repeats it while signals interrupt it (EINTR).
 /// - Throws: a failure with the operation, the operand and errno.
 @discardableResult
 public func retrying<T: SignedInteger & FixedWidthInteger>(
@@ -36,7 +34,7 @@ public func retrying<T: SignedInteger & FixedWidthInteger>(
     }
 }
 
-/// Error numbers that rooms above decide upon, by the names of errno(3).
+/// The values of errno(3) that other modules test for.
 public enum ErrorNumber {
     public static let notPermitted = EPERM
     public static let noEntry = ENOENT
@@ -50,6 +48,6 @@ public enum ErrorNumber {
     public static let notImplemented = ENOSYS
     public static let timedOut = ETIMEDOUT
     public static let noMedium = ENOMEDIUM
-    /// What somebody who is not root gets.
+    /// The errors of a process without the permission, such as one that is not root.
     public static let areDenials = [EACCES, EPERM]
 }

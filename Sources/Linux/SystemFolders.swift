@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The folders that the kernel mounts /proc and /sys on; tests use others.
+/// The mount points of proc and sysfs, and a device. Tests use others.
 public struct SystemFolders {
     public var proc = "/proc"
     public var sys = "/sys"
-    /// The device whose opening prepares for a hibernation.
+    /// The device of the kernel's own hibernation. Opening it calls the kernel's hibernation notifiers.
     public var device = "/dev/snapshot"
 
     public init(proc: String = "/proc", sys: String = "/sys", device: String = "/dev/snapshot") {

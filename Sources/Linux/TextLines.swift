@@ -2,12 +2,12 @@
 import Basics
 import CLinux
 
-/// Reads a text file line by line: files of /proc may have any size, so none is read as a whole.
+/// Reads a text file line by line. Files of /proc may have any size, so the file is never in memory as a whole.
 ///
 /// - Parameters:
-///   - limit: bytes that a line may have.
-///   - body: takes a line without its line feed; what is not UTF-8 is replaced. Returns whether to go on.
-/// - Throws: if the file cannot be read, if a line is longer than `limit`, and what `body` throws.
+///   - limit: the longest line, in bytes.
+///   - body: gets a line without its line feed, with malformed UTF-8 replaced. Returns whether to continue.
+/// - Throws: if the file cannot be read, if a line is longer than `limit`, and if `body` throws.
 public func readLines(
     _ path: String, limit: Int = 1 << 20, _ body: (String) throws(Failure) -> Bool
 ) throws(Failure) {
@@ -39,7 +39,7 @@ public func readLines(
     }
 }
 
-/// The lines of a text file of any size.
+/// All lines of a text file.
 /// - Throws: as `readLines(_:limit:_:)` does.
 public func lines(of path: String) throws(Failure) -> [String] {
     var result: [String] = []

@@ -2,10 +2,9 @@
 import Basics
 import CLinux
 
-/// Runs `body` once for each number in `0..<count`, each on a thread of its own, and returns when all have ended.
+/// Runs `body` once for each number in `0..<count`, each on its own thread, and returns when all have ended.
 ///
-/// Where a thread cannot be started, the numbers left over run on the calling thread, one after the other: `body` must
-/// therefore not wait for another number's work.
+/// If a thread cannot be started, its number runs on the calling thread. So `body` must not wait for another number.
 public func runConcurrently(_ count: Int, _ body: @escaping (Int) -> Void) {
     var threads: [pthread_t] = []
     for number in 1..<max(count, 1) {
@@ -39,7 +38,9 @@ private final class Work {
     }
 }
 
-/// A value that threads change one at a time.
+/// A value with a mutex.
+///
+/// It is `@unchecked Sendable` because `withLock` is the only access to the value.
 public final class Locked<Value>: @unchecked Sendable {
     private var value: Value
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -55,6 +56,7 @@ public final class Locked<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// Runs `body` with the value while the mutex is locked.
     public func withLock<Result, Error>(
         _ body: (inout Value) throws(Error) -> Result
     ) throws(Error) -> Result {

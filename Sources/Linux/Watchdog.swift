@@ -2,16 +2,17 @@
 import Basics
 import CLinux
 
-/// A watchdog of the machine: armed, it restarts the machine if nobody says for a while that all is well
+/// An open watchdog device. An armed watchdog restarts the machine unless a program pings it within the timeout
 /// (Documentation/watchdog/watchdog-api.rst).
 public final class Watchdog {
     private let path: String
-    /// -1 while it is not open.
+    /// -1 while the device is closed.
     private var descriptor: CInt = -1
-    /// Seconds without a word after which the machine restarts, as far as the device takes them.
+    /// The timeout in seconds: the device's own, if it did not accept the requested one.
     public private(set) var seconds = 0
 
-    /// Arms the watchdog, or takes over one that is armed. No two programs can have it open.
+    /// Arms the watchdog, or takes over an armed one.
+    /// - Throws: if the device cannot be opened, for example because another program has it open: only one can.
     public init(_ path: String, seconds: Int) throws(Failure) {
         self.path = path
         try open()
@@ -29,7 +30,7 @@ public final class Watchdog {
         descriptor = -1
     }
 
-    /// Sets the seconds without a word after which the machine restarts. A device with a time of its own keeps that.
+    /// Sets the timeout. A device with a fixed timeout keeps it.
     public func setTimeout(seconds wanted: Int) {
         var timeout = CInt(clamping: wanted)
         if torpor_watchdog_timeout(descriptor, &timeout) != 0 {
@@ -41,18 +42,18 @@ public final class Watchdog {
         seconds = Int(timeout)
     }
 
-    /// Says that all is well.
-    public func keepAlive() { say(UInt8(ascii: ".")) }
+    /// Pings the watchdog.
+    public func keepAlive() { write(UInt8(ascii: ".")) }
 
-    /// Stops it, if it can be stopped: it stays open, as far as the driver can do that.
+    /// Disarms the watchdog if it can be disarmed. The device stays open if the driver can disarm an open device.
     public func disarm() {
         guard torpor_watchdog_enable(descriptor, 0) != 0 else { return }
-        // The letter lets it stop when it is closed.
-        say(UInt8(ascii: "V"))
+        // The magic letter: with it, closing the device disarms the watchdog.
+        write(UInt8(ascii: "V"))
         closeFile()
     }
 
-    /// Arms it again.
+    /// Arms the watchdog again.
     public func arm() throws(Failure) {
         if descriptor < 0 { try open() }
         _ = torpor_watchdog_enable(descriptor, 1)
@@ -60,39 +61,39 @@ public final class Watchdog {
         keepAlive()
     }
 
-    /// Closes it in a child process: one that hangs would keep it open, and nobody could arm it again. In the parent it stays
-    /// as it is.
+    /// Closes the device in a child process. A child that hangs would keep it open, so that nobody could arm the watchdog
+    /// again. The parent's descriptor stays open.
     public func closeInChild() { closeFile() }
 
-    private func say(_ letter: UInt8) {
+    private func write(_ letter: UInt8) {
         var letter = letter
-        if descriptor >= 0 { _ = write(descriptor, &letter, 1) }
+        if descriptor >= 0 { _ = CLinux.write(descriptor, &letter, 1) }
     }
 }
 
-/// A watchdog device as sysfs shows it (Documentation/ABI/testing/sysfs-class-watchdog).
+/// A watchdog device in sysfs (Documentation/ABI/testing/sysfs-class-watchdog).
 public struct WatchdogDevice: Equatable, Sendable {
     /// Whether this is /dev/watchdog of a driver with the old interface, a miscellaneous device (6.12, drivers/watchdog/pcwd.c,
-    /// drivers/char/ipmi/ipmi_watchdog.c): it has no number, and nothing of it is to be seen but the device.
+    /// drivers/char/ipmi/ipmi_watchdog.c). It has no number, and sysfs shows nothing about it but the device.
     public var isMiscellaneous = false
     /// N of /dev/watchdogN.
     public var number: Int
-    /// The name of its parent device, which is the same in every kernel of this machine: `0000:00:1f.0`. Empty for one that has
-    /// none, as a watchdog that is software.
+    /// The name of its parent device, which is the same in every kernel of this machine: `0000:00:1f.0`. Empty if it has none,
+    /// as a software watchdog.
     public var parent: String
-    /// Its maker's name for it.
+    /// The name that its driver gives it.
     public var identity: String
-    /// Whether somebody has armed it; nil if the kernel does not tell (CONFIG_WATCHDOG_SYSFS).
+    /// Whether it is armed; nil if the kernel does not show it (CONFIG_WATCHDOG_SYSFS).
     public var isArmed: Bool?
-    /// 0 if the kernel does not tell.
+    /// Its timeout; 0 if the kernel does not show it.
     public var seconds: Int
-    /// Whether nobody can disarm it; nil if the kernel does not tell.
+    /// Whether it cannot be disarmed (`nowayout`); nil if the kernel does not show it.
     public var hasNoWayOut: Bool?
-    /// The module that its driver is in; nil for one that is built in, or not to be told.
+    /// The module of its driver; nil if the driver is built in or unknown.
     public var module: String?
 
-    /// All watchdogs of this machine, by their numbers.
-    /// - Parameter sys: where sysfs is mounted.
+    /// All watchdogs of this machine, in the order of their numbers.
+    /// - Parameter sys: the mount point of sysfs.
     public static func all(_ sys: String = "/sys") -> [WatchdogDevice] {
         let names = (try? listDirectory("\(sys)/class/watchdog")) ?? []
         return names.compactMap { name in
@@ -109,16 +110,17 @@ public struct WatchdogDevice: Equatable, Sendable {
                 identity: text("identity") ?? "", isArmed: text("state").map { $0.utf8.elementsEqual("active".utf8) },
                 seconds: text("timeout").flatMap { parseNumber($0) }.flatMap { Int(exactly: $0) } ?? 0,
                 hasNoWayOut: text("nowayout").map { !$0.utf8.elementsEqual("0".utf8) },
-                // A module that is built in has no state (kernel/module/sysfs.c).
+                // A built-in module has no `initstate` (kernel/module/sysfs.c).
                 module: module.flatMap { exists("\(sys)/module/\($0)/initstate") ? $0 : nil })
         }.sorted { $0.number < $1.number }
     }
 
     /// The watchdog of a driver with the old interface; nil if there is none.
     ///
-    /// The first device of the class has a miscellaneous device too, with the same parent (6.12, drivers/watchdog/watchdog_dev.c,
-    /// `watchdog_cdev_register`). Without a parent the two cannot be told apart, and it is taken for that one's.
-    /// - Parameter devices: those of the class.
+    /// The first device of the class also has a miscellaneous device, with the same parent (6.12,
+    /// drivers/watchdog/watchdog_dev.c, `watchdog_cdev_register`). If the miscellaneous device has no parent and neither has
+    /// the first device of the class, the two are taken for the same.
+    /// - Parameter devices: the devices of the class.
     public static func miscellaneous(_ sys: String = "/sys", besides devices: [WatchdogDevice]) -> WatchdogDevice? {
         let folder = "\(sys)/class/misc/watchdog"
         guard exists(folder) else { return nil }
@@ -130,7 +132,7 @@ public struct WatchdogDevice: Equatable, Sendable {
             hasNoWayOut: nil, module: module)
     }
 
-    /// Drivers with the old interface that a PC may have (6.12, drivers/watchdog, those with WATCHDOG_MINOR).
+    /// Drivers with the old interface that a PC may have (6.12, drivers/watchdog: those that use WATCHDOG_MINOR).
     private static let miscellaneousModules = [
         "ipmi_watchdog", "acquirewdt", "advantechwdt", "alim1535_wdt", "alim7101_wdt", "cpu5wdt", "eurotechwdt",
         "geodewdt",

@@ -2,20 +2,20 @@
 import Basics
 import Synchronization
 
-/// Workers that share a task: the first failure stops them all.
+/// Threads that share a task. The first failure stops all of them.
 public final class Workers: Sendable {
     private let firstFailure = Locked<Failure?>(nil)
     private let stop = Atomic<Bool>(false)
 
     private let count: Int
 
-    /// - Parameter count: how many; as many as there are CPUs where none is told.
+    /// - Parameter count: the number of workers; at least one. By default one for each available CPU.
     public init(count: Int = availableProcessorCount()) { self.count = max(1, count) }
 
-    /// Whether a worker has failed, so that the others need not go on.
+    /// Whether a worker has failed, so that the others should stop.
     public var isStopping: Bool { stop.load(ordering: .relaxed) }
 
-    /// Runs `work` once for each worker, each on a thread of its own, and returns when all have ended.
+    /// Runs `work` once for each worker, each on its own thread, and returns when all have ended.
     /// - Throws: the first failure.
     public func run(_ work: @escaping () throws(Failure) -> Void) throws(Failure) {
         runConcurrently(count) { _ in
@@ -28,14 +28,14 @@ public final class Workers: Sendable {
     }
 }
 
-/// Items of which each is taken once, by whichever worker asks next.
+/// A queue of items for several workers. Each item is taken once.
 public final class WorkQueue<Item: Sendable>: Sendable {
     public let items: [Item]
     private let next = Atomic<Int>(0)
 
     public init(_ items: [Item]) { self.items = items }
 
-    /// The next item that nobody has taken yet; nil when all are taken.
+    /// Takes the next item; nil if all are taken.
     public func take() -> Item? {
         let number = next.add(1, ordering: .relaxed).oldValue
         return number < items.count ? items[number] : nil

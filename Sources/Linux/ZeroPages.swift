@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 
-/// Whether all bytes are zero, at the speed of the C library's memcmp(3): bytes equal to themselves one place further on
-/// are all equal to the first ones.
+/// Whether all bytes are zero: the first 8 are, and the bytes equal themselves shifted by 8. memcmp(3) makes that comparison
+/// fast.
 public func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let start = bytes.baseAddress, !bytes.isEmpty else { return true }
     let head = min(bytes.count, 8)
@@ -10,7 +10,7 @@ public func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
     return bytes.count == head || memcmp(start, start + head, bytes.count - head) == 0
 }
 
-/// Makes all bytes zero. Memory that has not been used since power-on mostly is; it is only looked at then.
+/// Makes all bytes zero. Memory that is zero already, as most unused memory is after power-on, is only read.
 public func clear(_ bytes: UnsafeMutableRawBufferPointer) {
     guard let start = bytes.baseAddress, !isZero(UnsafeRawBufferPointer(bytes)) else { return }
     memset(start, 0, bytes.count)

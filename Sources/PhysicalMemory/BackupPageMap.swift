@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// Where kernel A's low pages are while kernel B or C runs below N: the kernel's own list of pages to swap.
+/// The places of kernel A's low pages while kernel B or C runs below N, from the kernel's own list of pages to swap.
 ///
-/// `machine_kexec_prepare` and `relocate_kernel` (arch/x86/kernel) leave the physical address of the list's first page in
-/// the control page, which also holds the jump-back entry, at an offset that differs between kernels. An entry of the
-/// list is a physical page address with one of the flags of <linux/kexec.h>, `IND_*`.
+/// `machine_kexec_prepare` and `relocate_kernel` (arch/x86/kernel) leave the physical address of the list's first page in the
+/// control page, which also holds the jump-back entry. The offset differs between kernels. An entry of the list is the physical
+/// address of a page with one of the flags of <linux/kexec.h>, `IND_*`.
 public struct BackupPageMap: Equatable, Sendable {
-    /// For each page of the backup ranges, in order, the page frame number at which its contents lie.
+    /// For each page of the backup ranges, in order, the number of the page frame with its contents.
     public var sources: [UInt64]
 
     private static let destinationFlag: UInt64 = 1, indirectionFlag: UInt64 = 2, doneFlag: UInt64 = 4
@@ -17,14 +17,14 @@ public struct BackupPageMap: Equatable, Sendable {
 
     public init(sources: [UInt64]) { self.sources = sources }
 
-    /// Finds the list from the control page and follows it.
+    /// Finds the list through the control page and reads it.
     ///
     /// - Parameters:
-    ///   - controlPage: the contents of the page that holds the jump-back entry.
+    ///   - controlPage: the contents of the page with the jump-back entry.
     ///   - backupRanges: whole pages, ascending.
-    ///   - readPage: the contents of a page of kernel A's memory, by physical address.
-    /// - Throws: where no word of the control page leads to a list whose destinations are exactly the backup ranges'
-    ///   pages, or more than one does to different lists.
+    ///   - readPage: returns the contents of a page of kernel A's memory at a physical address.
+    /// - Throws: if no word of the control page leads to a list whose destinations are exactly the pages of the backup ranges,
+    ///   or if two words lead to different lists.
     public init(
         controlPage: [UInt8], backupRanges: [PhysicalRange], readPage: (UInt64) throws(Failure) -> [UInt8]
     ) throws(Failure) {
@@ -36,17 +36,19 @@ public struct BackupPageMap: Equatable, Sendable {
                 continue
             }
             guard let map = try? BackupPageMap.follow(word, backupRanges, readPage) else { continue }
-            if let found, found != map { throw BackupPageMap.notFound("more than one list fits") }
+            if let found, found != map { throw BackupPageMap.notFound("several lists match the backup range") }
             found = map
         }
-        guard let found else { throw BackupPageMap.notFound("no list of the kernel's fits the backup range") }
+        guard let found else { throw BackupPageMap.notFound("no list matches the backup range") }
         self = found
     }
 
     private static func follow(
         _ start: UInt64, _ backupRanges: [PhysicalRange], _ readPage: (UInt64) throws(Failure) -> [UInt8]
     ) throws(Failure) -> BackupPageMap {
-        guard backupRanges.byteCount <= maximumBackupByteCount else { throw notFound("no backup range is as large") }
+        guard backupRanges.byteCount <= maximumBackupByteCount else {
+            throw notFound("the backup range is above 4 GiB")
+        }
         let expected = Int(clamping: backupRanges.byteCount / pageSize)
         var sources: [UInt64] = []
         sources.reserveCapacity(expected)
@@ -54,7 +56,7 @@ public struct BackupPageMap: Equatable, Sendable {
         var destination: UInt64?
         var list = try readPage(page(start))
         var index = 0
-        // Every page of the list but for its last entry holds sources, so the list is no longer than this.
+        // Most entries of every page of the list are sources, so the list has no more pages than this.
         var listPages = expected / 256 + 16
         while true {
             let entry: UInt64 = try list.span.bytes.integer(at: index * 8)
@@ -68,20 +70,21 @@ public struct BackupPageMap: Equatable, Sendable {
                 index = 0
             case sourceFlag:
                 guard let current = destination, current == iterator.next() else {
-                    throw notFound("another destination")
+                    throw notFound("a destination is not the next page of the backup range")
                 }
                 sources.append(page(entry) / pageSize)
                 destination = current + pageSize
             case doneFlag:
                 guard sources.count == expected, iterator.next() == nil else { throw notFound("the list is too short") }
                 return BackupPageMap(sources: sources)
-            default: throw notFound("an entry without meaning")
+            default: throw notFound("an entry has unknown flags")
             }
         }
     }
 
-    /// The physical address at which what kernel A has at `address` lies in the image; the address itself where it is
-    /// not in the backup ranges.
+    /// The place to which kernel A's physical `address` was relocated, also as a physical address; `address` itself outside the
+    /// backup ranges.
+    /// - Returns: nil if the list has no valid entry for the page.
     public func location(of address: UInt64, backupRanges: [PhysicalRange]) -> UInt64? {
         var pagesBefore: UInt64 = 0
         for range in backupRanges {
@@ -100,7 +103,7 @@ public struct BackupPageMap: Equatable, Sendable {
     }
 }
 
-/// The addresses of the pages of ranges, one after the other.
+/// Iterates over the physical addresses of the pages of ranges.
 private struct PageIterator: IteratorProtocol {
     private let ranges: [PhysicalRange]
     private var number = 0

@@ -3,7 +3,9 @@ import Basics
 import ELF
 import Linux
 
-/// The memory of another kernel (/proc/vmcore), or of this one (/proc/kcore), as an ELF core file.
+/// An open ELF core file: the memory of another kernel (/proc/vmcore) or of the running kernel (/proc/kcore).
+///
+/// It is `@unchecked Sendable` because nothing in it changes, and reads do not use the file's own position.
 public final class CoreFile: @unchecked Sendable {
     public let segments: [CoreReader.Segment]
     private let file: File
@@ -25,24 +27,24 @@ public final class CoreFile: @unchecked Sendable {
         self.notes = notes
     }
 
-    /// The contents of the note with a name; nil where there is none.
+    /// The content of the note with a name; nil if there is none.
     public func note(named name: String) throws(Failure) -> [UInt8]? { try CoreReader.note(named: name, in: notes) }
 
-    /// The memory at physical addresses, mapped. They must be whole pages and lie within one segment.
+    /// Maps the memory at physical addresses, which must be whole pages within one segment.
     public func map(_ addresses: PhysicalRange) throws(Failure) -> Mapping {
         try Mapping(file, offset: try fileOffset(of: addresses), count: Int(addresses.byteCount), isWritable: false)
     }
 
-    /// A copy of the memory at physical addresses, which must lie within one segment.
+    /// Copies the memory at physical addresses, which must be within one segment.
     public func copy(_ addresses: PhysicalRange) throws(Failure) -> [UInt8] {
         try CoreFile.read(file, count: Int(addresses.byteCount), at: try fileOffset(of: addresses))
     }
 
-    /// A copy of the page at a physical address that anybody may have written.
-    /// - Throws: where there is no such page.
+    /// Copies the page at an untrusted physical address.
+    /// - Throws: if there is no such page.
     public func copyPage(at address: UInt64) throws(Failure) -> [UInt8] {
         guard address % pageSize == 0, address < 1 << 52 else {
-            throw Failure("find", "the page at 0x\(hexadecimal(address))", "there is no such address")
+            throw Failure("find", "the page at 0x\(hexadecimal(address))", "it is not the address of a page")
         }
         return try copy(address..<address + pageSize)
     }

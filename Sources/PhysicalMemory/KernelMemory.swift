@@ -2,29 +2,29 @@
 import Basics
 import Linux
 
-/// Kernel A's memory, addressed as kernel A addresses it: its pages below N are looked up in the backup page map, and
-/// its virtual addresses in its own page tables.
+/// Kernel A's memory, by kernel A's own addresses: the backup page map translates physical addresses below N, and kernel A's
+/// page tables translate virtual addresses.
 public final class KernelMemory: Sendable {
     private let core: CoreFile
-    /// What lies below N and was swapped out: whole pages, ascending.
+    /// The relocated memory below N: whole pages, ascending.
     public let backupRanges: [PhysicalRange]
     private let pageMap: BackupPageMap
-    /// Physical address of the root of the page tables.
+    /// The physical address of the root of the page tables.
     private let root: UInt64
     private let levels: Int
 
-    /// Where the kernel's text is mapped; arch/x86/include/asm/page_64_types.h, `__START_KERNEL_map`.
+    /// The virtual address at which the kernel's text is mapped (arch/x86/include/asm/page_64_types.h, `__START_KERNEL_map`).
     private static let textMap: UInt64 = 0xffff_ffff_8000_0000
 
-    /// - Throws: where VMCOREINFO does not tell where the page tables are, or tells that they are encrypted.
+    /// - Throws: if VMCOREINFO lacks the address of the page tables, or if the memory is encrypted.
     public init(
         _ core: CoreFile, backupRanges: [PhysicalRange], pageMap: BackupPageMap, info: VMCoreInfo
     ) throws(Failure) {
         guard let symbol = info.symbol("init_top_pgt") ?? info.symbol("swapper_pg_dir"), symbol >= KernelMemory.textMap,
             let base = info.number("phys_base"), let fiveLevels = info.number("pgtable_l5_enabled")
-        else { throw Failure("find", "kernel A's page tables", "its VMCOREINFO does not tell where they are") }
+        else { throw Failure("find", "kernel A's page tables", "its VMCOREINFO does not have their address") }
         guard info.number("sme_mask") ?? 0 == 0 else {
-            throw Failure("read", "kernel A's page tables", "its memory is encrypted")
+            throw Failure("read", "kernel A's page tables", "its memory is encrypted (SME)")
         }
         self.core = core
         self.backupRanges = backupRanges
@@ -33,23 +33,24 @@ public final class KernelMemory: Sendable {
         levels = fiveLevels == 1 ? 5 : 4
     }
 
-    /// The contents of a page, by kernel A's physical address of it.
+    /// Copies the page at kernel A's physical address.
     public func page(_ address: UInt64) throws(Failure) -> [UInt8] {
         try core.copyPage(at: try location(of: address))
     }
 
-    /// The physical address at which lies what kernel A has at its physical `address`.
-    /// - Throws: where the backup page map lacks it.
+    /// The place to which kernel A's physical `address` was relocated, also as a physical address; `address` itself outside the
+    /// backup ranges.
+    /// - Throws: if the backup page map has no entry for it.
     public func location(of address: UInt64) throws(Failure) -> UInt64 {
         guard let location = pageMap.location(of: address, backupRanges: backupRanges), location < 1 << 52 else {
             throw Failure(
-                "find", "kernel A's page at 0x\(hexadecimal(address))", "the backup page map has no place for it")
+                "find", "kernel A's page at 0x\(hexadecimal(address))", "the backup page map has no entry for it")
         }
         return location
     }
 
-    /// Hands over the memory at kernel A's virtual addresses, which must be whole pages, piece after piece.
-    /// - Parameter visit: takes a piece's first address and its contents, valid until it returns.
+    /// Calls `visit` with the memory at kernel A's virtual addresses, which must be whole pages, in pieces.
+    /// - Parameter visit: gets the virtual address of a piece and its contents, which are valid until it returns.
     public func read(
         _ addresses: VirtualRange, _ visit: (UInt64, UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
@@ -57,7 +58,7 @@ public final class KernelMemory: Sendable {
         while virtual < addresses.upperBound {
             let (physical, pieceEnd) = try translate(virtual)
             var count = min(addresses.upperBound, pieceEnd) - virtual
-            // Below N, pages that follow each other are at places of their own.
+            // Below N, adjacent pages were relocated to different places.
             if backupRanges.contains(where: { $0.lowerBound < physical + count && physical < $0.upperBound }) {
                 count = pageSize
             }
@@ -68,9 +69,11 @@ public final class KernelMemory: Sendable {
         }
     }
 
-    /// The physical address behind a virtual one, and the end of the page (of any size) that it lies in.
+    /// Translates kernel A's virtual address.
     ///
-    /// Entries: Intel SDM, volume 3, chapter 4. Bit 0 is present, bit 7 a large page, bits 12–51 an address.
+    /// Entries of the page tables: Intel SDM, volume 3, chapter 4. Bit 0: present; bit 7: large page; bits 12–51: address.
+    /// - Returns: the physical address, and the virtual end of the page, whatever its size.
+    /// - Throws: if the address is not mapped.
     func translate(_ virtual: UInt64) throws(Failure) -> (physical: UInt64, end: UInt64) {
         var table = root
         for level in stride(from: levels, through: 1, by: -1) {

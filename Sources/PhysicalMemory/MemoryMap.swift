@@ -2,11 +2,11 @@
 import Basics
 import Linux
 
-/// A line of /proc/iomem: addresses and what they are for. Nested lines lie within the one above them.
+/// A line of /proc/iomem: a range of physical addresses and its name. A nested range is within the range above it.
 public struct IOMemoryEntry: Equatable, Sendable {
     public var addresses: PhysicalRange
     public var name: String
-    /// 0 for a line of its own, 1 for one that lies within it, and so on.
+    /// The level of nesting; 0 for a top-level line.
     public var depth: Int
 
     public init(addresses: PhysicalRange, name: String, depth: Int) {
@@ -16,8 +16,9 @@ public struct IOMemoryEntry: Equatable, Sendable {
     }
 }
 
-/// The lines of /proc/iomem (6.12, kernel/resource.c, `r_show`): inclusive hexadecimal bounds, two spaces a level.
-/// - Throws: if a line is malformed, and if all addresses are zero, as they are for any user but root.
+/// Parses the lines of /proc/iomem (6.12, kernel/resource.c, `r_show`): inclusive hexadecimal bounds, indented by two spaces
+/// for each level.
+/// - Throws: if a line is malformed, and if all addresses are zero: the kernel hides them from users other than root.
 public func parseIOMemory(_ lines: [some StringProtocol]) throws(Failure) -> [IOMemoryEntry] {
     var entries: [IOMemoryEntry] = []
     for line in lines where !line.utf8.isEmpty {
@@ -33,34 +34,34 @@ public func parseIOMemory(_ lines: [some StringProtocol]) throws(Failure) -> [IO
         entries.append(IOMemoryEntry(addresses: first..<last + 1, name: name, depth: indent / 2))
     }
     if entries.allSatisfy({ $0.addresses.upperBound <= 1 }) {
-        throw Failure("read", "/proc/iomem", "it hides its addresses", remedy: "run this as root")
+        throw Failure("read", "/proc/iomem", "all its addresses are zero", remedy: "run this as root")
     }
     return entries
 }
 
-/// The text of /proc/iomem, as above.
+/// Parses the text of /proc/iomem.
 public func parseIOMemory(_ text: String) throws(Failure) -> [IOMemoryEntry] {
     try parseIOMemory(text.split(separator: "\n"))
 }
 
-/// The running kernel's /proc/iomem.
+/// Reads the running kernel's /proc/iomem.
 public func readIOMemory() throws(Failure) -> [IOMemoryEntry] { try parseIOMemory(lines(of: "/proc/iomem")) }
 
 extension IOMemoryEntry {
-    /// Whether this is memory that the kernel's allocator manages: what the firmware's map had, what was plugged in, and
-    /// what drivers added, as `System RAM (kmem)` (6.12, mm/memory_hotplug.c, `add_memory_driver_managed`).
+    /// Whether the kernel's allocator manages this memory: RAM of the firmware's map, hot-plugged memory, and memory that a
+    /// driver added, such as `System RAM (kmem)` (6.12, mm/memory_hotplug.c, `add_memory_driver_managed`).
     public var isSystemMemory: Bool { name == "System RAM" || isDriverMemory }
 
-    /// Whether a driver added this memory, and alone knows how it comes back.
+    /// Whether a driver added this memory. After a boot, only that driver can add it again.
     public var isDriverMemory: Bool { name.utf8.starts(with: "System RAM (".utf8) }
 }
 
-/// The whole pages of System RAM in /proc/iomem, at any depth: it lies within others, within a `CXL Window` for example.
+/// The whole pages of System RAM in /proc/iomem, at any depth: it may be nested, in a `CXL Window` for example.
 public func systemMemory(_ entries: [IOMemoryEntry]) -> [PhysicalRange] {
     entries.filter { $0.isSystemMemory }.map { $0.addresses }.wholePages
 }
 
-/// The firmware's memory map, ascending; nil where the kernel has none (CONFIG_FIRMWARE_MEMMAP).
+/// The firmware's memory map, ascending; nil if the kernel does not show it (CONFIG_FIRMWARE_MEMMAP).
 public func readFirmwareMemoryMap(_ directory: String = "/sys/firmware/memmap") throws(Failure)
     -> [FirmwareRange]?
 {
@@ -77,7 +78,7 @@ public func readFirmwareMemoryMap(_ directory: String = "/sys/firmware/memmap") 
 }
 
 extension Array where Element == FirmwareRange {
-    /// The map without some addresses, ascending, neighbours of one type as one range.
+    /// The map without some addresses. Adjacent ranges of one type become one.
     public func without(_ addresses: [PhysicalRange]) -> [FirmwareRange] {
         var result: [FirmwareRange] = []
         for range in self {

@@ -2,15 +2,15 @@
 import Basics
 import Linux
 
-/// Proves that RAM answers at addresses that no memory map names, by writing to a page at the beginning and at the end of
-/// each 128 MiB and reading that back. What the pages held is lost.
+/// Proves that there is RAM at addresses that no memory map lists: writes to the first and the last page of each 128 MiB and
+/// reads them back. The contents of these pages are lost.
 ///
-/// Every page is written before one is read, so that a page that answers at two addresses shows as well.
+/// All pages are written before the first is read. So memory that appears at two addresses is detected too.
 ///
 /// - Parameters:
-///   - ranges: whole pages that nobody uses.
-///   - map: maps a page, past the caches: what is written must reach the memory.
-/// - Throws: naming the first page that does not hold what was written to it.
+///   - ranges: unused whole pages.
+///   - map: maps a page without caching, so that writes reach the memory.
+/// - Throws: naming the first page that does not return the data written to it.
 func proveMemory(_ ranges: [PhysicalRange], _ map: (UInt64) throws(Failure) -> Mapping) throws(Failure) {
     let pages = probedPages(ranges)
     for address in pages {
@@ -24,15 +24,15 @@ func proveMemory(_ ranges: [PhysicalRange], _ map: (UInt64) throws(Failure) -> M
         for offset in stride(from: 0, to: Int(pageSize), by: 8)
         where page.bytes.load(fromByteOffset: offset, as: UInt64.self) != pattern(address, offset) {
             throw Failure(
-                "resume", "kernel A", "it had memory at 0x\(hexadecimal(address)), and none answers there",
-                remedy: "plug the same memory modules into the machine")
+                "resume", "kernel A", "it had memory at 0x\(hexadecimal(address)), but this machine has none there",
+                remedy: "install the same memory modules again")
         }
     }
 }
 
 extension MemoryDevice {
     /// Proves that this machine has RAM at addresses that the running kernel does not use; see `proveMemory`.
-    /// - Parameter entries: the running kernel's /proc/iomem: what a device has is not written to.
+    /// - Parameter entries: the running kernel's /proc/iomem, so that no device's addresses are written to.
     public static func prove(_ ranges: [PhysicalRange], _ entries: [IOMemoryEntry]) throws(Failure) {
         guard !ranges.isEmpty else { return }
         try requireNothingElse(at: ranges, entries)
@@ -40,18 +40,19 @@ extension MemoryDevice {
         try proveMemory(ranges) { (address) throws(Failure) in try device.map(address..<address + pageSize) }
     }
 
-    /// Refuses addresses at which /proc/iomem has anything at all: it is not free memory then.
+    /// Refuses addresses that /proc/iomem lists with any name: they are not free memory.
     static func requireNothingElse(at ranges: [PhysicalRange], _ entries: [IOMemoryEntry]) throws(Failure) {
         for entry in entries where entry.name != "RAM buffer" && entry.depth == 0 {
             guard let first = ranges.intersection([entry.addresses]).first else { continue }
             throw Failure(
-                "resume", "kernel A", "it had memory at \(hexadecimal(first)), and this kernel has \(entry.name) there",
+                "resume", "kernel A", "it had memory at \(hexadecimal(first)), but this kernel has \(entry.name) there",
                 remedy: "boot with acpi_no_memhotplug and mem=, and with the same hardware")
         }
     }
 }
 
-/// The first and the last page of the part of each range in every 128 MiB, the least that Linux adds at once.
+/// The addresses of the first and the last page of each range within every 128 MiB, the smallest block of memory that Linux
+/// hot-plugs.
 func probedPages(_ ranges: [PhysicalRange]) -> [UInt64] {
     let block: UInt64 = 128 << 20
     var pages: [UInt64] = []

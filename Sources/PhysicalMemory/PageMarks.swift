@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// What kernel A's `struct page` says of its pages: which are free, and which must not be read.
+/// Finds the free pages of kernel A and those that must not be read, from kernel A's `struct page`.
 ///
-/// Everything is found by the offsets and numbers that A's VMCOREINFO exports, never by A's version. The first page of a
-/// free block of 2^order pages has the buddy mark where `_mapcount` is, and the order in `private`; the block is aligned
-/// to its size (6.12, mm/page_alloc.c). Pages with a memory error have a bit in `flags`; pages that a balloon or an
-/// offline memory block took have a mark of their own where `_mapcount` is, and so has the first page of a block of the
-/// largest order that the firmware has not accepted yet (include/linux/page-flags.h, `enum pagetype`).
+/// The offsets and numbers come from A's VMCOREINFO, never from A's version. The first page of a free block of 2^order pages
+/// has the buddy type in the place of `_mapcount`, and the order in `private`; the block is aligned to its size (6.12,
+/// mm/page_alloc.c). A page with a memory error has a bit in `flags`. A page that a balloon or an offline memory block took has
+/// its own type in the place of `_mapcount`, and so has the first page of a block of the largest order that has not been
+/// accepted yet (include/linux/page-flags.h, `enum pagetype`).
 public struct PageMarks: Sendable {
     public enum Kind: Equatable, Sendable {
         case free
-        /// A read would end in a machine check, or the hypervisor would end the guest.
+        /// A read would cause a machine check, or the hypervisor would stop the guest.
         case unreadable
-        /// A free block that the allocator could not have made: what was read of free pages is something else.
+        /// A free block that the allocator cannot make, so the data about free pages are wrong.
         case impossible
     }
 
     private let memory: KernelMemory
-    /// Virtual address of the `struct page` of frame 0.
+    /// The virtual address of the `struct page` of frame 0.
     private let memoryMap: UInt64
     private let structByteCount: UInt64
     private let markOffset: Int
@@ -29,13 +29,13 @@ public struct PageMarks: Sendable {
     private let offline: TypeMark?
     private let unaccepted: TypeMark?
     private let hugePage: TypeMark?
-    /// The bit of `flags` that pages with a memory error have; 0 if VMCOREINFO does not tell it.
+    /// The bit in `flags` of pages with a memory error; 0 if VMCOREINFO lacks it.
     private let poisonBit: UInt64
 
-    /// Why free pages cannot be told from others; nil if they can.
+    /// The reason why free pages cannot be identified; nil if they can.
     public let freeProblem: Failure?
 
-    /// A page type: in Linux 6.12 and newer the highest byte, in older ones bits that are clear.
+    /// A page type: in Linux 6.12 and newer the highest byte, before that a set of clear bits.
     private struct TypeMark {
         let value: UInt32
         let mask: UInt32
@@ -48,7 +48,7 @@ public struct PageMarks: Sendable {
         func matches(_ word: UInt32) -> Bool { word & mask == value }
     }
 
-    /// - Throws: if VMCOREINFO does not tell where the structures are, naming what it lacks.
+    /// - Throws: if VMCOREINFO lacks the place or the layout of the structures, naming the missing entry.
     public init(_ memory: KernelMemory, info: VMCoreInfo) throws(Failure) {
         func required<T>(_ value: T?, _ name: String) throws(Failure) -> T {
             guard let value else { throw PageMarks.failure("its VMCOREINFO has no \(name)") }
@@ -60,7 +60,7 @@ public struct PageMarks: Sendable {
         markOffset = Int(clamping: try required(info.unsigned("OFFSET(page._mapcount)"), "OFFSET(page._mapcount)"))
         guard structByteCount >= 32, structByteCount <= 512, structByteCount % 8 == 0,
             markOffset <= Int(structByteCount) - 4
-        else { throw PageMarks.failure("its VMCOREINFO describes no struct page") }
+        else { throw PageMarks.failure("the struct page in its VMCOREINFO is malformed") }
         let last = Int(structByteCount) - 8
 
         let flags = info.unsigned("OFFSET(page.flags)").flatMap { Int(exactly: $0) }
@@ -83,7 +83,7 @@ public struct PageMarks: Sendable {
             problem = PageMarks.failure("its VMCOREINFO has no \(name)")
         }
         if problem == nil, count != orders || order != UInt64(orderOffset) {
-            problem = PageMarks.failure("its VMCOREINFO describes no struct page")
+            problem = PageMarks.failure("the struct page in its VMCOREINFO is malformed")
         }
         freeProblem = problem
         buddy = problem == nil ? mark.map { TypeMark($0) } : nil
@@ -91,21 +91,21 @@ public struct PageMarks: Sendable {
 
     private static func failure(_ reason: String) -> Failure { Failure("find", "kernel A's free pages", reason) }
 
-    /// Frames that a window must be a multiple of, so that no free block lies across its ends.
+    /// The alignment of a save range, in page frames: with it, no free block crosses the ends of the range.
     public var alignment: UInt64 { 1 << (orders - 1) }
 
-    /// Hands over the blocks of free and of unreadable pages among the frames, ascending.
+    /// Calls `visit` for the blocks of free and of unreadable pages among the frames, ascending.
     ///
-    /// - Parameter visit: takes the frames of a block, cut to those asked for.
-    /// - Throws: if the structures cannot be read, and for a huge page with a memory error: its mark does not tell which
-    ///   part of it must not be read.
+    /// - Parameter visit: gets the frames of a block, clamped to the requested frames.
+    /// - Throws: if the structures cannot be read, and for a huge page with a memory error: its flag does not show which part
+    ///   of it must not be read.
     public func find(
         in frames: FrameRange, _ visit: (_ kind: Kind, _ block: FrameRange) -> Void
     ) throws(Failure) {
         let start = memoryMap &+ frames.lowerBound &* structByteCount
         let end = memoryMap &+ frames.upperBound &* structByteCount
         guard start < end, end <= UInt64.max - pageSize else {
-            throw PageMarks.failure("its memory map lies nowhere")
+            throw PageMarks.failure("the address of its memory map (vmemmap) is malformed")
         }
         let pages: VirtualRange = (start & ~(pageSize - 1))..<((end + pageSize - 1) & ~(pageSize - 1))
         var next = frames.lowerBound
@@ -114,8 +114,9 @@ public struct PageMarks: Sendable {
         }
     }
 
-    /// Looks at the structures that lie in one piece of the memory map; one that lies across its end has been put
-    /// together by `SIZE(page)` dividing the page, or the piece is refused.
+    /// Reads the structures in one piece of the memory map. No structure crosses the end of a piece if `SIZE(page)` divides the
+    /// page size; otherwise this throws.
+    /// - Returns: the frame after the last one in the piece.
     private func scan(
         _ bytes: UnsafeRawBufferPointer, at address: UInt64, from first: UInt64, _ frames: FrameRange,
         _ visit: (Kind, FrameRange) -> Void
@@ -125,13 +126,13 @@ public struct PageMarks: Sendable {
             let position = memoryMap &+ frame &* structByteCount &- address
             guard position < UInt64(bytes.count) else { break }
             guard position + structByteCount <= UInt64(bytes.count) else {
-                throw PageMarks.failure("its struct page does not divide a page")
+                throw PageMarks.failure("the size of its struct page does not divide the page size")
             }
             let at = Int(position)
             let mark = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at + markOffset, as: UInt32.self))
             let flags = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at + flagsOffset, as: UInt64.self))
             var count: UInt64 = 1
-            // No mapping count is negative but for the types.
+            // A negative count is a page type. -1 means that the page is not mapped.
             if mark >> 31 != 0, mark != .max, let kind = try kind(mark, flags, bytes, at, frame, &count) {
                 count = min(count, frames.upperBound - frame)
                 visit(kind, frame..<frame + count)
@@ -143,7 +144,8 @@ public struct PageMarks: Sendable {
         return frame
     }
 
-    /// What a page with a type is; nil if it is to be saved, as its flags allow.
+    /// The kind of a page with a type; nil if its type does not keep it from being saved.
+    /// - Parameter count: gets the number of pages of that kind.
     private func kind(
         _ mark: UInt32, _ flags: UInt64, _ bytes: UnsafeRawBufferPointer, _ at: Int, _ frame: UInt64,
         _ count: inout UInt64
@@ -162,7 +164,7 @@ public struct PageMarks: Sendable {
         if flags & poisonBit != 0, let hugePage, hugePage.matches(mark) {
             throw Failure(
                 "read", "kernel A's memory", "the huge page at 0x\(hexadecimal(frame &* pageSize)) has a memory error",
-                remedy: "end the program that uses it")
+                remedy: "end the program that uses this page")
         }
         return nil
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// What a kernel tells of its data structures in its VMCOREINFO note (Documentation/admin-guide/kdump/vmcoreinfo.rst):
-/// lines of `KEY=value` or `KIND(name)=value`.
+/// The VMCOREINFO note, which describes a kernel's data structures in lines of `KEY=value` or `KIND(name)=value`
+/// (Documentation/admin-guide/kdump/vmcoreinfo.rst).
 public struct VMCoreInfo: Sendable {
     /// The note's name in an ELF core file.
     public static let noteName = "VMCOREINFO"
@@ -19,16 +19,16 @@ public struct VMCoreInfo: Sendable {
         self.lines = lines
     }
 
-    /// The text behind `KEY=`.
+    /// The value of a whole key, as text; nil if the note lacks it.
     public func text(_ key: String) -> String? { lines.first { $0.key == key }?.value }
 
-    /// The virtual address of `SYMBOL(name)`, which is in hexadecimal digits without prefix.
+    /// The virtual address in `SYMBOL(name)`: hexadecimal digits without a prefix.
     public func symbol(_ name: String) -> UInt64? { text("SYMBOL(\(name))").flatMap { parseHexadecimal($0) } }
 
-    /// The value behind a whole key such as `SIZE(page)` or `OFFSET(page.private)`, in bytes; of `LENGTH(…)`, in elements.
+    /// The value of a whole key: of `SIZE(page)` or `OFFSET(page.private)` in bytes, of `LENGTH(…)` in elements.
     public func unsigned(_ key: String) -> UInt64? { text(key).flatMap { parseNumber($0) } }
 
-    /// The value of `NUMBER(name)`: decimal, negative ones included.
+    /// The value of `NUMBER(name)`: decimal, possibly negative.
     public func number(_ name: String) -> Int64? {
         guard let value = text("NUMBER(\(name))") else { return nil }
         let isNegative = value.utf8.first == UInt8(ascii: "-")

@@ -47,12 +47,12 @@ import Testing
         #expect(asked == ["/dev/sda", "/dev/sdb", "/dev/sdc", "/dev/sdd"])
         #expect(catalog.paths(named: .label("label of /dev/sda")) == ["/dev/sda"])
         #expect(catalog.paths(named: .label("label of /dev/sdc")) == ["/dev/sdc"])
-        #expect(catalog.entries[1].failure?.description == "probe /dev/sdb: it has not answered within 1 s")
+        #expect(catalog.entries[1].failure?.description == "probe /dev/sdb: it did not answer within 1 s")
         // Neither is waited for again, and what is looked for may be on them.
         let failure = #expect(throws: Failure.self) { try catalog.wait(for: .label("no such label"), seconds: 0) }
         #expect(
             failure?.description
-                == "find LABEL=no such label: there is no such device, and no answer came from /dev/sdb, /dev/sdd")
+                == "find LABEL=no such label: there is no such device, and /dev/sdb, /dev/sdd did not answer")
         #expect(asked.count == 4)
     }
 
@@ -82,12 +82,12 @@ import Testing
             _ = try File(fifo)
             return Self.answer(path)
         }
-        probe.secondsBehindLate = 0
+        probe.secondsAfterLate = 0
         let start = monotonicMilliseconds()
         let answers = try probe.run((0..<8).map { "/dev/\($0)" }) { _ in }
         #expect(answers.allSatisfy { $0.failure?.errno == ErrorNumber.timedOut })
         #expect(monotonicMilliseconds() - start < 10_000)
-        #expect(answers.map { $0.failure?.reason }.dropFirst().allSatisfy { $0 == "it has not answered within 0 s" })
+        #expect(answers.map { $0.failure?.reason }.dropFirst().allSatisfy { $0 == "it did not answer within 0 s" })
     }
 
     @Test func recognizesADriveWithoutAMedium() {
@@ -109,7 +109,8 @@ import Testing
             return Self.answer(path)
         }
         try catalog.refresh()
-        #expect(catalog.entries.map { $0.failure?.reason } == ["the process that probed it ended", "no medium", nil])
+        #expect(
+            catalog.entries.map { $0.failure?.reason } == ["the probing process ended unexpectedly", "no medium", nil])
         #expect(catalog.entries[1].failure?.errno == 123)
         #expect(catalog.entries[2].content == Self.answer("/dev/sdc").content)
         #expect(catalog.entries[2].blocks == [[1, 2, 3], []])

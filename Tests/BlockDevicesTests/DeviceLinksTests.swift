@@ -129,6 +129,6 @@ import Testing
         let failure = #expect(throws: Failure.self) { try catalog.wait(for: .path(path), seconds: 30) }
         #expect(
             failure?.description
-                == "find \(path): only udev knows which device that is; use UUID=, LABEL=, PARTUUID= or PARTLABEL=")
+                == "find \(path): only udev can create this link; use UUID=, LABEL=, PARTUUID= or PARTLABEL=")
     }
 }

@@ -69,11 +69,13 @@ import Testing
         }
         #expect(
             uses == [
-                use("the btrfs on /", "253:1", "btrfs"), use("the ext3 on /mnt2", "98:0", "ext3"),
-                use("the exfat on /media/My Stick", "8:17", "exfat"),
-                use("the fuseblk on /media/win", "8:33", "fuseblk"),
-                use("the squashfs on /snap/core22/1", "7:3", "squashfs", true),
-                use("the ext4 on /srv/dissect", "259:9", "ext4", true), use("the btrfs on /btrfs-root", "8:3", "btrfs"),
+                use("the btrfs file system on /", "253:1", "btrfs"),
+                use("the ext3 file system on /mnt2", "98:0", "ext3"),
+                use("the exfat file system on /media/My Stick", "8:17", "exfat"),
+                use("the fuseblk file system on /media/win", "8:33", "fuseblk"),
+                use("the squashfs file system on /snap/core22/1", "7:3", "squashfs", true),
+                use("the ext4 file system on /srv/dissect", "259:9", "ext4", true),
+                use("the btrfs file system on /btrfs-root", "8:3", "btrfs"),
             ])
     }
 
@@ -82,7 +84,7 @@ import Testing
         let devices = [Self.device("254:16", "vdb", claimed: true), Self.device("254:32", "vdc", claimed: true)]
         let found = uses(usage("30 1 0:28 / / rw - btrfs /dev/vdb rw\n", devices, btrfs: [["254:16", "254:32"]]))
         #expect(found.uses.map { $0.device.description } == ["254:16", "254:32"])
-        #expect(found.uses.allSatisfy { $0.user == "the btrfs on /" })
+        #expect(found.uses.allSatisfy { $0.user == "the btrfs file system on /" })
         #expect(found.failures.isEmpty)
     }
 
@@ -91,24 +93,27 @@ import Testing
         arguments: [
             (
                 "30 1 0:28 / / rw - btrfs /dev/root rw\n",
-                "watch the btrfs on /: its block device /dev/root is not known"
+                "watch the btrfs file system on /: its block device /dev/root does not exist"
             ),
-            ("36 1 98:0 / /x rw - ext3 /dev/root rw\n", "watch the ext3 on /x: its block device 98:0 is not there"),
+            (
+                "36 1 98:0 / /x rw - ext3 /dev/root rw\n",
+                "watch the ext3 file system on /x: its block device 98:0 does not exist"
+            ),
             (
                 "36 1 0:50 / /x rw - bcachefs /dev/a:/dev/b rw\n",
-                "watch the bcachefs on /x: its block device /dev/a:/dev/b is not known"
+                "watch the bcachefs file system on /x: its block device /dev/a:/dev/b does not exist"
             ),
             (
                 "36 1 0:51 / /x rw - ubifs ubi0:data rw\n",
-                "watch the ubifs on /x: it lies on flash memory, ubi0:data, which is no block device"
+                "watch the ubifs file system on /x: it is on raw flash (ubi0:data), not on a block device"
             ),
             (
                 "36 1 0:51 / /x rw - unheardof /dev/gone rw\n",
-                "watch the unheardof on /x: its block device /dev/gone is not known"
+                "watch the unheardof file system on /x: its block device /dev/gone does not exist"
             ),
             (
                 "36 1 8:1 / /x rw - xfs /dev/sda1 rw,logdev=/dev/gone,noquota\n",
-                "watch the xfs on /x: its block device /dev/gone is not known"
+                "watch the xfs file system on /x: its block device /dev/gone does not exist"
             ),
         ])
     func namesUsesItCannotFollow(table: String, expected: String) {
@@ -164,7 +169,9 @@ import Testing
         let found = uses(usage("", devices.map { Self.device($0.0, "x\($0.0)", disk: $0.1, claimed: $0.2) }))
         #expect(found.uses.map { $0.device.description } == expected)
         #expect(
-            found.uses.allSatisfy { $0.purpose == .unknown && $0.user.contains("which something in the kernel holds") })
+            found.uses.allSatisfy {
+                $0.purpose == .unknown && $0.user.contains("which something in the kernel has claimed")
+            })
     }
 
     /// The disk of a mounted partition is busy as well, and so is each partition of a mounted disk: they are not meant.
@@ -198,13 +205,13 @@ import Testing
         let found = uses(usage)
         #expect(
             found.uses.map { "\($0.device) \($0.user)" } == [
-                "8:2 the swap space /dev/sda2", "8:1 what /dev/dm-0 lies on",
+                "8:2 the swap space /dev/sda2", "8:1 the block device under /dev/dm-0",
                 "8:3 /dev/sda3, which process 7 (qemu) has open",
             ])
         #expect(found.uses.map { $0.purpose } == [.swap(isUsed: true), .container, .unknown])
         #expect(
             found.failures.map { $0.description } == [
-                "watch the swap space /dev/my gone: its block device is not there"
+                "watch the swap space /dev/my gone: its block device does not exist"
             ])
         usage.swaps[0].isUsed = false
         #expect(uses(usage).uses.first?.purpose == .swap(isUsed: false))

@@ -55,7 +55,7 @@ import Testing
                 #expect(
                     try use(device)
                         == DeviceUse(
-                            user: "the ext4 on \(folder)", device: device,
+                            user: "the ext4 file system on \(folder)", device: device,
                             purpose: .fileSystem(type: "ext4", isReadOnly: false)))
             }
         }
@@ -78,7 +78,7 @@ import Testing
             let upper = try LoopDevice.shell("losetup -f --show -o 1048576 \(path)")
             defer { _ = try? LoopDevice.shell("losetup -d \(upper)") }
             let use = try #require(try use(device))
-            #expect(use.purpose == .container && use.user == "what \(upper) lies on")
+            #expect(use.purpose == .container && use.user == "the block device under \(upper)")
             // In the end all of it is in a file.
             #expect(try BlockTopology().disks(below: try #require(DeviceNumber(path: upper)), [0..<4096]).isEmpty)
             #expect(isVirtual(device))

@@ -66,9 +66,9 @@ import Testing
     /// Bytes of the header by their offsets in `Elf64_Ehdr`, elf(5).
     @Test(
         arguments: [
-            (0, 0x7e, "it is no 64-bit little-endian ELF file"), (4, 1, "it is no 64-bit little-endian ELF file"),
-            (5, 2, "it is no 64-bit little-endian ELF file"), (16, 2, "it is no core file of x86_64"),
-            (17, 1, "it is no core file of x86_64"), (18, 3, "it is no core file of x86_64"),
+            (0, 0x7e, "it is not a 64-bit little-endian ELF file"), (4, 1, "it is not a 64-bit little-endian ELF file"),
+            (5, 2, "it is not a 64-bit little-endian ELF file"), (16, 2, "it is not a core file for x86_64"),
+            (17, 1, "it is not a core file for x86_64"), (18, 3, "it is not a core file for x86_64"),
             (35, 1, "its program headers are malformed"), (39, 0x80, "its program headers are malformed"),
             (54, 64, "its program headers are malformed"), (57, 0xff, "its program headers are malformed"),
             (57, 1, "it ends within its program headers"), (34, 1, "it ends within its program headers"),

@@ -44,7 +44,8 @@ import Testing
         let failure = #expect(throws: Failure.self) { try covered.requireUnused() }
         #expect(
             failure?.description.contains(
-                "unmount the vfat on /boot, to which the boot loader may write: /boot/x is mounted on top of it")
+                "unmount the vfat file system on /boot, to which the boot loader may write: /boot/x is mounted on top of it"
+            )
                 == true)
         #expect(failure?.remedy?.contains("--allow-unwatched") == true)
         let bound = partitions("50 1 77:77 /EFI /boot rw - vfat /dev/sda1 rw\n")

@@ -84,7 +84,7 @@ import Testing
         #expect(try selection(fixture, expected: 8, sources: sources).freePages == 8)
         fixture.markFree(backedUp: 8, order: 0)
         let selection = try selection(fixture, expected: 9, sources: sources)
-        #expect(selection.freeProblem?.description.contains("the backup page map has no place for it") == true)
+        #expect(selection.freeProblem?.description.contains("the backup page map has no entry for it") == true)
         #expect(try parts(selection, 0..<1024) == ["0..<1024"])
     }
 

@@ -92,7 +92,7 @@ import Testing
         #expect(passedOn("\"acpi_osi=!Windows 2015\" ro") == "acpi_osi=\"!Windows 2015\"")
         #expect(passedOn("pci=\"nomsi\" -- pci=noacpi") == "pci=nomsi")
         let again = KernelCommandLine(passedOn("\"acpi_osi=!Windows 2015\" pci=nomsi"))
-        #expect(again.words == ["acpi_osi=!Windows 2015", "pci=nomsi"])
+        #expect(again.parameters == ["acpi_osi=!Windows 2015", "pci=nomsi"])
     }
 
     private func parameters(_ own: String, processors: Int? = nil, needsFourLevels: Bool = false) -> String {
@@ -105,18 +105,18 @@ import Testing
 
     /// Kernel B must not take kernel A's memory modules for its own, nor more CPUs than it has memory for.
     @Test func keepsKernelBWithinItsMemory() {
-        let words = KernelCommandLine(parameters("pci=nomsi mem=1G nr_cpus=8")).words
+        let words = KernelCommandLine(parameters("pci=nomsi mem=1G nr_cpus=8")).parameters
         #expect(words.contains("mem=192M") && words.contains("acpi_no_memhotplug") && words.contains("pci=nomsi"))
         #expect(!words.contains { $0.hasPrefix("nr_cpus=") } && !words.contains("no5lvl") && !words.contains("mem=1G"))
         #expect(words.last == "extra=1")
-        let limited = KernelCommandLine(parameters("", processors: 3, needsFourLevels: true)).words
+        let limited = KernelCommandLine(parameters("", processors: 3, needsFourLevels: true)).parameters
         #expect(limited.contains("nr_cpus=3") && limited.contains("no5lvl"))
     }
 
     /// A balloon's driver would give kernel B's memory to the host.
     @Test func startsNoBalloon() throws {
         let balloons = "initcall_blacklist=virtio_balloon_driver_init,init_balloon_drv,vmballoon_init"
-        let words = KernelCommandLine(parameters("initcall_blacklist=x")).words
+        let words = KernelCommandLine(parameters("initcall_blacklist=x")).parameters
         #expect(words.contains(balloons) && words.contains("initcall_blacklist=x"), "the kernel takes both")
 
         // Kernel C is told of those that this machine has.
@@ -180,7 +180,7 @@ import Testing
                     reservedEntries: [],
                     notes: [], rsdp: 0, ownBootParameters: []))
         }
-        #expect(failure?.reason.contains("the kernel takes 400: torpor.session=") == true)
+        #expect(failure?.reason.contains("the kernel accepts only 400: torpor.session=") == true)
         #expect(failure?.reason.contains("libata.force=1:1.5G") == true && failure?.remedy != nil)
     }
 }

@@ -41,7 +41,7 @@ import Testing
     @Test func takesTheAdministratorsParametersLast() {
         var line = KernelBCommandLine(
             device: .uuid("abcd"), session: Self.session, report: Self.report, backupEnd: 128 << 20)
-        #expect(KernelCommandLine(line.text).words.last == "quiet")
+        #expect(KernelCommandLine(line.text).parameters.last == "quiet")
         line.additional = "torpor.codec=xz torpor.debug torpor.fault=pages:kill"
         let words = KernelCommandLine(line.text)
         let read = KernelParameters(words)

@@ -122,8 +122,8 @@ import Testing
         let parameters = KernelParameters(KernelCommandLine(""))
         for (device, text) in [
             (Device(path: "/dev/a", errno: EIO), ", and /dev/a cannot be read: Input/output error"),
-            (Device(path: "/dev/a", errno: ETIMEDOUT), ", and no answer came from /dev/a"),
-            (Device(path: "/dev/a", errno: ETIMEDOUT, isRemovable: true), ", and no answer came from /dev/a"),
+            (Device(path: "/dev/a", errno: ETIMEDOUT), ", and /dev/a did not answer"),
+            (Device(path: "/dev/a", errno: ETIMEDOUT, isRemovable: true), ", and /dev/a did not answer"),
         ] {
             let failure = #expect(throws: Failure.self) {
                 try findPartitionToResume(parameters, seconds: 0, catalog([device]))
@@ -146,10 +146,10 @@ import Testing
             seconds: 10, willProbe: { _ in },
             list: { [DeviceCatalog.Entry(path: path, device: number, byteCount: 16 << 20)] }
         ) { (path) throws(Failure) in
-            throw Failure("probe", path, "it has not answered within 30 s", errno: ErrorNumber.timedOut)
+            throw Failure("probe", path, "it did not answer within 30 s", errno: ErrorNumber.timedOut)
         }
         try catalog.refresh()
-        let text = "probe /dev/null: it has not answered within 30 s"
+        let text = "probe /dev/null: it did not answer within 30 s"
         let found = #expect(throws: Failure.self) {
             try findHibernationPartition(.path(path), seconds: 0, catalog, naming: "")
         }
@@ -184,7 +184,7 @@ import Testing
                 let failure = #expect(throws: Failure.self) {
                     try findPartitionToResume(parameters, seconds: 1, catalog)
                 }
-                #expect(failure?.reason == "it has not appeared within 1 s, and no answer came from /dev/a")
+                #expect(failure?.reason == "it did not appear within 1 s, and /dev/a did not answer")
             }
             #expect(looks == 2)
         }

@@ -70,8 +70,9 @@ import Testing
             try machine.requireFeatures([1, 3, 0xff, 0xff, 0, 0, 0])
         }
         expect("ACPI tables", isFinal: false) { () throws(Failure) in try machine.requireACPITables(8) }
-        expect("no range of memory has room", isFinal: false) { () throws(Failure) in
-            _ = try JumpBack(entry: 0x900_0000, mapEnd: 0x1000_0000, room: [0x1000..<0x2000], hasGibibytePages: false)
+        expect("no range of memory is large enough", isFinal: false) { () throws(Failure) in
+            _ = try JumpBack(
+                entry: 0x900_0000, mapEnd: 0x1000_0000, available: [0x1000..<0x2000], hasGibibytePages: false)
         }
     }
 

@@ -20,7 +20,7 @@ import Testing
         let line = KernelBCommandLine(
             device: .path("/dev/x"), session: .zero, report: Report.Place(address: 0x1000, key: [1]),
             watchdogs: WatchdogSurvey(system.folders).handovers, backupEnd: 128 << 20)
-        return KernelCommandLine(line.text).words.first { $0.hasPrefix("torpor.watchdog=") }
+        return KernelCommandLine(line.text).parameters.first { $0.hasPrefix("torpor.watchdog=") }
     }
 
     @Test func handsOverArmedWatchdogs() throws {

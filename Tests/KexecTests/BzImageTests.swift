@@ -45,9 +45,9 @@ import Testing
 
     /// Each mistake, by the reason that is given for it.
     private nonisolated(unsafe) static let mistakes: [(reason: String, change: (inout [UInt8]) -> Void)] = [
-        ("it is no bzImage", { $0[0x202] = 0 }),
-        ("it is no bzImage", { $0[0x1fe] = 0 }),
-        ("it is no bzImage", { $0 = Array($0.prefix(0x260)) }),
+        ("it is not a bzImage", { $0[0x202] = 0 }),
+        ("it is not a bzImage", { $0[0x1fe] = 0 }),
+        ("it is not a bzImage", { $0 = Array($0.prefix(0x260)) }),
         ("it has no 64-bit entry", { $0.put(UInt16(0x020b), at: 0x206) }),
         ("it has no 64-bit entry", { $0.put(UInt16(0x7e), at: 0x236) }),
         ("it is not relocatable", { $0[0x234] = 0 }),

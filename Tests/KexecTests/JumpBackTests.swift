@@ -8,7 +8,8 @@ import Testing
     private static let room: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x800_0000]
 
     @Test func putsStubAndTablesAboveLowMemory() throws {
-        let jump = try JumpBack(entry: 0x1_8000_0123, mapEnd: 0x1_c000_0000, room: Self.room, hasGibibytePages: false)
+        let jump = try JumpBack(
+            entry: 0x1_8000_0123, mapEnd: 0x1_c000_0000, available: Self.room, hasGibibytePages: false)
         #expect(jump.destination.lowerBound == 1 << 20)
         #expect(jump.destination.upperBound % 4096 == 0)
         #expect(UInt64(jump.bytes.count) <= jump.destination.byteCount)
@@ -24,28 +25,29 @@ import Testing
 
     /// The local APIC is mapped in a machine with little memory, too.
     @Test func mapsTheLocalAPIC() throws {
-        let jump = try JumpBack(entry: 0x9000, mapEnd: 1 << 30, room: Self.room, hasGibibytePages: false)
+        let jump = try JumpBack(entry: 0x9000, mapEnd: 1 << 30, available: Self.room, hasGibibytePages: false)
         #expect(jump.destination.byteCount == 4096 * (try IdentityMap.pageCount(end: 0xfee0_1000, .mebibytes2) + 1))
     }
 
     /// A range of room that begins in the first MiB is used from there on.
     @Test func usesTheRangeAboveLowMemory() throws {
-        let jump = try JumpBack(entry: 0x9000, mapEnd: 1 << 30, room: [0x1000..<0x20_0000], hasGibibytePages: false)
+        let jump = try JumpBack(
+            entry: 0x9000, mapEnd: 1 << 30, available: [0x1000..<0x20_0000], hasGibibytePages: false)
         #expect(jump.destination.lowerBound == 1 << 20)
         #expect(throws: Failure.self) {
-            try JumpBack(entry: 0x9000, mapEnd: 1 << 30, room: [0x1000..<0x10_2000], hasGibibytePages: false)
+            try JumpBack(entry: 0x9000, mapEnd: 1 << 30, available: [0x1000..<0x10_2000], hasGibibytePages: false)
         }
     }
 
     @Test func refusesTooLittleMemory() {
         #expect(throws: Failure.self) {
-            try JumpBack(entry: 0x9000, mapEnd: 0x9000, room: Self.room, hasGibibytePages: false)
+            try JumpBack(entry: 0x9000, mapEnd: 0x9000, available: Self.room, hasGibibytePages: false)
         }
         #expect(throws: Failure.self) {
-            try JumpBack(entry: 0x9000, mapEnd: 1 << 40, room: [0x10_0000..<0x10_4000], hasGibibytePages: false)
+            try JumpBack(entry: 0x9000, mapEnd: 1 << 40, available: [0x10_0000..<0x10_4000], hasGibibytePages: false)
         }
         #expect(throws: Failure.self) {
-            try JumpBack(entry: 0x9000, mapEnd: 1 << 30, room: [0x1000..<0x9f000], hasGibibytePages: false)
+            try JumpBack(entry: 0x9000, mapEnd: 1 << 30, available: [0x1000..<0x9f000], hasGibibytePages: false)
         }
     }
 
@@ -53,29 +55,31 @@ import Testing
     @Test func mapsTerabytesFromLittleMemory() throws {
         let room: [PhysicalRange] = [0x10_0000..<0x90_0000]
         let failure = #expect(throws: Failure.self) {
-            try JumpBack(entry: 0x9000, mapEnd: 32 << 40, room: room, hasGibibytePages: false)
+            try JumpBack(entry: 0x9000, mapEnd: 32 << 40, available: room, hasGibibytePages: false)
         }
         #expect(failure?.description.contains("128.2 MiB of page tables") == true)
-        let jump = try JumpBack(entry: 0x9000, mapEnd: 32 << 40, room: room, hasGibibytePages: true)
+        let jump = try JumpBack(entry: 0x9000, mapEnd: 32 << 40, available: room, hasGibibytePages: true)
         #expect(room.covers(jump.destination) && jump.destination.byteCount < 1 << 20)
     }
 
     @Test func usesTheFirstRangeThatIsLargeEnough() throws {
         let room: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x10_4000, 0x20_0000..<0x800_0000]
-        let jump = try JumpBack(entry: 0x1_8000_0000, mapEnd: 0x2_0000_0000, room: room, hasGibibytePages: false)
+        let jump = try JumpBack(entry: 0x1_8000_0000, mapEnd: 0x2_0000_0000, available: room, hasGibibytePages: false)
         #expect(jump.destination.lowerBound == 0x20_0000)
         #expect(room.covers(jump.destination))
         #expect(UInt64(jump.bytes.count) <= jump.destination.byteCount)
         // Exactly enough is enough; 4 GiB are mapped, for the local APIC.
-        let exact = try JumpBack(entry: 0, mapEnd: 1 << 30, room: [0x10_0000..<0x10_8000], hasGibibytePages: false)
+        let exact = try JumpBack(entry: 0, mapEnd: 1 << 30, available: [0x10_0000..<0x10_8000], hasGibibytePages: false)
         #expect(exact.destination == 0x10_0000..<0x10_8000)
-        #expect(throws: Failure.self) { try JumpBack(entry: 0, mapEnd: 1 << 30, room: [], hasGibibytePages: false) }
+        #expect(throws: Failure.self) {
+            try JumpBack(entry: 0, mapEnd: 1 << 30, available: [], hasGibibytePages: false)
+        }
     }
 
     @Test func refusesAnEntryAtTheEndOfAllAddresses() async {
         await #expect(processExitsWith: .success) {
             _ = try? JumpBack(
-                entry: 0xffff_ffff_9000_0000, mapEnd: 0xffff_ffff_d000_0000, room: [0x10_0000..<0x800_0000],
+                entry: 0xffff_ffff_9000_0000, mapEnd: 0xffff_ffff_d000_0000, available: [0x10_0000..<0x800_0000],
                 hasGibibytePages: true)
         }
     }

@@ -70,9 +70,13 @@ import Testing
             try reason(kernelB([0x1000..<0x9f000, 0x10_0000..<0x200_0000]))?.contains("use a larger --backup-end")
                 == true)
         let line = String(repeating: "x", count: 2000)
-        #expect(try reason(kernelB(PayloadFixture.bios, parameters: line))?.contains("the kernel takes 2047") == true)
+        #expect(
+            try reason(kernelB(PayloadFixture.bios, parameters: line))?.contains("the kernel accepts only 2047") == true
+        )
         let pieces: [PhysicalRange] = (0..<17 as Range<UInt64>).map { $0 << 20..<$0 << 20 + 0x8_0000 }
-        #expect(try reason(kernelB(pieces + [0x200_0000..<0x800_0000]))?.contains("kexec_load takes 16") == true)
+        #expect(
+            try reason(kernelB(pieces + [0x200_0000..<0x800_0000]))?.contains(
+                "too many for the 16 segments of kexec_load(2)") == true)
     }
 
     /// Ranges of half a MiB, one in every MiB from the second on, and behind them the kernel's.
@@ -100,7 +104,7 @@ import Testing
         }
         // The note's header, and its name with a NUL.
         #expect(try refusal(maximumNoteByteCount - 12 - 8) == nil)
-        #expect(try refusal(maximumNoteByteCount - 12 - 7)?.contains("and kernel B reads 2.0 MiB") == true)
+        #expect(try refusal(maximumNoteByteCount - 12 - 7)?.contains("and kernel B reads at most 2.0 MiB") == true)
     }
 
     @Test func fillsTheCommandLineToItsEnd() throws {
@@ -113,7 +117,7 @@ import Testing
             reason(try plainKernelB([0x10_0000..<0x800_0000], parameters: String(repeating: "x", count: room))) == nil)
         let refusal = reason(
             try plainKernelB([0x10_0000..<0x800_0000], parameters: String(repeating: "x", count: room + 1)))
-        #expect(refusal?.contains("it has 2048 characters, the kernel takes 2047: xxx") == true)
+        #expect(refusal?.contains("it has 2048 characters, and the kernel accepts only 2047: xxx") == true)
     }
 
     /// The kernel runs at 16 MiB or above, at a multiple of 2 MiB, and needs 20 MiB before it looks at the memory map.
@@ -134,7 +138,7 @@ import Testing
         ]
         #expect(try LoadPlan(plainKernelB(backup)).pieces.first { $0.name == "kernel" }?.address == 0x400_0000)
         let refusal = reason(try plainKernelB([backup[0]]))
-        #expect(refusal?.contains("has 20.0 MiB for it above 16.0 MiB") == true)
+        #expect(refusal?.contains("needs 20.0 MiB of memory above 16.0 MiB") == true)
     }
 
     /// The rest of the range behind the kernel, to the last page.

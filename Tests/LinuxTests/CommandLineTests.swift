@@ -9,7 +9,7 @@ import Testing
         ("a=\"\" b", ["a=", "b"]), ("open=\"never closed", ["open=never closed"]), ("\"\"", [""]),
         ("a -- b c", ["a"]), ("a --b c", ["a", "--b", "c"]), ("--", []),
     ])
-    func splitsAsTheKernelDoes(text: String, words: [String]) { #expect(KernelCommandLine(text).words == words) }
+    func splitsAsTheKernelDoes(text: String, words: [String]) { #expect(KernelCommandLine(text).parameters == words) }
 
     @Test func findsValuesByTheirWholeName() {
         let line = KernelCommandLine("root=/dev/a torpor.devicex=1 torpor.device=UUID=x=y root=/dev/b rootwait Root=c")

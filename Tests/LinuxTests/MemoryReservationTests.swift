@@ -23,7 +23,7 @@ import Testing
             var status = stat()
             #expect(stat("/proc/self/fd/\(file)", &status) == 0)
             #expect(UInt64(status.st_blocks) * 512 == size)
-            held.giveBack()
+            held.release()
         }
         #expect(try openFiles().isEmpty)
     }
@@ -37,10 +37,10 @@ import Testing
     @Test func respectsTheLimitOfTheControlGroup() throws {
         let size: UInt64 = 1 << 20
         func limit(_ bytes: UInt64) -> MemoryLimit { MemoryLimit(bytes: bytes, name: "memory.max", remedy: "") }
-        try MemoryReservation(byteCount: size, sparing: 4096, limit: limit(size + 4096)).giveBack()
+        try MemoryReservation(byteCount: size, sparing: 4096, limit: limit(size + 4096)).release()
         for (sparing, bytes) in [(4096, size + 4095), (0, 0), (UInt64.max, UInt64.max - 1)] {
             let failure = #expect(throws: Failure.self) {
-                try MemoryReservation(byteCount: size, sparing: sparing, limit: limit(bytes)).giveBack()
+                try MemoryReservation(byteCount: size, sparing: sparing, limit: limit(bytes)).release()
             }
             #expect(failure?.reason.hasPrefix("memory.max leaves ") == true)
         }
@@ -53,7 +53,7 @@ import Testing
             guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return 2 }
             do throws(Failure) {
                 let held = try MemoryReservation(byteCount: 1 << 20)
-                held.giveBack()
+                held.release()
                 return 3
             } catch { return error.reason.containsBytes("RLIMIT_FSIZE") ? 0 : 4 }
         }

@@ -15,8 +15,8 @@ import Testing
         arguments: [
             ([1, 2, 0b0110], [1, 2, 0b1110], nil),
             ([1, 2, 0b0110], [1, 2, 0b1010], "it lacks features (dtes64)"),
-            ([1, 2, 0], [1, 3, 0], "it is another one"), ([1, 2, 0], [0, 2, 0], "it is another one"),
-            ([1, 2], [1, 2, 0], "it is described in another way"), ([], [1], "it is described in another way"),
+            ([1, 2, 0], [1, 3, 0], "it is another model"), ([1, 2, 0], [0, 2, 0], "it is another model"),
+            ([1, 2], [1, 2, 0], "it is described in another format"), ([], [1], "it is described in another format"),
         ] as [([UInt64], [UInt64], String?)])
     func comparesFeatures(old: [UInt64], new: [UInt64], expected: String?) {
         #expect(processorDifference(old, new) == expected)

@@ -39,7 +39,7 @@ import Testing
         let failure = #expect(throws: Failure.self) {
             try parseIOMemory("00000000-00000000 : Reserved\n00000000-00000000 : System RAM\n")
         }
-        #expect(failure?.description == "read /proc/iomem: it hides its addresses; run this as root")
+        #expect(failure?.description == "read /proc/iomem: all its addresses are zero; run this as root")
     }
 
     @Test func readsTheFirmwaresMap() throws {

@@ -59,14 +59,14 @@ import Testing
     func namesMemoryThatIsMissing(address: UInt64) throws {
         let machine = try Machine()
         machine.missing = [address]
-        #expect(prove(machine) == "it had memory at 0x\(hexadecimal(address)), and none answers there")
+        #expect(prove(machine) == "it had memory at 0x\(hexadecimal(address)), but this machine has none there")
     }
 
     /// A smaller module in the same place answers at two addresses.
     @Test func detectsMemoryThatAnswersTwice() throws {
         let machine = try Machine()
         machine.alias = { $0 & ~0x800_0000 }
-        #expect(prove(machine) == "it had memory at 0x100000000, and none answers there")
+        #expect(prove(machine) == "it had memory at 0x100000000, but this machine has none there")
     }
 
     /// What belongs to a device is not written to.

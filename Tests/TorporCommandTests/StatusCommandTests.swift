@@ -83,18 +83,18 @@ import Testing
     @Test func namesDevicesThatCannotBeRead() throws {
         try devices.addPartition("sdb3")
         try devices.addUnreadable("sdc", "Input/output error", errno: EIO)
-        try devices.addUnreadable("sdd", "it has not answered within 30 s", errno: ETIMEDOUT)
+        try devices.addUnreadable("sdd", "it did not answer within 30 s", errno: ETIMEDOUT)
         let result = fixture.run("status")
         #expect(result.status == 0)
         #expect(
             result.output.hasPrefix(
-                "/dev/sdc: cannot be read: Input/output error\n/dev/sdd: cannot be read: it has not answered within 30 s\n"
+                "/dev/sdc: cannot be read: Input/output error\n/dev/sdd: cannot be read: it did not answer within 30 s\n"
                     + "/dev/sdb3: no image\n"))
         let unreadable = try #require(try fixture.run("status", "--json").json["unreadable"] as? [[String: String]])
         #expect(
             unreadable == [
                 ["device": "/dev/sdc", "reason": "Input/output error"],
-                ["device": "/dev/sdd", "reason": "it has not answered within 30 s"],
+                ["device": "/dev/sdd", "reason": "it did not answer within 30 s"],
             ])
         // Whoever asks for one partition gets that one.
         #expect(fixture.run("status", "/dev/sdb3").output.hasPrefix("/dev/sdb3: no image\n"))

@@ -121,7 +121,7 @@ struct HardwareParameters {
 
     /// The parameters of a command line that kernel B gets, with quotes where a value needs them.
     static func passedOn(_ commandLine: KernelCommandLine) -> [String] {
-        commandLine.words.filter { isPassedOn($0) }.compactMap { trimmed($0) }.map { quoted($0) }
+        commandLine.parameters.filter { isPassedOn($0) }.compactMap { trimmed($0) }.map { quoted($0) }
     }
 
     /// The parameters among them that kernel C may need as well: all except those for consoles.
@@ -151,7 +151,7 @@ func requireJumpBack(_ additional: KernelCommandLine, hasFiveLevels: Bool) throw
     ]
     // The jump needs page tables with as many levels as kernel A's.
     let names = reserved + start + locks + (hasFiveLevels ? ["no5lvl"] : [])
-    for parameter in additional.words {
+    for parameter in additional.parameters {
         let name = HardwareParameters.canonical(parameter.utf8.prefix { $0 != UInt8(ascii: "=") })
         guard names.contains(where: { $0.utf8.elementsEqual(name.utf8) }) else { continue }
         throw Failure(

@@ -60,7 +60,7 @@ struct SleepHooks: ~Copyable {
         func failure(_ reason: String, _ remedy: String) -> Failure {
             Failure("hibernate", "", reason, remedy: remedy, errno: ErrorNumber.notPermitted)
         }
-        let parameters = KernelCommandLine((try? readText("\(system.proc)/cmdline")) ?? "").words
+        let parameters = KernelCommandLine((try? readText("\(system.proc)/cmdline")) ?? "").parameters
         if let parameter = parameters.first(where: { forbidsHibernation($0) }) {
             return failure(
                 "\(parameter.utf8.printable) on the kernel command line forbids hibernation",

@@ -121,7 +121,7 @@ struct SaveRole {
             throw Failure("prepare", "the jump to 0x\(hexadecimal(entry))", "the address is too large")
         }
         let jump = try JumpBack(
-            entry: entry, mapEnd: max(mapEnd, own.last?.upperBound ?? 0), room: own,
+            entry: entry, mapEnd: max(mapEnd, own.last?.upperBound ?? 0), available: own,
             hasGibibytePages: hasGibibytePages())
         do throws(Failure) { try jump.load(preservesContext: true) } catch {
             guard error.errno == ErrorNumber.invalid else { throw error }

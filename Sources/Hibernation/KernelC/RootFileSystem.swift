@@ -77,7 +77,7 @@ struct RootFileSystem {
     func mount(_ state: ChildState, isDelayed: Bool = true) throws(Failure) {
         let (path, types) = try find(state, isDelayed: isDelayed)
         // As in the kernel, the last of ro and rw counts, and ro is the default.
-        let isWritable = commandLine.words.last { $0 == "ro" || $0 == "rw" } == "rw"
+        let isWritable = commandLine.parameters.last { $0 == "ro" || $0 == "rw" } == "rw"
         let data = commandLine.value("rootflags") ?? ""
         try RootFileSystem.tryInOrder(types, path) { (type) throws(Failure) in
             try Mount(

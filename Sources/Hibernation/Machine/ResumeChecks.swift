@@ -62,7 +62,7 @@ struct ResumeChecks {
     func jumpBack(hasGibibytePages: Bool) throws(Failure) -> JumpBack {
         try JumpBack(
             entry: description.jumpBackEntry, mapEnd: description.memoryRanges.last?.upperBound ?? 0,
-            room: description.backupRanges, hasGibibytePages: hasGibibytePages)
+            available: description.backupRanges, hasGibibytePages: hasGibibytePages)
     }
 
     /// Kernel B's memory must lie in the backup ranges: all other memory is kernel A's, and would be saved after kernel B had

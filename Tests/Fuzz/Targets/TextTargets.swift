@@ -14,7 +14,7 @@ let textTargets: [FuzzTarget] = [
         let parameters = KernelParameters(line)
         require(parameters.waitSeconds <= 86400 && parameters.progressTimeoutSeconds <= 86400, "times are bounded")
         require(parameters.jumpBackEntry != 0, "an entry is not 0")
-        require(!line.words.contains("--"), "what is for init is not ours")
+        require(!line.parameters.contains("--"), "what is for init is not ours")
         if let device = parameters.device {
             require(DeviceName(device.description) == device, "a device's name is read as it is written")
         }

@@ -50,7 +50,7 @@ extension MachineTests {
                     hibernate --device /dev/vde --codec none
                 export torpor_b="--device /dev/vda"
                 refuses "no kernel" "No such file" hibernate --initrd /boot/rootfs.gz --kernel /boot/none
-                refuses "no bzImage" "it is no bzImage; name one with --kernel" \\
+                refuses "no bzImage" "it is not a bzImage; choose one with --kernel" \\
                     hibernate --initrd /boot/rootfs.gz --kernel /bin/busybox
                 # Clears the flag for the 64-bit entry in xloadflags.
                 cp /boot/bzImage /tmp/bzImage32
@@ -66,7 +66,7 @@ extension MachineTests {
                 refuses "odd N" "it is not a multiple of 64.0 MiB" hibernate --backup-end 100M
                 refuses "large N" "the memory below it must be less than half of the machine's" hibernate --backup-end 1G
                 refuses "small N" "use a larger --backup-end" hibernate --backup-end 64M --initrd /tmp/large
-                refuses "not root" "only root may do that; run this as root" \\
+                refuses "not root" "only root may load a kernel; run this as root" \\
                     su -s /bin/sh nobody -c "torpor hibernate --device /dev/vda"
                 torpor hibernate --codec lzma >/tmp/usage 2>&1
                 [ $? = 2 ] && say "ok usage" || fail "usage: $(cat /tmp/usage)"
@@ -100,8 +100,8 @@ extension MachineTests {
             let result = try lab.run(a)
             result.expectDone()
             result.expectConsole(
-                "torpor: hibernate through a second kernel: the running kernel cannot come back from a jump; use one with "
-                    + "CONFIG_KEXEC_JUMP")
+                "torpor: hibernate through a second kernel: the running kernel does not support KEXEC_PRESERVE_CONTEXT; "
+                    + "boot one with CONFIG_KEXEC_JUMP")
         }
 
         /// As kernel B, Debian's kernel cannot jump back, as its configuration shows. With some parameters of the
@@ -147,7 +147,7 @@ extension MachineTests {
                 files: ["boot/stock": Products.stockKernel],
                 """
                 start_session
-                refuses saving "it has not appeared within 2 s" \\
+                refuses saving "it did not appear within 2 s" \\
                     torpor hibernate --kernel /boot/stock --initrd /boot/rootfs.gz --append torpor.wait=2
                 echo "$output" | grep -q "cannot check whether /boot/stock can jump back" || fail "no warning: $output"
                 expect_session /dev/vdb
@@ -179,7 +179,7 @@ extension MachineTests {
                 dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null
                 md5sum /tmp/data >/tmp/sum
                 expect format torpor format /dev/vda
-                refuses "no device" "find /dev/none: it has not appeared within 1 s" \\
+                refuses "no device" "find /dev/none: it did not appear within 1 s" \\
                     hibernate --append "torpor.device=/dev/none torpor.wait=1"
                 expect "the data are unchanged" md5sum -c /tmp/sum
                 refuses full "the image does not fit into its 48.0 MiB; use a larger partition" hibernate

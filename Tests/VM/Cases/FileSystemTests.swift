@@ -107,7 +107,7 @@ extension MachineTests {
                 """)
             try lab.run(a).expectConsole("reboot: Restarting system")
             let named = try lab.run(lab.kernelC("named", like: a, "torpor.device=LABEL=other torpor.wait=1"))
-            named.expectConsole("not resuming: find LABEL=other: it has not appeared within 1 s")
+            named.expectConsole("not resuming: find LABEL=other: it did not appear within 1 s")
             // Without torpor.device=, kernel C takes the partition with the image.
             try lab.run(lab.kernelC("c", like: a, "torpor.debug")).expectDone()
         }

@@ -70,17 +70,17 @@ extension MachineTests {
             for (name, script, text) in [
                 (
                     "plain", "mount -t ext4 /dev/vdb1 /mnt && touch /mnt/x && umount /mnt || fail mount",
-                    "the ext4 on /mnt has changed since hibernation"
+                    "the ext4 file system on /mnt has changed since hibernation"
                 ),
                 // Only the writes of a mount and an unmount.
                 (
                     "mounted", "mount -t ext4 /dev/vdb1 /mnt && umount /mnt || fail mount",
-                    "the ext4 on /mnt has changed since hibernation"
+                    "the ext4 file system on /mnt has changed since hibernation"
                 ),
                 (
                     "mapped",
                     Self.map + "mount -t ext4 /dev/dm-0 /mnt && touch /mnt/x && umount /mnt || fail mount",
-                    "the ext4 on /ro has changed since hibernation"
+                    "the ext4 file system on /ro has changed since hibernation"
                 ),
                 (
                     "swap", "mkswap /dev/vdd >/dev/null 2>&1 || fail mkswap",
@@ -102,7 +102,7 @@ extension MachineTests {
             var disks = a.disks
             disks[1].image = try lab.disk("another", 64 << 20)
             let missing = try refusal(lab, a, "missing", disks: disks)
-            missing.expectConsole("watch the ext4 on /mnt: its device PARTUUID=")
+            missing.expectConsole("watch the ext4 file system on /mnt: its device PARTUUID=")
             missing.expectConsole("is missing")
             disks[1].image = a.disks[1].image
             disks[3].image = try lab.copy(a.disks[3].image, "larger")

@@ -77,7 +77,7 @@ func requireNoStuckProcess(
     _ log: (String) -> Void = { _ in }
 ) throws(Failure) {
     let start = monotonicMilliseconds()
-    var stuck = table.waiting.filter { thread in
+    var stuck = table.uninterruptibleThreads.filter { thread in
         // The kernel can freeze processes that wait in these functions.
         guard let channel = table.waitChannel(thread) else { return true }
         return !freezableWaits.contains { channel.containsBytes($0) }
@@ -85,7 +85,7 @@ func requireNoStuckProcess(
     var isLogged = false
     while !stuck.isEmpty, monotonicMilliseconds() - start < milliseconds {
         sleep(milliseconds: 50)
-        let now = table.waiting
+        let now = table.uninterruptibleThreads
         stuck = stuck.filter { now.contains($0) }
         if !isLogged, let thread = stuck.first, monotonicMilliseconds() - start >= logDelay {
             isLogged = true

@@ -9,6 +9,6 @@ extension Hibernate {
         affinity.moveToFirst()
         let pages = try? MemoryReservation(byteCount: FreePageCount.onCPULists(of: 0) &* pageSize)
         affinity.moveToOthers()
-        pages?.giveBack()
+        pages?.release()
     }
 }
