@@ -64,7 +64,7 @@ extension MachineTests {
             try useOnAnotherSystem(
                 lab, a, [disk],
                 "mount -t \(system.name) \(device) /mnt && \(system.use) && umount /mnt || fail use",
-                "\(system.name) on /mnt")
+                "\(system.name) file system on /mnt")
             try lab.run(lab.kernelC("right", like: a)).expectDone()
         }
 
@@ -91,7 +91,7 @@ extension MachineTests {
             try useOnAnotherSystem(
                 lab, a, disks,
                 "btrfs device scan; mount -t btrfs /dev/vdc /mnt && echo changed >/mnt/data && umount /mnt || fail use",
-                "btrfs on /mnt", files: try Guest.program("/bin/btrfs"))
+                "btrfs file system on /mnt", files: try Guest.program("/bin/btrfs"))
             // The disks may change places: kernel C identifies each by its contents.
             var swapped = lab.kernelC("swapped", like: a)
             swapped.disks.swapAt(1, 2)
@@ -123,7 +123,7 @@ extension MachineTests {
             saved.expectConsole("torpor: powering off")
             try useOnAnotherSystem(
                 lab, a, [ext4], "mount -t ext4 /dev/vdb /mnt && echo new >/mnt/new && umount /mnt || fail use",
-                "ext4 on /mnt")
+                "ext4 file system on /mnt")
             try lab.run(lab.kernelC("right", like: a)).expectDone()
         }
 
