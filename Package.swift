@@ -27,7 +27,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 var targets: [Target] = [
     .target(name: "CLinux", cSettings: cSettings),
     .target(name: "CTrampoline", cSettings: cSettings),
-    .target(name: "CXXHash", cSettings: cSettings),
+    // With -O2 in debug builds too: the tests hash much.
+    .target(name: "CXXHash", cSettings: cSettings + [.unsafeFlags(["-O2"])]),
     .target(name: "CVersion", cSettings: cSettings),
     .systemLibrary(name: "CBlkid", providers: [.apt(["libblkid-dev"])]),
     .systemLibrary(name: "CLZMA", providers: [.apt(["liblzma-dev"])]),
@@ -124,6 +125,12 @@ if let embeddedLibraries {
     }
     // Rules for the sources, as tests that read them.
     targets.append(.testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: swiftSettings))
+    // Lives of hibernation partitions on a simulated disk.
+    targets.append(
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Basics", "Linux", "BlockStore", "MemoryImage", "Hibernation", "Fixtures"],
+            path: "Tests/Simulation", swiftSettings: swiftSettings))
     targets += [
         .target(
             name: "FuzzTargets",

@@ -4,24 +4,22 @@ import CBlkid
 import CLinux
 import Linux
 
-/// What libblkid finds on a block device. Texts are as somebody wrote them there.
+/// The content of a block device, as libblkid sees it. Whoever wrote the device chose the texts: they may hold any character.
 public struct BlockDeviceContent: Equatable, Sendable {
-    /// What it is, for a message: `ext4`, `swap`, `dos partition table`; nil if libblkid knows nothing there.
+    /// The type, for messages: `ext4`, `swap`, `dos partition table`; nil if libblkid recognises nothing.
     public var type: String?
-    /// What it is good for: `filesystem`, `raid`, `crypto` or `other`.
+    /// The use of that type: `filesystem`, `raid`, `crypto` or `other`.
     public var usage: String?
     public var uuid: String?
-    /// The UUID of this one device among those that share `uuid`: a member of a Btrfs or of an md RAID.
+    /// The UUID of this member of a Btrfs or md RAID; all members share `uuid`.
     public var subUUID: String?
     public var label: String?
-    /// UUID, name and type of the partition in its partition table.
+    /// UUID, name and type that the partition table of the disk has for this partition.
     public var partitionUUID: String?
     public var partitionLabel: String?
     public var partitionType: String?
-    /// The kind of the partition table that the device holds: `gpt`, `dos`; nil if it holds none.
+    /// The kind of partition table that the device holds: `gpt`, `dos`; nil if it holds none.
     public var tableType: String?
-    /// The device holds a partition table, not a file system.
-    public var isPartitionTable: Bool { tableType != nil && usage == nil }
 
     public init() {}
 }
@@ -37,11 +35,11 @@ private struct Probe: ~Copyable {
 
     deinit { blkid_free_probe(pointer) }
 
-    borrowing func value(_ name: String) -> String? { BlockStore.value(pointer, name) }
+    borrowing func value(_ name: String) -> String? { probedValue(pointer, name) }
 }
 
-/// Reads what a block device holds; the device is not changed. It may never return if the device does not answer:
-/// `DeviceCatalog` asks in a child process.
+/// Reads what a block device holds, and changes nothing. If the device does not answer, this may never return:
+/// `DeviceCatalog` calls it in a child process.
 /// The corresponding C function is `blkid_do_safeprobe`.
 public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
     let probe = try Probe(path)
@@ -55,7 +53,7 @@ public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
     switch blkid_do_safeprobe(probe.pointer) {
     case 0, 1: break
     case -2:
-        // What the partition table says of it is as sure as before.
+        // The entry in the partition table of the disk is no less certain for that.
         let table = try Probe(path)
         blkid_probe_enable_superblocks(table.pointer, 0)
         blkid_probe_enable_partitions(table.pointer, 1)
@@ -76,27 +74,26 @@ public func probeContent(_ path: String) throws(Failure) -> BlockDeviceContent {
     return content
 }
 
-/// Takes what the partition table on its disk says of a device.
+/// Takes the entry that the partition table of the disk has for a device.
 private func takePartition(_ probe: borrowing Probe, _ content: inout BlockDeviceContent) {
     content.partitionUUID = probe.value("PART_ENTRY_UUID")
     content.partitionLabel = probe.value("PART_ENTRY_NAME")
     content.partitionType = probe.value("PART_ENTRY_TYPE")
 }
 
-/// Reads what an open block device holds, wherever its path leads by now.
+/// Reads what an open block device holds, even if its path leads elsewhere by now.
 public func probeContent(_ file: borrowing File) throws(Failure) -> BlockDeviceContent {
     do throws(Failure) { return try probeContent("/proc/self/fd/\(file.descriptor)") } catch {
         throw Failure(error.operation, file.path, error.reason, errno: error.errno)
     }
 }
 
-/// Removes every signature that libblkid finds, so that nothing takes the device for what it held before.
+/// Removes the signatures that libblkid finds and whose magic lies in a range.
 /// The corresponding C function is `blkid_do_wipe`.
-public func wipeSignatures(_ file: borrowing File) throws(Failure) { _ = try wipeSignatures(file, within: nil) }
-
-/// Removes the signatures that libblkid finds and whose magic lies within these bytes.
-/// - Parameter range: nil for all of the device.
-/// - Returns: whether none is left anywhere.
+/// - Parameters:
+///   - file: open for writing, without O_DIRECT.
+///   - range: nil for the whole device.
+/// - Returns: whether no signature is left anywhere.
 public func wipeSignatures(_ file: borrowing File, within range: DeviceRange?) throws(Failure) -> Bool {
     guard let probe = blkid_new_probe() else { throw Failure(lastError: "probe", file.path) }
     defer { blkid_free_probe(probe) }
@@ -111,7 +108,7 @@ public func wipeSignatures(_ file: borrowing File, within range: DeviceRange?) t
         let answer = blkid_do_probe(probe)
         if answer == 1 { return true }
         if answer == 0, let range {
-            let offsets = ["SBMAGIC_OFFSET", "PTMAGIC_OFFSET"].compactMap { value(probe, $0) }
+            let offsets = ["SBMAGIC_OFFSET", "PTMAGIC_OFFSET"].compactMap { probedValue(probe, $0) }
             guard let offset = offsets.first.flatMap({ parseNumber($0) }), range.contains(offset) else { return false }
         }
         guard answer == 0, blkid_do_wipe(probe, 0) == 0 else {
@@ -120,7 +117,7 @@ public func wipeSignatures(_ file: borrowing File, within range: DeviceRange?) t
     }
 }
 
-private func value(_ probe: blkid_probe, _ name: String) -> String? {
+private func probedValue(_ probe: blkid_probe, _ name: String) -> String? {
     var data: UnsafePointer<CChar>?
     guard blkid_probe_lookup_value(probe, name, &data, nil) == 0, let data else { return nil }
     return String(cString: data)

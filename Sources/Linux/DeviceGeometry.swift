@@ -2,11 +2,11 @@
 import Basics
 import CLinux
 
-/// Facts about an open block device, or about a regular file in its place (an image of one).
+/// The size of an open block device, or of a regular file in its place, and of its sectors.
 public struct DeviceGeometry: Sendable {
     /// Bytes in the device.
     public var byteCount: UInt64
-    /// Bytes in a logical sector: what `File.Options.direct` must be aligned to.
+    /// Bytes in a logical sector. Calls with `File.Options.direct` must be aligned to it.
     public var sectorSize: Int
 
     public init(of file: borrowing File) throws(Failure) {
@@ -34,6 +34,6 @@ public func isBlockDevice(_ path: String) throws(Failure) -> Bool {
     return torpor_is_block_device(status.st_mode) != 0
 }
 
-/// Forgets what the page cache holds of a block device: after a resume it is older than the disk.
+/// Drops what the page cache holds of a block device. After a resume it is older than the disk.
 /// The corresponding ioctl is `BLKFLSBUF`.
 public func dropBuffers(_ file: borrowing File) { _ = torpor_flush_buffers(file.descriptor) }

@@ -5,21 +5,21 @@ import CLinux
 /// An open file, closed when it goes out of scope. Offsets and counts are in bytes.
 public struct File: ~Copyable {
     public let descriptor: CInt
-    /// The name it was opened by, for messages.
+    /// The name that it was opened by, for messages.
     public let path: String
 
-    /// Flags of open(2) that callers outside this room need.
+    /// Flags of open(2) that callers outside this module need.
     public struct Options: OptionSet, Sendable {
         public let rawValue: CInt
         public init(rawValue: CInt) { self.rawValue = rawValue }
         public static let readOnly = Options(rawValue: O_RDONLY)
         public static let write = Options(rawValue: O_RDWR)
-        /// Around the page cache: offsets, counts and addresses must be multiples of the sector size.
+        /// Bypasses the page cache. Offsets, counts and addresses must be multiples of the sector size.
         public static let direct = Options(rawValue: torpor_open_direct_flag())
-        /// On a block device: fails with EBUSY while the kernel has it mounted, in use as swap or held by another device.
+        /// On a block device: fails with EBUSY while it is mounted, in use as swap, or held by another device.
         public static let exclusive = Options(rawValue: O_EXCL)
         public static let nonBlocking = Options(rawValue: O_NONBLOCK)
-        /// Each write is durable when it returns; of /dev/mem, mappings are not cached.
+        /// Each write is durable when it returns. For /dev/mem: mappings are not cached.
         public static let synchronous = Options(rawValue: O_SYNC)
     }
 
@@ -29,7 +29,7 @@ public struct File: ~Copyable {
         self.path = path
     }
 
-    /// Opens around the page cache; what a file system cannot open so (a file in place of a device) is opened as it is.
+    /// Opens a file so that it bypasses the page cache. If the file system cannot do that, the file is opened without.
     public init(aroundCache path: String, _ options: Options = []) throws(Failure) {
         do throws(Failure) {
             try self.init(path, [options, .direct])
@@ -39,7 +39,7 @@ public struct File: ~Copyable {
         }
     }
 
-    /// Takes over a descriptor that is open already.
+    /// Takes over an open descriptor.
     init(owning descriptor: CInt, path: String) {
         self.descriptor = descriptor
         self.path = path
@@ -47,7 +47,8 @@ public struct File: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// Reads exactly `buffer.count` bytes from `offset` on; the end of the file before that is a failure.
+    /// Reads exactly `buffer.count` bytes from `offset` on.
+    /// - Throws: if the file ends before that, too.
     public borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Failure) {
         var done = 0
         while done < buffer.count {
@@ -71,19 +72,14 @@ public struct File: ~Copyable {
         }
     }
 
-    /// Writes text at the file's own position, with one system call: one record for /dev/kmsg.
+    /// Writes text at the position of the file with one system call, as files in /sys and /proc want it.
     public borrowing func write(line: String) throws(Failure) {
-        var line = line
-        var count = 0
-        line.withUTF8 { bytes in
-            repeat {
-                count = Glue.write(descriptor, bytes.baseAddress, bytes.count)
-            } while count < 0 && torpor_errno() == EINTR
-        }
-        if count < 0 { throw Failure(lastError: "write", path) }
+        let bytes = Array(line.utf8)
+        let (descriptor, path) = (descriptor, path)
+        try retrying("write", path) { CLinux.write(descriptor, bytes, bytes.count) }
     }
 
-    /// Makes what was written durable, through the device's own cache. The corresponding C function is `fsync`.
+    /// Makes durable what was written before, through the cache of the device. The corresponding C function is `fsync`.
     public borrowing func flush() throws(Failure) { try retrying("flush", path) { fsync(descriptor) } }
 
     private borrowing func fileOffset(_ offset: UInt64, plus done: Int) throws(Failure) -> off_t {
@@ -95,17 +91,10 @@ public struct File: ~Copyable {
     }
 }
 
-/// `write(2)` under a name that `File`'s own methods do not hide.
-private enum Glue {
-    static func write(_ descriptor: CInt, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-        CLinux.write(descriptor, bytes, count)
-    }
-}
-
 /// Reads a whole file of at most `limit` bytes: /proc, /sys, a kernel, an initrd.
 public func readFile(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
     let file = try File(path)
-    // A file of /proc tells no size, so it is read in pieces that grow; where there is a size, one is enough.
+    // A file in /proc has no size, so it is read in pieces that grow. If there is a size, one piece is enough.
     var status = stat()
     try retrying("stat", path) { fstat(file.descriptor, &status) }
     var capacity = min(limit, max(Int(status.st_size), 1 << 14)) + 1
@@ -130,7 +119,7 @@ public func readFile(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [U
     }
 }
 
-/// Reads a whole text file; what is not UTF-8 is replaced.
+/// Reads a whole text file. Bytes that are not UTF-8 are replaced.
 public func readText(_ path: String) throws(Failure) -> String { String(decoding: try readFile(path), as: UTF8.self) }
 
 /// Reads the beginning of a text file, at most so many bytes.
@@ -143,7 +132,7 @@ public func readBeginning(_ path: String, byteCount: Int) throws(Failure) -> Str
     return String(decoding: buffer.prefix(count), as: UTF8.self)
 }
 
-/// The size of a file, in bytes; nil if it cannot be told.
+/// The size of a file, in bytes; nil if it cannot be found out.
 public func fileByteCount(_ path: String) -> UInt64? {
     var status = stat()
     return stat(path, &status) == 0 ? UInt64(max(0, status.st_size)) : nil
@@ -166,7 +155,7 @@ public func listDirectory(_ path: String) throws(Failure) -> [String] {
     return names.sorted()
 }
 
-/// Forgets what the page cache holds of a file and that is on its disk already. The corresponding C function is
+/// Drops what the page cache holds of a file, except what is not on the disk yet. The corresponding C function is
 /// `posix_fadvise`.
 public func dropContents(_ file: borrowing File) { _ = posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED) }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import CXXHash
 
-/// The XXH64 of bytes (xxHash specification, "XXH64"): as fast as memory on any processor, since all it needs is
-/// multiplication. A change within one aligned word of 8 bytes always changes it.
+/// The XXH64 of bytes (xxHash specification, "XXH64"). It needs only multiplications, so it is as fast as memory on any
+/// processor. A change within one aligned word of 8 bytes always changes it.
 public func xxh64(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
     torpor_xxh64(bytes.baseAddress, bytes.count, seed)
 }
@@ -12,7 +12,7 @@ func xxh64(_ bytes: [UInt8], count: Int? = nil) -> UInt64 {
     bytes.withUnsafeBytes { xxh64(UnsafeRawBufferPointer(rebasing: $0.prefix(count ?? $0.count))) }
 }
 
-/// The XXH64 of bytes that come in pieces, as if they were one.
+/// The XXH64 of bytes that come in pieces.
 struct StreamedXXH64 {
     private var state = torpor_xxh64_begin(0)
 

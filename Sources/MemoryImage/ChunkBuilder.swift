@@ -2,14 +2,14 @@
 import Basics
 import Linux
 
-/// One worker's chunk in the making. Its buffers are allocated once.
+/// Collects pages into chunks for one worker. Its buffers are allocated once.
 ///
-/// Pages are copied only where they have to be: a run that fills a chunk is compressed from where it lies, and what does
-/// not compress is written from where it was gathered, with the header in front.
+/// Pages are copied only if necessary. A run that fills a chunk is compressed from where it is. Pages that were gathered and do
+/// not compress are written from there, with the header in front.
 public final class ChunkBuilder {
-    /// Pages of zeros in one chunk, as long as they are not one run: 16 MiB.
+    /// Zero pages in one chunk, unless they are one run: 16 MiB.
     private static let clearedPageLimit: UInt64 = 4096
-    /// Where gathered pages begin in `gathered`: room for the longest header is in front of them.
+    /// The offset of gathered pages in `gathered`, behind space for the longest header.
     private static let gatheredOffset = roundedUpToBlock(ChunkHeader.maximumHeaderByteCount)
 
     private let writer: ImageWriter
@@ -18,22 +18,27 @@ public final class ChunkBuilder {
     private let output: Mapping
     private var runs: [PageRun] = []
     private var dataPages = 0
-    /// Pages of zeros, which whoever reads the chunk has to clear.
+    /// Zero pages. Whoever restores the chunk has to clear memory for them.
     private var clearedPages: UInt64 = 0
     private var freePages: UInt64 = 0
 
-    init(_ writer: ImageWriter) throws(Failure) {
+    /// - Parameter isPopulated: whether the buffers take their memory now. The simulation, which writes small images by the
+    ///   thousand, cannot afford that.
+    init(_ writer: ImageWriter, isPopulated: Bool = true) throws(Failure) {
         self.writer = writer
         compressor = try Compressor(writer.codec)
         gathered = try Mapping(
-            anonymous: ChunkBuilder.gatheredOffset + ChunkHeader.maximumPayloadByteCount, isPopulated: true)
-        output = try Mapping(anonymous: ChunkHeader.maximumByteCount, isPopulated: true)
+            anonymous: ChunkBuilder.gatheredOffset + ChunkHeader.maximumPayloadByteCount,
+            isPopulated: isPopulated)
+        output = try Mapping(anonymous: ChunkHeader.maximumByteCount, isPopulated: isPopulated)
         runs.reserveCapacity(ChunkHeader.maximumRuns)
     }
 
-    /// Adds pages, those of zeros as such. They are whole pages, which follow each other in `contents`, and are valid until
-    /// this returns.
-    /// - Parameter goesOn: is told of each part that was taken, in pages, and whether they are zeros; ends the call with false.
+    /// Adds pages, and finds out which of them are zero pages.
+    /// - Parameters:
+    ///   - contents: whole pages, which follow each other; valid until this returns.
+    ///   - goesOn: is called for each part that was taken, with its pages and whether they are zero pages; ends the call with
+    ///     false.
     public func addPages(
         firstFrame: UInt64, _ contents: UnsafeRawBufferPointer, _ goesOn: (_ pages: UInt64, _ areZeros: Bool) -> Bool
     ) throws(Failure) {
@@ -46,7 +51,7 @@ public final class ChunkBuilder {
         while start < pageCount {
             let isRunOfZeros = isZeroPage(start)
             var end = start + 1
-            // A run of data is taken in pieces of a chunk, so that progress is seen and failures are noticed.
+            // In pieces of a chunk, so that the caller can show progress and notice failures.
             while end < pageCount, isRunOfZeros || end - start < ChunkHeader.maximumDataPages,
                 isZeroPage(end) == isRunOfZeros
             { end += 1 }
@@ -62,11 +67,12 @@ public final class ChunkBuilder {
         }
     }
 
-    /// Adds pages with their contents, which follow each other in `contents`: whole pages, valid until this returns.
+    /// Adds pages with their contents.
+    /// - Parameter contents: whole pages, which follow each other; valid until this returns.
     public func addData(firstFrame: UInt64, _ contents: UnsafeRawBufferPointer) throws(Failure) {
         let page = Int(pageSize)
         guard contents.count % page == 0 else {
-            throw Failure("add", "\(contents.count) bytes to a chunk", "they are no whole pages")
+            throw Failure("add", "\(contents.count) bytes to a chunk", "they are not whole pages")
         }
         var frame = firstFrame
         var rest = contents
@@ -87,23 +93,23 @@ public final class ChunkBuilder {
         }
     }
 
-    /// Adds pages of zeros.
+    /// Adds zero pages.
     public func addZeros(firstFrame: UInt64, count: UInt32) throws(Failure) {
         if count == 0 { return }
-        // Clearing memory takes time too: not all of it should fall to the worker that reads this chunk.
+        // Clearing memory takes time too, and one worker restores this chunk.
         if clearedPages > 0, clearedPages + UInt64(count) > ChunkBuilder.clearedPageLimit { try flush() }
         try addRun(PageRun(firstFrame: firstFrame, count: count, kind: .zero))
         clearedPages += UInt64(count)
     }
 
-    /// Adds pages that were free in kernel A, to which it does not matter what they hold.
+    /// Adds pages that were free in kernel A; their contents are irrelevant.
     public func addFreePages(firstFrame: UInt64, count: UInt32) throws(Failure) {
         if count == 0 { return }
         try addRun(PageRun(firstFrame: firstFrame, count: count, kind: .free))
         freePages += UInt64(count)
     }
 
-    /// Writes the chunk as it is, if there is anything in it.
+    /// Writes the chunk as it is, unless it is empty.
     public func flush() throws(Failure) {
         let start = ChunkBuilder.gatheredOffset
         let pages = gathered.bytes[start..<start + dataPages * Int(pageSize)]
@@ -126,7 +132,7 @@ public final class ChunkBuilder {
         UnsafeMutableRawBufferPointer(rebasing: gathered.bytes[start...]).copyMemory(from: pages)
     }
 
-    /// Writes the chunk, whose pages are in `pages`.
+    /// Writes the chunk, whose stored pages are in `pages`.
     private func flush(from pages: UnsafeRawBufferPointer, areGathered: Bool) throws(Failure) {
         if runs.isEmpty { return }
         var header = ChunkHeader(
@@ -136,7 +142,7 @@ public final class ChunkBuilder {
         let headerByteCount = ChunkHeader.byteCount(runs: runs.count)
         header.payloadOffset = (headerByteCount + 63) / 64 * 64
         let room = UnsafeMutableRawBufferPointer(rebasing: output.bytes[header.payloadOffset...])
-        // Compression that saves no block is not worth undoing.
+        // A payload that is not a block smaller is not worth decompressing.
         let limit = pages.count - min(pages.count, blockSize)
         if limit > 0, let size = try compressor.compress(pages, into: room, limit: limit) {
             header.payloadByteCount = size
@@ -154,7 +160,7 @@ public final class ChunkBuilder {
         freePages = 0
     }
 
-    /// Writes a chunk whose payload is in its place behind the header's, which begins at `start` in `buffer`.
+    /// Writes a chunk that begins at `start` in `buffer`, with its payload in place behind the space for the header.
     private func write(_ header: inout ChunkHeader, _ buffer: borrowing Mapping, from start: Int) throws(Failure) {
         let chunk = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[start..<start + header.storedByteCount])
         let end = header.payloadOffset + header.payloadByteCount
@@ -162,7 +168,7 @@ public final class ChunkBuilder {
         let (bytes, checksum) = header.encoded()
         header.checksum = checksum
         chunk.copyBytes(from: bytes)
-        // Nothing of an earlier chunk is left between and behind the parts.
+        // The padding may still hold parts of an earlier chunk.
         clear(UnsafeMutableRawBufferPointer(rebasing: chunk[bytes.count..<header.payloadOffset]))
         clear(UnsafeMutableRawBufferPointer(rebasing: chunk[end...]))
         try writer.write(UnsafeRawBufferPointer(chunk), header)

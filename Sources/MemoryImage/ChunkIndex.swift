@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import Linux
 
-/// Where the chunks of an image lie, as far as one has to know it at once: the entries themselves stay on the partition and
-/// are read a piece at a time, so that memory does not grow with the image.
+/// The index of an image: where its chunks are. The entries stay on the partition and are read a piece at a time, so that memory
+/// does not grow with the image.
 ///
-/// Since version 2 the pieces are index blocks, which a table names; in version 1 the index is one extent.
+/// Since version 2 the pieces are index blocks, which a table names. In version 1 the index is one extent.
 public struct ChunkIndex: Sendable {
     /// One chunk of the image.
     public struct Entry: Equatable, Sendable {
-        /// Bytes from the partition's beginning, a multiple of the block size.
+        /// Bytes from the beginning of the partition, a multiple of the block size.
         public var offset: UInt64
-        /// Bytes on the partition, a multiple of the block size.
+        /// Bytes on the partition: whole blocks.
         public var byteCount: UInt32
+        /// Pages that the chunk stores.
         public var dataPages: UInt32
-        /// The chunk's number, as its header has it.
+        /// The number of the chunk, as its header has it.
         public var sequence: UInt64
-        /// The XXH64 of the chunk's header, as that has it.
+        /// The checksum of the header, as the header has it.
         public var headerChecksum: UInt64
+
+        mutating func fields<Coder: FieldCoder>(_ coder: inout Coder, at start: Int) throws(Coder.Refusal) {
+            try coder.integer(&offset, at: start)
+            try coder.integer(&byteCount, at: start + 8)
+            try coder.integer(&dataPages, at: start + 12)
+            try coder.integer(&sequence, at: start + 16)
+            try coder.integer(&headerChecksum, at: start + 24)
+        }
     }
 
     private enum Layout {
@@ -27,10 +35,10 @@ public struct ChunkIndex: Sendable {
 
     public let imageUUID: UUID
     private let layout: Layout
-    /// How many pieces there are.
+    /// How many pieces the index has.
     let pieceCount: Int
 
-    /// Reads all of the index once, and verifies its checksums, its bounds and its counts.
+    /// Reads the whole index once, and verifies its checksums, its bounds and its counts.
     init(of partition: HibernationPartition) throws(Failure) {
         let superblock = partition.superblock
         let extent = superblock.indexExtent
@@ -51,7 +59,7 @@ public struct ChunkIndex: Sendable {
         try verify(partition)
     }
 
-    /// Goes through all pieces: what the superblock says of the index has to be true of its entries.
+    /// Reads all pieces and compares their entries with the counts of the superblock.
     private func verify(_ partition: HibernationPartition) throws(Failure) {
         let area = partition.dataArea
         var totals = Totals()
@@ -59,7 +67,7 @@ public struct ChunkIndex: Sendable {
         for number in 0..<pieceCount {
             let entries = try piece(number, of: partition)
             for entry in entries { totals.add(entry) }
-            // In one piece, the index is in the order of the chunks' places.
+            // All entries of version 1 are in the order of their offsets.
             if case .contiguous = layout {
                 guard let first = entries.first, let last = entries.last, first.offset >= end else {
                     throw Failure(
@@ -67,7 +75,7 @@ public struct ChunkIndex: Sendable {
                 }
                 end = last.offset + UInt64(last.byteCount)
             }
-            // No chunk more than once: a reader goes over the partition once at most.
+            // If no chunk is there twice, a reader goes over the partition once at most.
             guard totals.byteCount <= area.upperBound - area.lowerBound else {
                 throw Failure(
                     "read", "the index on \(partition.path)", "its chunks are more than the partition holds",
@@ -80,7 +88,7 @@ public struct ChunkIndex: Sendable {
         }
     }
 
-    /// What entries come to; a piece has at most some thousand of them, and each is bounded.
+    /// Sums over entries. They cannot overflow: a piece has some thousand entries at most, and each is bounded.
     private struct Totals {
         var chunks: UInt64 = 0
         var dataPages: UInt64 = 0
@@ -96,7 +104,7 @@ public struct ChunkIndex: Sendable {
         Failure("read", "the index on \(partition.path)", "it belongs to another image", isFinal: true)
     }
 
-    /// The entries of a piece, in the order of their places.
+    /// The entries of a piece, in the order of their offsets.
     func piece(_ number: Int, of partition: HibernationPartition) throws(Failure) -> [Entry] {
         switch layout {
         case .blocks(let rows):
@@ -116,43 +124,39 @@ public struct ChunkIndex: Sendable {
         }
     }
 
-    /// Bytes in an entry.
-    static let entryByteCount = 32
-
-    /// Writes entries, one behind the other.
-    static func encode(_ entries: some Sequence<Entry>, into bytes: inout [UInt8]) {
-        for entry in entries {
-            bytes.append(littleEndian: entry.offset)
-            bytes.append(littleEndian: entry.byteCount)
-            bytes.append(littleEndian: entry.dataPages)
-            bytes.append(littleEndian: entry.sequence)
-            bytes.append(littleEndian: entry.headerChecksum)
+    /// Writes entries behind a header, one behind the other.
+    static func encode(_ entries: some Sequence<Entry>, to writer: inout FieldWriter) {
+        for (number, entry) in entries.enumerated() {
+            var entry = entry
+            entry.fields(&writer, at: IndexHeader.offset(ofRow: number))
         }
     }
 
-    /// All entries in `bytes`, which are in the order of their places, none over another, within `partition`: a range of
-    /// bytes.
-    static func entries(decoding bytes: RawSpan, partition: DeviceRange) throws(Failure) -> [Entry] {
-        let count = bytes.byteCount / entryByteCount
+    /// Entries in the order of their offsets, of chunks that do not overlap.
+    /// - Parameters:
+    ///   - start: the offset of the first entry in `bytes`.
+    ///   - count: how many entries there are.
+    ///   - area: the data area, which has to hold the chunks.
+    static func entries(
+        decoding bytes: [UInt8], from start: Int, count: Int, partition area: DeviceRange
+    ) throws(Failure) -> [Entry] {
         var entries: [Entry] = []
         entries.reserveCapacity(count)
-        var end = partition.lowerBound
-        for i in 0..<count {
-            let at = i * entryByteCount
-            let entry = Entry(
-                offset: try bytes.integer(at: at), byteCount: try bytes.integer(at: at + 8),
-                dataPages: try bytes.integer(at: at + 12), sequence: try bytes.integer(at: at + 16),
-                headerChecksum: try bytes.integer(at: at + 24))
+        var reader = FieldReader(bytes, of: "the index", isFinal: true)
+        var end = area.lowerBound
+        for number in 0..<count {
+            var entry = Entry(offset: 0, byteCount: 0, dataPages: 0, sequence: 0, headerChecksum: 0)
+            try entry.fields(&reader, at: start + number * IndexHeader.rowByteCount)
             guard entry.offset % UInt64(blockSize) == 0, entry.byteCount % UInt32(blockSize) == 0, entry.byteCount > 0,
                 entry.byteCount <= UInt32(ChunkHeader.maximumByteCount), entry.offset >= end,
-                entry.offset <= partition.upperBound, UInt64(entry.byteCount) <= partition.upperBound - entry.offset
+                entry.offset <= area.upperBound, UInt64(entry.byteCount) <= area.upperBound - entry.offset
             else {
                 throw Failure(
-                    "read", "the index", "chunk \(i) does not lie within the partition, behind the one before it",
+                    "read", "the index", "chunk \(number) does not lie within the partition, behind the one before it",
                     isFinal: true)
             }
             guard entry.dataPages <= UInt32(ChunkHeader.maximumDataPages) else {
-                throw Failure("read", "the index", "chunk \(i) has more pages than a chunk holds", isFinal: true)
+                throw Failure("read", "the index", "chunk \(number) has more pages than a chunk holds", isFinal: true)
             }
             entries.append(entry)
             end = entry.offset + UInt64(entry.byteCount)

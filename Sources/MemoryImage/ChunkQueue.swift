@@ -2,13 +2,13 @@
 import Basics
 import Linux
 
-/// The chunks of an image, each given once, to whichever worker asks next. A piece of the index is read when the one before
-/// it is used up, so that memory does not grow with the image.
+/// Gives each chunk of an image once, to the worker that asks next. It reads a piece of the index when the piece before it is used
+/// up, so that memory does not grow with the image.
 public final class ChunkQueue: Sendable {
     private struct Position {
         /// Pieces that were read.
         var pieces = 0
-        /// What is left of the last one: those from `next` on.
+        /// The entries of the last piece; those from `next` on were not given yet.
         var entries: [ChunkIndex.Entry] = []
         var next = 0
     }
@@ -24,7 +24,7 @@ public final class ChunkQueue: Sendable {
         try position.withLock { position throws(Failure) in
             while position.next == position.entries.count {
                 guard position.pieces < reader.index.pieceCount else { return nil }
-                // Out of the way first: one piece is held at a time.
+                // Before the next piece is read, so that memory holds one piece at a time.
                 position.entries = []
                 position.next = 0
                 position.entries = try reader.index.piece(position.pieces, of: reader.partition)

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// How the bytes of a chunk are stored: as they are, or compressed, with the level that was asked for.
+/// How the bytes of a chunk are stored: as they are, or compressed at a level.
 public enum Codec: Equatable, Sendable, CustomStringConvertible {
     case none
     case lz4
     case zstd(level: Int32)
     case xz(level: Int32)
 
-    /// What is used where nothing is asked for.
+    /// The codec that is used if nobody asks for one.
     public static let standard = Codec.lz4
 
-    /// The codec that `text` names: `none`, `lz4`, `zstd`, `xz`, the last two with `:level` behind them if wanted.
+    /// The codec that a text names: `none`, `lz4`, `zstd[:level]`, `xz[:level]`.
     public init(parsing text: String) throws(Failure) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
         let remedy = "use none, lz4, zstd[:level] or xz[:level]"
@@ -20,7 +20,7 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
             let isNegative = parts[1].utf8.first == UInt8(ascii: "-")
             let digits = isNegative ? String(decoding: parts[1].utf8.dropFirst(), as: UTF8.self) : parts[1]
             guard let number = parseNumber(digits), number < 1 << 20 else {
-                throw Failure("read", "codec \(text)", "\(parts[1]) is no level", remedy: remedy)
+                throw Failure("read", "codec \(text)", "\(parts[1]) is not a level", remedy: remedy)
             }
             level = isNegative ? -Int32(number) : Int32(number)
         }
@@ -38,7 +38,7 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The codec with the number that the format gives it and a level; nil where there is no such codec or level.
+    /// The codec with a number of the format and a level; nil if there is no such codec or level.
     init?(number: UInt32, level: Int32) {
         switch number {
         case 0 where level == 0: self = .none
@@ -49,7 +49,7 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Levels that zstd has and that fit kernel B's memory; above 19 a worker would need more than there is.
+    /// Levels of zstd that fit into kernel B's memory: above 19 a worker needs too much.
     static let zstdLevels: ClosedRange<Int32> = -100...19
 
     var number: UInt32 {
@@ -68,10 +68,19 @@ public enum Codec: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Bytes that one worker takes at most, a writer's or a reader's: two buffers and the codec's state.
+    /// The level in the upper half, the number in the lower, as a superblock has them.
+    var numberAndLevel: UInt64 { UInt64(UInt32(bitPattern: level)) << 32 | UInt64(number) }
+
+    /// nil if there is no such codec or level.
+    init?(numberAndLevel bits: UInt64) {
+        self.init(
+            number: UInt32(truncatingIfNeeded: bits), level: Int32(truncatingIfNeeded: bits >> 32))
+    }
+
+    /// Bytes that one worker takes at most, of a writer or a reader: two buffers and the state of the codec.
     public var workerByteCount: UInt64 {
         let buffers = 2 * ChunkHeader.maximumByteCount
-        // A zstd decoder's state has some 160 KiB, xz's has 64 KiB and a dictionary of up to 1 MiB.
+        // The state of a zstd decoder has some 160 KiB, that of xz 64 KiB and a dictionary of up to 1 MiB.
         let decoder = 5 << 18
         return UInt64(
             buffers + decoder + Compressor.stateByteCount(self, inputs: ChunkHeader.maximumPayloadByteCount))

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// One worker's compressor: its state is allocated once.
+/// The compressor of one worker. Its state is allocated once.
 struct Compressor: ~Copyable {
     private let codec: Codec
     private let zstd: ZstdContext
     private let sampler: ZstdContext
     private let lz4: LZ4State
 
-    /// Pages of a chunk that are looked at to see whether the chunk compresses.
+    /// Pages of a chunk that are tried to find out whether the chunk compresses.
     private static let sampleCount = 8
 
     init(_ codec: Codec) throws(Failure) {
@@ -23,7 +23,7 @@ struct Compressor: ~Copyable {
         self.lz4 = lz4
     }
 
-    /// Bytes that the state of one compressor takes at most, for inputs of up to `byteCount`.
+    /// Bytes that the state of one compressor takes at most, for inputs of up to `byteCount` bytes.
     static func stateByteCount(_ codec: Codec, inputs byteCount: Int) -> Int {
         let shared = ZstdContext.byteCount(level: 1, inputs: Int(pageSize)) + LZ4State.byteCount
         switch codec {
@@ -34,7 +34,7 @@ struct Compressor: ~Copyable {
     }
 
     /// Compresses `input` into `output`.
-    /// - Returns: the bytes written, or nil where the result would be no smaller than `limit`, or where a sample says so.
+    /// - Returns: the bytes written; nil if they would be no fewer than `limit`, or if a sample does not compress.
     borrowing func compress(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, limit: Int
     ) throws(Failure) -> Int? {
@@ -42,7 +42,7 @@ struct Compressor: ~Copyable {
         let size: Int?
         switch codec {
         case .none: return nil
-        // It finds out by itself as fast as a sample would tell.
+        // lz4 notices incompressible input as fast as a sample would.
         case .lz4: size = lz4.compress(input, into: room)
         case .zstd, .xz: size = seemsIncompressible(input, room) ? nil : try compressSlowly(input, into: room)
         }
@@ -57,9 +57,9 @@ struct Compressor: ~Copyable {
         return try zstd.compress(input, into: room)
     }
 
-    /// Whether none of some pages of a large input compresses by itself. What is random should not cost the time of a
-    /// compressor that gives up in the end; a chunk of which a part is not is rarely taken for it, and nothing is lost then
-    /// but space.
+    /// Whether none of some pages of a large input compresses by itself. So random input does not cost the time of a compressor
+    /// that gives up in the end. If only part of a chunk is random, the sample rarely misses the rest, and if it does, only
+    /// space is lost.
     private borrowing func seemsIncompressible(
         _ input: UnsafeRawBufferPointer, _ room: UnsafeMutableRawBufferPointer
     ) -> Bool {
@@ -76,13 +76,14 @@ struct Compressor: ~Copyable {
     }
 }
 
-/// One worker's decompressor: its state is allocated once.
+/// The decompressor of one worker. Its state is allocated once.
 struct Decompressor: ~Copyable {
     private let zstd: ZstdDecompressor
 
     init() throws(Failure) { zstd = try ZstdDecompressor() }
 
-    /// Decompresses all of `input`; the result must fill `output` exactly.
+    /// Decompresses all of `input`.
+    /// - Throws: if the result does not fill `output` exactly, too.
     borrowing func decompress(
         _ input: UnsafeRawBufferPointer, codecNumber: UInt32, into output: UnsafeMutableRawBufferPointer
     ) throws(Failure) {
@@ -100,7 +101,7 @@ struct Decompressor: ~Copyable {
         default: throw Failure("decompress", "a chunk", "its codec \(codecNumber) is unknown")
         }
         guard size == output.count else {
-            throw Failure("decompress", "a chunk", "it holds \(size) bytes where its header says \(output.count)")
+            throw Failure("decompress", "a chunk", "it has \(size) bytes, but its header says \(output.count)")
         }
     }
 }

@@ -1,46 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import Linux
 
-/// What is known of the session whose memory an image holds, and what its resume needs.
+/// The session whose memory an image holds, and everything else that its resume needs.
 ///
-/// Kernel A writes down what only it can see, kernel B adds what only it can know (`jumpBackEntry`, `backupSources`,
-/// `vmcoreInfo`). The encoding is a list of tagged fields, so that a reader passes over what it does not know; a tag with
-/// bit 31 set it must not pass over.
+/// Kernel A fills in most of it, kernel B the rest (`jumpBackEntry`, `backupSources`, `vmcoreInfo`). The encoding is a list of
+/// tagged fields: a reader skips fields that it does not know, unless bit 31 of the tag is set.
 public struct ImageDescription: Equatable, Sendable {
-    /// Names the hibernation: the word `torpor.session=` of kernel B's command line.
+    /// Names the hibernation: the parameter `torpor.session=` on kernel B's command line.
     public var session = UUID.zero
     public var host = ""
     public var kernelRelease = ""
-    /// Physical address at which kernel A goes on.
+    /// The physical address at which kernel A continues.
     public var jumpBackEntry: UInt64 = 0
-    /// What must be the same after power-on.
+    /// The machine's properties that must be the same after power-on.
     public var machine = MachineIdentity()
-    /// System RAM below N that kernel A swaps out for kernels B and C: whole pages, ascending.
+    /// System RAM below N, which kernel A swaps out for kernels B and C: whole pages, ascending.
     public var backupRanges: [PhysicalRange] = []
     /// All System RAM of kernel A: whole pages, ascending.
     public var memoryRanges: [PhysicalRange] = []
-    /// The backup page map: for each page of `backupRanges`, in order, the page frame number at which its contents lie
-    /// in the image; empty where it is not known.
+    /// The backup page map: for each page of `backupRanges`, in order, the page frame number under which the image has its
+    /// contents; empty if it is not known.
     public var backupSources: [UInt64] = []
-    /// Kernel A's VMCOREINFO note.
+    /// The VMCOREINFO note of kernel A.
     public var vmcoreInfo: [UInt8] = []
-    /// Physical address of the page in kernel A's memory that takes the report; 0 for none.
+    /// The physical address of the page in kernel A's memory that takes the report; 0 if there is none.
     public var reportAddress: UInt64 = 0
-    /// What that page begins with.
+    /// The first bytes of that page.
     public var reportKey: [UInt8] = []
     /// The hibernation partition as kernel A found it: its UUID, and the generation of its superblock.
     public var partitionUUID = UUID.zero
     public var partitionGeneration: UInt64 = 0
-    /// What nobody may have used between the save and the resume, in the image of a torpor up to 0.1.
+    /// Parts of devices that nobody may have used since the save, in images of Torpor 0.1.
     public var watchedAreas: [WatchedArea] = []
-    /// What nobody may have used between the save and the resume.
+    /// Devices that nobody may have used since the save.
     public var watchedDevices: [WatchedDevice] = []
 
-    /// The version of torpor that wrote the image, such as `0.2.0`; empty for an image of format version 1.
+    /// The version of Torpor that wrote the image: `0.2.0`; empty in an image of format version 1.
     public var writer = ""
 
-    /// Each of them takes a reader time.
+    /// Limits, because a reader needs time for each of them.
     public static let maximumWatchedAreas = 1024
     public static let maximumWatchedDevices = 1024
 
@@ -56,9 +54,9 @@ public struct ImageDescription: Equatable, Sendable {
         case microcodeRevision = 20
         case hotPluggedRanges = 19
         case watchedDevice = 21
-        // Set aside: 22-25 what else there is of watched devices, 26 what kernel A's command line says.
+        // Reserved: 22-25 for more about watched devices, 26 for kernel A's command line.
 
-        /// The bit of a tag that a reader must not pass over if it does not know the field.
+        /// The bit of a tag whose field a reader must not skip.
         static let mandatory: UInt32 = 1 << 31
     }
 
@@ -88,14 +86,12 @@ public struct ImageDescription: Equatable, Sendable {
         add(.processorCount, numbers: [UInt64(machine.processorCount)])
         add(.backupRanges, ranges: backupRanges)
         add(.memoryRanges, ranges: memoryRanges)
-        var map: [UInt8] = []
+        var map = FieldWriter(byteCount: 0), end = 0
         for range in machine.firmwareMap {
-            map.append(littleEndian: range.addresses.lowerBound)
-            map.append(littleEndian: range.addresses.upperBound)
-            map.append(littleEndian: UInt32(range.type.utf8.count))
-            map += range.type.utf8
+            var entry = FirmwareMapEntry(range)
+            entry.fields(&map, at: &end)
         }
-        add(.firmwareMap, map)
+        add(.firmwareMap, map.bytes)
         add(.backupSources, numbers: backupSources)
         add(.vmcoreInfo, vmcoreInfo)
         add(.reportAddress, numbers: [reportAddress])
@@ -189,7 +185,7 @@ public struct ImageDescription: Equatable, Sendable {
         return result
     }
 
-    /// Ranges must be of whole pages, ascending and disjoint, so that nobody after this has to ask.
+    /// Ranges of whole pages, ascending and disjoint: nobody has to check that again.
     private static func ranges(_ value: [UInt8], _ field: String) throws(Failure) -> [PhysicalRange] {
         let bounds = try numbers(value)
         guard bounds.count % 2 == 0, bounds.count / 2 <= maximumMemoryRanges else { throw malformed(field) }
@@ -207,17 +203,14 @@ public struct ImageDescription: Equatable, Sendable {
     }
 
     private static func firmwareRanges(_ value: [UInt8]) throws(Failure) -> [FirmwareRange] {
-        let fields = value.span.bytes
+        var reader = FieldReader(value, of: "the image's description")
         var result: [FirmwareRange] = []
         var offset = 0
         while offset < value.count {
-            let start: UInt64 = try fields.integer(at: offset)
-            let end: UInt64 = try fields.integer(at: offset + 8)
-            let count = Int(try fields.integer(at: offset + 16, as: UInt32.self))
-            guard start <= end else { throw malformed("firmware ranges") }
-            let type = String(decoding: try fields.copy(at: offset + 20, count: count), as: UTF8.self)
-            result.append(FirmwareRange(addresses: start..<end, type: type))
-            offset += 20 + count
+            var entry = FirmwareMapEntry()
+            try entry.fields(&reader, at: &offset)
+            guard let range = entry.range else { throw malformed("firmware ranges") }
+            result.append(range)
         }
         return result
     }

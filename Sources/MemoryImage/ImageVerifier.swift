@@ -2,15 +2,15 @@
 import Basics
 import Linux
 
-/// A sink that takes nothing: pages are decoded, and dropped.
+/// A sink that takes nothing: pages are decoded and dropped.
 private struct NoSink: PageSink {
     mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? { nil }
     mutating func leaveAlone(_ addresses: PhysicalRange) {}
 }
 
 extension ImageReader {
-    /// Reads the whole image and verifies every checksum, on all CPUs; nothing is written anywhere.
-    /// - Throws: at the first chunk that is damaged, and where the counts are not the superblock's.
+    /// Reads the whole image on all CPUs and verifies all of it. Nothing is written.
+    /// - Throws: at the first chunk that is damaged, and if the pages are not those that superblock and description name.
     public func verify() throws(Failure) {
         let workers = Workers()
         let tally = Locked(PageTally())

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import BlockStore
 import Linux
 import Synchronization
 
-/// Writes one image. Workers share it, each with a `ChunkBuilder` of its own: the only things they share are some atomic
-/// counters, and the index, which they touch once per chunk. Its memory does not grow with the image.
+/// Writes one image. Workers share it, each with a `ChunkBuilder` of its own: they have some atomic counters in common, and the
+/// index, which each of them takes once for a chunk. Its memory does not grow with the image.
 public final class ImageWriter: @unchecked Sendable {
     let partition: HibernationPartition
     let imageUUID: UUID
@@ -17,13 +16,14 @@ public final class ImageWriter: @unchecked Sendable {
     private let freePages = Atomic<UInt64>(0)
     private let index: Locked<IndexWriter>
 
-    /// Where contents of earlier images end that were not erased.
+    /// The byte up to which contents of earlier images may lie that were not erased.
     private let earlierContentsEnd: UInt64
     private let willWrite: @Sendable (UInt64) -> Void
 
-    /// Marks the partition as `saving` and begins an image on it, if it is still ours.
-    /// - Parameter willWrite: is called, by any worker, with the byte at which the contents of the partition will end,
+    /// Marks the partition as `saving` and begins an image on it.
+    /// - Parameter willWrite: is called by any worker with the byte up to which the partition may hold contents from now on,
     ///   before anything is written that far.
+    /// - Throws: if the partition is not ours any more, too.
     public convenience init(
         _ partition: HibernationPartition, imageUUID: UUID, codec: Codec,
         willWrite: @escaping @Sendable (UInt64) -> Void = { _ in }
@@ -44,8 +44,8 @@ public final class ImageWriter: @unchecked Sendable {
         self.index = Locked(index)
         earlierContentsEnd = partition.superblock.contentsEnd
         try partition.requireOurs()
-        // Of the present version from here on, whose data area may be another.
         try partition.beginImage(imageUUID, codec, .indexBlocks)
+        // The superblock is of the present version now, whose data area differs from that of version 1.
         nextOffset = Atomic(partition.dataArea.lowerBound)
         willWrite(max(earlierContentsEnd, Superblock.dataOffset))
     }
@@ -53,17 +53,9 @@ public final class ImageWriter: @unchecked Sendable {
     /// A new worker's builder.
     public func makeChunkBuilder() throws(Failure) -> ChunkBuilder { try ChunkBuilder(self) }
 
-    /// Bytes written so far, and pages.
-    public var progress: (storedBytes: UInt64, pages: UInt64) {
-        (
-            nextOffset.load(ordering: .relaxed) - partition.dataArea.lowerBound,
-            dataPages.load(ordering: .relaxed) + zeroPages.load(ordering: .relaxed)
-        )
-    }
-
     func takeSequence() -> UInt64 { nextSequence.add(1, ordering: .relaxed).oldValue }
 
-    /// Takes the next place for some bytes, in whole blocks.
+    /// Takes the next free place for some bytes: whole blocks of the data area.
     private func reserve(_ byteCount: Int) throws(Failure) -> UInt64 {
         let size = UInt64(roundedUpToBlock(byteCount))
         let offset = nextOffset.add(size, ordering: .relaxed).oldValue
@@ -77,10 +69,10 @@ public final class ImageWriter: @unchecked Sendable {
         return offset
     }
 
-    /// Writes a finished chunk at the next free place and enters it into the index.
+    /// Writes a finished chunk to the next free place and adds it to the index.
     func write(_ chunk: UnsafeRawBufferPointer, _ header: ChunkHeader) throws(Failure) {
         let offset = try reserve(chunk.count)
-        try partition.file.write(chunk, at: offset)
+        try partition.store.write(chunk, at: offset)
         dataPages.add(UInt64(header.dataPages), ordering: .relaxed)
         zeroPages.add(header.zeroPages, ordering: .relaxed)
         for run in header.runs where run.kind == .free { freePages.add(UInt64(run.count), ordering: .relaxed) }
@@ -91,7 +83,8 @@ public final class ImageWriter: @unchecked Sendable {
         try index.withLock { index throws(Failure) in try index.add(entry, reserve: reserve) }
     }
 
-    /// Completes the image: description and index, flushed; then the superblock with its new state, flushed.
+    /// Completes the image: writes description and index and flushes all data, then writes the superblock with its new state
+    /// and flushes it.
     /// - Parameter state: `ready` or `snapshot`.
     public func finish(
         _ description: ImageDescription, state: Superblock.State, milliseconds: () -> UInt64
@@ -106,7 +99,7 @@ public final class ImageWriter: @unchecked Sendable {
             counts.chunks = index.chunkCount
             return try index.finish(reserve: reserve)
         }
-        try partition.file.flush()
+        try partition.store.flush()
         counts.dataPages = dataPages.load(ordering: .relaxed)
         counts.zeroPages = zeroPages.load(ordering: .relaxed)
         counts.freePages = freePages.load(ordering: .relaxed)
@@ -122,14 +115,14 @@ public final class ImageWriter: @unchecked Sendable {
         }
     }
 
-    /// Refuses to complete an image that nobody would take for one: what libblkid knows in it makes the partition another's.
-    /// A signature that came with kernel A's memory is removed with the image.
+    /// Refuses to complete an image in which libblkid finds a signature: nobody would take the partition for ours. The signature
+    /// came with kernel A's memory, and is erased.
     private func requireOurs(upTo end: UInt64) throws(Failure) {
         let verdict = try partition.verdict()
         do throws(Failure) { try partition.requireOurs(verdict) } catch {
-            // Where our superblock is not there any more, the partition is another's, and so is what is found on it.
+            // If our superblock is gone, the partition is another's, and so is the signature.
             guard case .foreign(_, wasOurs: true) = verdict, try partition.holdsOwnSuperblock(),
-                try wipeSignatures(try File(partition.path, .write), within: partition.dataArea.lowerBound..<end)
+                try partition.store.eraseSignatures(within: partition.dataArea.lowerBound..<end)
             else { throw error }
             throw Failure(
                 "write", partition.path, "the image looks like something else: \(error.reason)",
@@ -137,7 +130,8 @@ public final class ImageWriter: @unchecked Sendable {
         }
     }
 
-    /// Notes on the partition that the image was not completed, and why, if it is still ours.
+    /// Records on the partition that the image was not completed, and why.
+    /// - Throws: if the partition is not ours any more, too.
     public func fail(_ reason: String) throws(Failure) {
         try partition.requireOurs()
         let end = max(earlierContentsEnd, min(nextOffset.load(ordering: .relaxed), partition.dataArea.upperBound))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// Takes the entries of an image's chunks as they are written, and writes them a block at a time: all that stays in memory is
-/// one block and 32 bytes for each that was written.
+/// Takes the entries of chunks as they are written, and writes them a block at a time. In memory it keeps one block, and 32 bytes
+/// for each block that was written.
 ///
 /// One thread at a time may use it.
 final class IndexWriter {
@@ -14,7 +14,7 @@ final class IndexWriter {
     private var rows: [IndexTable.Row] = []
     private(set) var chunkCount: UInt64 = 0
 
-    /// - Parameter capacity: entries in a block, fewer than a block can have only in tests.
+    /// - Parameter capacity: entries in a block; only tests want fewer than a block can have.
     init(_ partition: HibernationPartition, imageUUID: UUID, capacity: Int = IndexBlock.maximumEntries) {
         self.partition = partition
         self.imageUUID = imageUUID
@@ -22,15 +22,16 @@ final class IndexWriter {
         entries.reserveCapacity(self.capacity)
     }
 
-    /// Takes an entry; a block that is full is written.
-    /// - Parameter reserve: gives the place for bytes that are written.
+    /// Takes an entry; writes the block if it is full.
+    /// - Parameter reserve: gives the place for so many bytes.
     func add(_ entry: ChunkIndex.Entry, reserve: (Int) throws(Failure) -> UInt64) throws(Failure) {
         entries.append(entry)
         chunkCount += 1
         if entries.count == capacity { try writeBlock(reserve) }
     }
 
-    /// Writes what is left, then the table.
+    /// Writes the last block, then the table.
+    /// - Parameter reserve: gives the place for so many bytes.
     /// - Returns: the extent of the table.
     func finish(reserve: (Int) throws(Failure) -> UInt64) throws(Failure) -> Superblock.Extent {
         if !entries.isEmpty { try writeBlock(reserve) }
@@ -44,7 +45,7 @@ final class IndexWriter {
                 "write", "the index to \(partition.path)",
                 "the image has \(chunkCount) chunks, more than a reader takes")
         }
-        // Workers finish their chunks in any order; a reader should go over the disk forwards.
+        // Workers finish their chunks in any order, but a reader should go over the disk forwards.
         entries.sort { $0.offset < $1.offset }
         let block = IndexBlock(imageUUID: imageUUID, number: UInt64(rows.count), entries: entries)
         let bytes = block.encoded()

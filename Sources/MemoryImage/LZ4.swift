@@ -17,7 +17,7 @@ struct LZ4State: ~Copyable {
     static var byteCount: Int { Int(LZ4_sizeofState()) }
 
     /// Compresses `input` to one block (lz4_Block_format.md).
-    /// - Returns: the bytes written, or nil where they are more than `output` takes.
+    /// - Returns: the bytes written; nil if `output` is too small.
     borrowing func compress(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) -> Int? {
         guard let inputCount = Int32(exactly: input.count), let room = Int32(exactly: output.count) else { return nil }
         let size = LZ4_compress_fast_extState(
@@ -27,7 +27,7 @@ struct LZ4State: ~Copyable {
     }
 }
 
-/// Decompresses one block.
+/// Decompresses all of `input`, one block.
 /// - Returns: the bytes written.
 func lz4Decompress(
     _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
@@ -36,6 +36,6 @@ func lz4Decompress(
         case let size = LZ4_decompress_safe(
             input.baseAddress?.assumingMemoryBound(to: CChar.self),
             output.baseAddress?.assumingMemoryBound(to: CChar.self), inputCount, room), size >= 0
-    else { throw Failure("decompress", "a chunk", "it is no lz4 block") }
+    else { throw Failure("decompress", "a chunk", "it is not an lz4 block") }
     return Int(size)
 }

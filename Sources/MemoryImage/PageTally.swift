@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// Pages of an image, counted by kind, and which ones they are: the sum tells each page once from some twice and others not
-/// at all.
+/// Pages of an image, counted by kind, with a sum that says which pages they are. The sum notices if a page is there twice and
+/// another one is missing.
 public struct PageTally: Equatable, Sendable {
     public var data: UInt64 = 0
-    /// Pages whose contents are not stored: zeros, and free ones.
+    /// Pages whose contents are not stored: zero pages and free pages.
     public var zero: UInt64 = 0
-    /// Those among them that may hold anything.
+    /// Free pages among them, which may hold anything.
     public var free: UInt64 = 0
-    /// The sum of the runs' scrambled ends less their scrambled beginnings, modulo 2^64: runs that follow each other add up
-    /// to what they are together, and only those that cover the same frames once come to the same sum.
+    /// The sum over all runs of the scrambled end less the scrambled beginning, modulo 2^64. Runs that follow each other have
+    /// the sum of one run over the same pages. Runs that do not cover the same pages once have another sum.
     public var sum: UInt64 = 0
 
     public init() {}
@@ -24,7 +24,7 @@ public struct PageTally: Equatable, Sendable {
         return result
     }
 
-    /// Whether there are as many pages of each kind as a superblock says; one of version 1 does not tell the free ones apart.
+    /// Whether there are as many pages of each kind as a superblock says. Version 1 does not count free pages apart.
     public func hasCounts(of superblock: Superblock) -> Bool {
         let counts = superblock.counts
         return data == counts.dataPages && zero == counts.zeroPages
@@ -47,7 +47,7 @@ public struct PageTally: Equatable, Sendable {
         sum &+= PageTally.sum(of: addresses.lowerBound / pageSize..<addresses.upperBound / pageSize)
     }
 
-    /// The finalizer of SplitMix64: numbers that differ little come out as different as any.
+    /// The finalizer of SplitMix64: of two numbers that differ little, the results differ much.
     private static func scrambled(_ number: UInt64) -> UInt64 {
         var value = number &+ 0x9e37_79b9_7f4a_7c15
         value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9

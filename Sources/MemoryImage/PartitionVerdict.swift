@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import Linux
 
-/// Whose a device is: not ours, ours, or ours but unusable. It is decided here only, for every command, kernel B and kernel C.
+/// Whose a device is: not ours, ours, or ours but unusable. Every command, kernel B and kernel C decide it here.
 ///
-/// A device is ours as long as the magic stands in slot 0 and libblkid knows nothing else there. What comes after a format
-/// may leave either slot: swap and file systems leave slot 1, LVM and partition tables leave the magic in slot 0 as well.
+/// A device is ours as long as the magic is in slot 0 and libblkid recognises nothing else on it. Whoever formats it for another
+/// use may leave a slot intact: swap and file systems leave slot 1, LVM and partition tables also the magic in slot 0.
 public enum PartitionVerdict: Sendable {
-    /// Not a hibernation partition; it is never written.
-    /// - content: what libblkid finds there; nil for nothing.
-    /// - wasOurs: the magic is still there: it was a hibernation partition once.
+    /// Not a hibernation partition. It is never written.
+    /// - content: the type that libblkid recognises; nil if it recognises none.
+    /// - wasOurs: the magic is still there, so it was a hibernation partition once.
     case foreign(content: String?, wasOurs: Bool)
-    /// A hibernation partition: the superblock that counts, and the number of its slot.
+    /// A hibernation partition, with the superblock that counts and the number of its slot.
     case ours(Superblock, slot: Int)
-    /// A hibernation partition that cannot be used: why, and its superblock if that can be read.
+    /// A hibernation partition that cannot be used, with the reason and, if it can be read, the superblock.
     case unusable(Failure, Superblock?)
 
-    /// Decides by what was read of a device.
+    /// Decides from what was read of a device.
     /// - Parameters:
-    ///   - slots: the blocks at `Superblock.slotOffsets`; fewer if the device ends before.
-    ///   - content: what libblkid finds there; nil for nothing.
+    ///   - slots: the blocks at `Superblock.slotOffsets`; fewer if the device ends before them.
+    ///   - content: the type that libblkid recognises; nil if it recognises none.
     ///   - byteCount: bytes in the device.
     public init(_ path: String, slots: [[UInt8]], content: String?, byteCount: UInt64) {
         guard let first = slots.first, first.starts(with: Superblock.magic) else {
@@ -40,7 +39,7 @@ public enum PartitionVerdict: Sendable {
                 }
             } catch { refusals.append(error) }
         }
-        // A later version may have written the newer slot: what the older one says is not true any more then.
+        // A later version may have written the newer slot. Then the older one is out of date.
         let isLater = refusals.contains { refusal in
             switch refusal {
             case .unknownVersion, .unknownFeatures: true
@@ -58,7 +57,7 @@ public enum PartitionVerdict: Sendable {
         }
     }
 
-    /// Why no slot counts although the magic is there.
+    /// The reason why no slot counts although the magic is there.
     private static func failure(_ path: String, _ refusals: [Superblock.Refusal]) -> Failure {
         let remedy = "format it again with: torpor format --force \(path)"
         for refusal in refusals {
@@ -75,7 +74,7 @@ public enum PartitionVerdict: Sendable {
         return Failure("open", path, "both its superblocks are damaged", remedy: remedy, isFinal: true)
     }
 
-    /// Why a partition with this superblock cannot be used; nil if it can.
+    /// The reason why a partition with this superblock cannot be used; nil if it can.
     private static func failure(_ path: String, _ superblock: Superblock, byteCount: UInt64) -> Failure? {
         guard byteCount >= superblock.deviceByteCount else {
             return Failure(
@@ -91,7 +90,7 @@ public enum PartitionVerdict: Sendable {
         return nil
     }
 
-    /// Why the device cannot be used as a hibernation partition; nil if it can.
+    /// The reason why the device cannot be used as a hibernation partition; nil if it can.
     public func failure(_ path: String) -> Failure? {
         switch self {
         case .ours: return nil
@@ -110,7 +109,7 @@ public enum PartitionVerdict: Sendable {
         }
     }
 
-    /// The superblock of a hibernation partition, if it can be read.
+    /// The superblock of a hibernation partition; nil if it cannot be read.
     public var superblock: Superblock? {
         switch self {
         case .foreign: nil

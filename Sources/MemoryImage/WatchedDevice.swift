@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// Places on a block device that are written whenever the file system or swap space there is used: if their contents differ
-/// from what they were when kernel A was frozen, somebody else has used it since.
+/// Extents of a block device that every use of the file system or swap space there changes. If their contents differ from what
+/// they were when kernel A was frozen, somebody else has used it since.
 public struct WatchedDevice: Equatable, Sendable {
-    /// What a device held: one of those that `identity` means.
+    /// The contents of a device: of one among those with the identity.
     public struct Fingerprint: Equatable, Sendable {
         /// Bytes in the device.
         public var byteCount: UInt64
-        /// Of the extents, in their order; see `docs/image-format.md`.
+        /// The checksum of the extents, in their order; see `docs/image-format.md`.
         public var checksum: UInt64
 
         public init(byteCount: UInt64, checksum: UInt64) {
@@ -17,23 +17,23 @@ public struct WatchedDevice: Equatable, Sendable {
         }
     }
 
-    /// What kernel B finds for itself, because it changes as long as kernel A runs.
+    /// Extents that kernel B has to look for, because they change as long as kernel A runs.
     public enum Walk: UInt32, Sendable {
         case none = 0
-        /// The places of a FAT, exFAT or F2FS that the device holds from its beginning on.
+        /// Those of a FAT, exFAT or F2FS that begins where the device begins.
         case places = 1
     }
 
-    /// What lies there, for messages: `the ext4 on /srv`.
+    /// The file system or swap space, for messages: `the ext4 on /srv`.
     public var user: String
-    /// A name that means the same device in kernels A, B and C, as `DeviceIdentity` writes it. Of cloned disks it means all.
+    /// A name that means the same device in kernels A, B and C, as `DeviceIdentity` writes it. Cloned disks share it.
     public var identity: String
     /// Bytes in the device as kernel A sees it.
     public var byteCount: UInt64
     public var walk = Walk.none
-    /// The places, in bytes from the device's beginning, ascending and disjoint.
+    /// In bytes from the beginning of the device, ascending and disjoint.
     public var extents: [DeviceRange]
-    /// One for each device that `identity` means, when kernel A was frozen; none until kernel B has read them.
+    /// One for each device with the identity, of the time when kernel A was frozen; none until kernel B has read them.
     public var fingerprints: [Fingerprint]
 
     public init(
@@ -53,61 +53,69 @@ public struct WatchedDevice: Equatable, Sendable {
     /// Bytes of all extents of a device at most: kernels B and C read them all.
     public static let maximumByteCount: UInt64 = 4 << 30
 
-    func encoded() -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.append(littleEndian: byteCount)
-        bytes.append(littleEndian: walk.rawValue)
-        for text in [user, identity] {
-            bytes.append(littleEndian: UInt32(text.utf8.count))
-            bytes += text.utf8
+    /// The device in the form in which a description has it.
+    private struct Record {
+        /// An extent, or a fingerprint.
+        struct Pair {
+            var first: UInt64 = 0
+            var second: UInt64 = 0
         }
-        bytes.append(littleEndian: UInt32(fingerprints.count))
-        for fingerprint in fingerprints {
-            bytes.append(littleEndian: fingerprint.byteCount)
-            bytes.append(littleEndian: fingerprint.checksum)
+
+        var user = ""
+        var identity = ""
+        var byteCount: UInt64 = 0
+        var walk = Walk.none
+        var fingerprints: [Pair] = []
+        var extents: [Pair] = []
+
+        mutating func fields<Coder: FieldCoder>(_ coder: inout Coder) throws(Coder.Refusal) {
+            try coder.integer(&byteCount, at: 0)
+            try coder.value(
+                &walk, at: 8, { $0.rawValue }, { Walk(rawValue: $0) }, WatchedDevice.complaint)
+            var offset = 12
+            try coder.sizedText(&user, at: &offset)
+            try coder.sizedText(&identity, at: &offset)
+            try Record.pairs(&fingerprints, at: &offset, &coder)
+            try Record.pairs(&extents, at: &offset, &coder)
         }
-        bytes.append(littleEndian: UInt32(extents.count))
-        for extent in extents {
-            bytes.append(littleEndian: extent.lowerBound)
-            bytes.append(littleEndian: extent.upperBound)
+
+        private static func pairs<Coder: FieldCoder>(
+            _ pairs: inout [Pair], at offset: inout Int, _ coder: inout Coder
+        ) throws(Coder.Refusal) {
+            try coder.list(&pairs, at: &offset, itemByteCount: 16, blank: Pair()) {
+                (pair, coder, start) throws(Coder.Refusal) in
+                try coder.integer(&pair.first, at: start)
+                try coder.integer(&pair.second, at: start + 8)
+            }
         }
-        return bytes
     }
 
-    /// The device in a field of a description.
-    /// - Throws: if the extents do not lie in the device, or are more or larger than anybody reads.
+    /// The value of a field of the description.
+    func encoded() -> [UInt8] {
+        var record = Record(
+            user: user, identity: identity, byteCount: byteCount, walk: walk,
+            fingerprints: fingerprints.map { Record.Pair(first: $0.byteCount, second: $0.checksum) },
+            extents: extents.map { Record.Pair(first: $0.lowerBound, second: $0.upperBound) })
+        var writer = FieldWriter(byteCount: 0)
+        record.fields(&writer)
+        return writer.bytes
+    }
+
+    /// The device in the value of a field of the description.
+    /// - Throws: if the extents do not lie in the device, or are more or larger than a reader takes.
     init(decoding value: [UInt8]) throws(Failure) {
-        let fields = value.span.bytes
-        var offset = 12
-        func text() throws(Failure) -> String {
-            let count = Int(try fields.integer(at: offset, as: UInt32.self))
-            let bytes = try fields.copy(at: offset + 4, count: count)
-            offset += 4 + count
-            return String(decoding: bytes, as: UTF8.self)
-        }
-        func pairs() throws(Failure) -> [(UInt64, UInt64)] {
-            let count = Int(try fields.integer(at: offset, as: UInt32.self))
-            guard count <= (value.count - offset) / 16 else { throw WatchedDevice.malformed }
-            var pairs: [(UInt64, UInt64)] = []
-            pairs.reserveCapacity(count)
-            for i in 0..<count {
-                pairs.append(
-                    (try fields.integer(at: offset + 4 + i * 16), try fields.integer(at: offset + 12 + i * 16)))
-            }
-            offset += 4 + count * 16
-            return pairs
-        }
-        byteCount = try fields.integer(at: 0)
-        guard let walk = Walk(rawValue: try fields.integer(at: 8)) else { throw WatchedDevice.malformed }
-        self.walk = walk
-        user = try text()
-        identity = try text()
-        fingerprints = try pairs().map { Fingerprint(byteCount: $0.0, checksum: $0.1) }
+        var record = Record()
+        var reader = FieldReader(value, of: "the image's description")
+        try record.fields(&reader)
+        user = record.user
+        identity = record.identity
+        byteCount = record.byteCount
+        walk = record.walk
+        fingerprints = record.fingerprints.map { Fingerprint(byteCount: $0.first, checksum: $0.second) }
         extents = []
+        guard record.extents.count <= WatchedDevice.maximumExtents else { throw WatchedDevice.malformed }
         var previous: UInt64 = 0, sum: UInt64 = 0
-        let bounds = try pairs()
-        guard bounds.count <= WatchedDevice.maximumExtents else { throw WatchedDevice.malformed }
-        for (start, end) in bounds {
+        for (start, end) in record.extents.map({ ($0.first, $0.second) }) {
             guard start >= previous, start < end, end <= byteCount else { throw WatchedDevice.malformed }
             sum += end - start
             guard sum <= WatchedDevice.maximumByteCount else { throw WatchedDevice.malformed }
@@ -116,7 +124,7 @@ public struct WatchedDevice: Equatable, Sendable {
         }
     }
 
-    /// An area of an earlier image: one range, with a checksum that all devices with the name have.
+    /// An area of an earlier image: one extent, whose checksum holds for all devices with the name.
     public init(_ area: WatchedArea) {
         user = area.user
         identity = area.device
@@ -125,12 +133,13 @@ public struct WatchedDevice: Equatable, Sendable {
         fingerprints = [Fingerprint(byteCount: area.deviceByteCount, checksum: area.checksum)]
     }
 
-    private static let malformed = Failure("read", "the image's description", "its watched devices are malformed")
+    private static let complaint = "its watched devices are malformed"
+    private static let malformed = Failure("read", "the image's description", complaint)
 }
 
 extension Array where Element == DeviceRange {
-    /// The ranges as far as they lie in `bounds`, each made larger to whole pages, ascending and disjoint; those that touch
-    /// become one.
+    /// The parts of the ranges that lie in `bounds`, each enlarged to whole pages, ascending and disjoint. Parts that touch become
+    /// one.
     public func wholePages(in bounds: DeviceRange) -> [DeviceRange] {
         var result: [DeviceRange] = []
         let widened = compactMap { range -> DeviceRange? in

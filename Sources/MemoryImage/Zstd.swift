@@ -8,14 +8,15 @@ struct ZstdContext: ~Copyable {
 
     init(level: Int32) throws(Failure) { pointer = try makeZstdContext(level: level) }
 
-    /// Bytes that a context takes for inputs of up to `byteCount`.
+    /// Bytes that a context takes for inputs of up to `byteCount` bytes.
     static func byteCount(level: Int32, inputs byteCount: Int) -> Int {
         ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(level, UInt64(byteCount), 0))
     }
 
     deinit { ZSTD_freeCCtx(pointer) }
 
-    /// - Returns: the bytes written, or nil where they are more than `output` takes.
+    /// Compresses `input` to one frame.
+    /// - Returns: the bytes written; nil if `output` is too small.
     borrowing func compress(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(Failure) -> Int? {
@@ -45,6 +46,7 @@ struct ZstdDecompressor: ~Copyable {
 
     deinit { ZSTD_freeDCtx(pointer) }
 
+    /// Decompresses all of `input`, one frame.
     /// - Returns: the bytes written.
     borrowing func decompress(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer

@@ -55,14 +55,14 @@ private enum Disk: CaseIterable {
             #expect(content.type == "swap")
             #expect(content.label == "nap")
             #expect(content.uuid == "00112233-4455-6677-8899-aabbccddeeff")
-            #expect(!content.isPartitionTable)
+            #expect(content.tableType == nil)
         }
     }
 
     @Test func distinguishesAPartitionTableFromAFileSystem() throws {
         try withDisk(Disk.partitionTable.content) { (path: String) throws in
             let content = try probeContent(path)
-            #expect(content.isPartitionTable)
+            #expect(content.tableType == "dos" && content.usage == nil)
             #expect(content.type == "dos partition table")
         }
     }
@@ -70,7 +70,7 @@ private enum Disk: CaseIterable {
     @Test func findsNothingOnAnEmptyDisk() throws {
         try withDisk([UInt8](repeating: 0, count: Disk.byteCount)) { (path: String) throws in
             let content = try probeContent(path)
-            #expect(content.type == nil && content.uuid == nil && content.label == nil && !content.isPartitionTable)
+            #expect(content.type == nil && content.uuid == nil && content.label == nil && content.tableType == nil)
         }
         #expect(throws: Failure.self) { try probeContent("/nowhere/disk") }
     }
@@ -78,7 +78,7 @@ private enum Disk: CaseIterable {
     @Test(arguments: Disk.allCases)
     private func wipesEverySignature(disk: Disk) throws {
         try withDisk(disk.content) { (path: String) throws in
-            try wipeSignatures(File(path, .write))
+            #expect(try wipeSignatures(File(path, .write), within: nil))
             #expect(try probeContent(path).type == nil)
             #expect(try readFile(path, limit: Disk.byteCount).count == Disk.byteCount)
         }

@@ -122,7 +122,7 @@ public final class ForgedImage {
         put(block, at: row.extent.offset)
         guard wrong != .block else { return }
         try changeTable(leaving: wrong) {
-            $0.put(xxh64(block), at: IndexTable.fixedByteCount + number * IndexTable.rowByteCount + 24)
+            $0.put(xxh64(block), at: IndexHeader.offset(ofRow: number) + 24)
         }
     }
 

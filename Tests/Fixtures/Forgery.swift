@@ -79,7 +79,7 @@ public struct Forgery: Sendable, CustomStringConvertible {
         Forgery("unknown codec", "its codec 9 is unknown") { try $0.changeHeader(1) { $0.codecNumber = 9 } },
         Forgery("another codec", "the image is damaged") { try $0.changeHeader(1) { $0.codecNumber = 3 } },
         Forgery("payload that does not decode", "the image is damaged") { try $0.changeChunk(0) { $0[192] ^= 0xff } },
-        Forgery("payload of fewer pages", "bytes where its header says") { image in
+        Forgery("payload of fewer pages", "bytes, but its header says") { image in
             try image.changeHeader(0) {
                 $0.runs[0].count = 65; $0.dataPages = 65
             }

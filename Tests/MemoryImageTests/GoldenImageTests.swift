@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Fixtures
 import Foundation
 import Testing
 
@@ -7,14 +8,7 @@ import Testing
 
 /// Images that earlier versions wrote, read with the code as it is now.
 @Suite struct GoldenImageTests {
-    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Golden")
-        .standardizedFileURL
-    private static let suffix = ".img.gz"
-
-    /// The names of all images, without their suffix: `v1-zstd`.
-    static let files: [String] =
-        ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
-        .filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }.sorted()
+    private static let files = GoldenFiles.names
 
     private func image(_ file: String) throws -> GoldenImage {
         let parts = file.split(separator: "-", maxSplits: 1)
@@ -25,19 +19,8 @@ import Testing
     /// The image in a file of its own, which is gone with the object.
     private func unpack(_ file: String) throws -> PartitionFile {
         let unpacked = try PartitionFile(0)
-        try gzip(["-dc", Self.folder.appending(path: file + Self.suffix).path], into: unpacked.path)
+        try Data(GoldenFiles.bytes(of: file)).write(to: URL(filePath: unpacked.path))
         return unpacked
-    }
-
-    private func gzip(_ arguments: [String], into path: String) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["gzip"] + arguments
-        try Data().write(to: URL(filePath: path))
-        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: path))
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "gzip has not worked")
     }
 
     @Test func noneIsMissing() {
@@ -154,12 +137,12 @@ import Testing
     /// With TORPOR_WRITE_GOLDEN set, writes the images of the present version; those that are there stay as they are.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["TORPOR_WRITE_GOLDEN"] != nil)) func writesImages() throws {
         for name in GoldenImage.names {
-            let target = Self.folder.appending(path: "v\(Superblock.version)-\(name)\(Self.suffix)").path
+            let target = GoldenFiles.folder.appending(path: "v\(Superblock.version)-\(name)\(GoldenFiles.suffix)").path
             if FileManager.default.fileExists(atPath: target) { continue }
             let golden = try #require(GoldenImage(name, version: Superblock.version))
             let file = try PartitionFile(GoldenImage.byteCount)
             try golden.write(to: file.path)
-            try gzip(["-9nc", file.path], into: target)
+            try GoldenFiles.gzip(["-9nc", file.path], into: target)
         }
     }
 }

@@ -26,9 +26,11 @@ import Testing
         let file = try PartitionFile()
         var memory = MemoryFixture(pageCount: 200)
         memory.pages = memory.pages.filter { $0.value.contains { $0 != 0 } && Set($0.value).count > 200 }
-        let writer = try memory.write(to: file.formatted(), .zstd(level: 3))
+        let partition = try file.formatted()
+        try memory.write(to: partition, .zstd(level: 3))
         let blocks = UInt64(memory.pages.count) * 4096
-        #expect(writer.progress.storedBytes <= blocks + 3 * UInt64(3 * blockSize), "incompressible pages have grown")
+        let stored = partition.superblock.counts.storedBytes - Superblock.dataOffset
+        #expect(stored <= blocks + UInt64(3 * 3 * blockSize), "incompressible pages have grown")
         #expect(try ImageReader(HibernationPartition(file.path)).collect() == memory.pages)
     }
 
@@ -102,5 +104,15 @@ import Testing
         let superblock = try HibernationPartition(file.path).superblock
         #expect(superblock.state == .failed)
         #expect(superblock.reason == "the disk is gone")
+    }
+
+    /// An image that fills all that there is leaves the end as it is.
+    @Test func writesNothingIntoTheLastMebibyte() throws {
+        let file = try PartitionFile(4 << 20)
+        let partition = try file.formatted()
+        #expect(throws: Failure.self) { try MemoryFixture().write(to: partition, .none) }
+        let bytes = try file.bytes
+        #expect(bytes[Int(3 << 20)...].allSatisfy { $0 == 0 })
+        #expect(bytes[2 << 20..<3 << 20].contains { $0 != 0 }, "the image did not come that far")
     }
 }

@@ -12,7 +12,13 @@ func contiguousIndex(_ uuid: Basics.UUID, _ entries: some Collection<ChunkIndex.
     bytes.put(uuid.bytes, at: 8, limit: 16)
     bytes.put(UInt64(entries.count), at: 24)
     bytes.reserveCapacity(bytes.count + entries.count * 32)
-    ChunkIndex.encode(entries, into: &bytes)
+    for entry in entries {
+        bytes.append(littleEndian: entry.offset)
+        bytes.append(littleEndian: entry.byteCount)
+        bytes.append(littleEndian: entry.dataPages)
+        bytes.append(littleEndian: entry.sequence)
+        bytes.append(littleEndian: entry.headerChecksum)
+    }
     return bytes
 }
 

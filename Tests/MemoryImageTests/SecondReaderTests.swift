@@ -12,7 +12,7 @@ import Testing
     // MARK: Sound images
 
     /// Images of every version of the format that there ever was.
-    @Test(arguments: GoldenImageTests.files) func readsGoldenImage(file: String) throws {
+    @Test(arguments: GoldenFiles.names) func readsGoldenImage(file: String) throws {
         try expectSame(golden(file))
     }
 

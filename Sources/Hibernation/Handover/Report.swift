@@ -34,32 +34,26 @@ public struct Report: Equatable, Sendable {
     public static let keyByteCount = 32
     static let textLimit = 1024
 
+    /// The fields behind the key.
+    private mutating func fields<Coder: FieldCoder>(_ coder: inout Coder) throws(Coder.Refusal) {
+        try coder.value(&outcome, at: 0, { $0.rawValue }, { Outcome(rawValue: $0) ?? Outcome.none }, "")
+        try counts.fields(&coder, at: 8)
+        try coder.integer(&restoreMilliseconds, at: 48)
+        try coder.integer(&contentsEnd, at: 56)
+        try coder.text(&text, at: 64, count: Report.textLimit)
+    }
+
     /// The bytes that follow the key in the page.
     func encoded() -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 64 + Report.textLimit)
-        bytes.put(outcome.rawValue, at: 0)
-        bytes.put(counts.chunks, at: 8)
-        bytes.put(counts.dataPages, at: 16)
-        bytes.put(counts.zeroPages, at: 24)
-        bytes.put(counts.storedBytes, at: 32)
-        bytes.put(counts.milliseconds, at: 40)
-        bytes.put(restoreMilliseconds, at: 48)
-        bytes.put(contentsEnd, at: 56)
-        bytes.put(text: text, at: 64, limit: Report.textLimit)
-        return bytes
+        var copy = self
+        var writer = FieldWriter(byteCount: 0)
+        copy.fields(&writer)
+        return writer.bytes
     }
 
     init(decoding bytes: [UInt8]) throws(Failure) {
-        let fields = bytes.span.bytes
-        outcome = Outcome(rawValue: try fields.integer(at: 0)) ?? .none
-        counts.chunks = try fields.integer(at: 8)
-        counts.dataPages = try fields.integer(at: 16)
-        counts.zeroPages = try fields.integer(at: 24)
-        counts.storedBytes = try fields.integer(at: 32)
-        counts.milliseconds = try fields.integer(at: 40)
-        restoreMilliseconds = try fields.integer(at: 48)
-        contentsEnd = try fields.integer(at: 56)
-        text = try fields.text(at: 64, count: Report.textLimit)
+        var reader = FieldReader(bytes, of: "the report")
+        try fields(&reader)
     }
 
     /// Writes the report into kernel A's memory: in kernel B, or in kernel C after that memory has been restored.

@@ -60,24 +60,25 @@ final class ChildState: @unchecked Sendable {
     var heartbeat: UInt64 { load(3) &+ load(2) &+ load(12) }
     func beat() { word(3)?.pointee.add(1, ordering: .relaxed) }
 
+    /// The size of the image that was saved, without free pages.
     var counts: ImageCounts {
         get {
-            var counts = ImageCounts()
-            counts.chunks = load(4)
-            counts.dataPages = load(5)
-            counts.zeroPages = load(6)
-            counts.storedBytes = load(7)
-            counts.milliseconds = load(8)
+            var bytes: [UInt8] = []
+            for number in ChildState.countWords { bytes.append(littleEndian: load(number)) }
+            var counts = ImageCounts(), reader = FieldReader(bytes, of: "the counts")
+            try? counts.fields(&reader, at: 0)
             return counts
         }
         set {
-            store(4, newValue.chunks)
-            store(5, newValue.dataPages)
-            store(6, newValue.zeroPages)
-            store(7, newValue.storedBytes)
-            store(8, newValue.milliseconds)
+            var counts = newValue, writer = FieldWriter(byteCount: ImageCounts.byteCount)
+            counts.fields(&writer, at: 0)
+            let fields = writer.bytes.span.bytes
+            for (i, number) in ChildState.countWords.enumerated() {
+                store(number, (try? fields.integer(at: i * 8)) ?? 0)
+            }
         }
     }
+    private static let countWords = 4..<4 + ImageCounts.byteCount / 8
 
     /// The byte offset at which the hibernation partition's contents end while an image is saved; 0 before.
     var contentsEnd: UInt64 { load(15) }

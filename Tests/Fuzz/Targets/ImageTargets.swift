@@ -20,10 +20,11 @@ let imageTargets: [FuzzTarget] = [
     // An index of version 1.
     FuzzTarget("index") { bytes in
         attempt { () throws(Failure) in
-            let index = try ContiguousIndex(decoding: bytes.bytes, byteCount: UInt64(bytes.count))
+            let bytes = Array(bytes)
+            let index = try ContiguousIndex(decoding: bytes, byteCount: UInt64(bytes.count))
             let entries = try ChunkIndex.entries(
-                decoding: bytes.bytes.extracting(droppingFirst: ContiguousIndex.fixedByteCount),
-                partition: imagePartition)
+                decoding: bytes, from: IndexHeader.byteCount,
+                count: (bytes.count - IndexHeader.byteCount) / IndexHeader.rowByteCount, partition: imagePartition)
             require(UInt64(entries.count) == index.chunkCount, "an index has as many chunks as it says")
             require(index.pieceCount == (bytes.count == 128 ? 0 : (bytes.count - 1) / 65_536 + 1), "pieces cover it")
             checkEntries(entries)

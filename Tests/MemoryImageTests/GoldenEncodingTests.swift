@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import Basics
+import Fixtures
+import Foundation
+import Testing
+
+@testable import MemoryImage
+
+/// Not one bit of the format has changed since earlier versions wrote the golden images.
+@Suite struct GoldenEncodingTests {
+    private struct Image {
+        let bytes: [UInt8]
+        var superblock: Superblock
+
+        init(_ bytes: [UInt8]) throws {
+            self.bytes = bytes
+            let slots = Superblock.slotOffsets.map { Array(bytes[Int($0)..<Int($0) + Superblock.byteCount]) }
+            let verdict = PartitionVerdict("golden", slots: slots, content: nil, byteCount: UInt64(bytes.count))
+            superblock = try #require(verdict.superblock)
+        }
+
+        func part(_ offset: UInt64, _ byteCount: UInt64) -> [UInt8] {
+            Array(bytes[Int(offset)..<Int(offset + byteCount)])
+        }
+
+        func part(_ extent: Superblock.Extent) -> [UInt8] { part(extent.offset, extent.byteCount) }
+    }
+
+    /// Every structure is decoded and encoded again.
+    @Test(arguments: GoldenFiles.names) func everyStructureComesBackBitForBit(file: String) throws {
+        let image = try Image(GoldenFiles.bytes(of: file))
+        for offset in Superblock.slotOffsets {
+            let slot = image.part(offset, UInt64(Superblock.byteCount))
+            if slot.allSatisfy({ $0 == 0 }) { continue }
+            #expect(try Superblock(decoding: slot).encoded() == slot, "the slot at \(offset)")
+        }
+        let superblock = image.superblock
+        guard [.ready, .attempted, .consumed, .snapshot].contains(superblock.state) else { return }
+        for entry in try expectIndex(image) {
+            let chunk = image.part(entry.offset, UInt64(entry.byteCount))
+            let header = try chunk.withUnsafeBytes { try ChunkHeader(decoding: $0) }
+            let encoded = header.encoded()
+            #expect(chunk.starts(with: encoded.bytes) && encoded.checksum == entry.headerChecksum)
+        }
+        // Later versions add fields to descriptions of version 1.
+        let description = image.part(superblock.descriptionExtent)
+        if superblock.version > 1 { #expect(try ImageDescription(decoding: description).encoded() == description) }
+    }
+
+    /// - Returns: the entries.
+    private func expectIndex(_ image: Image) throws -> [ChunkIndex.Entry] {
+        let superblock = image.superblock
+        let bytes = image.part(superblock.indexExtent)
+        guard superblock.features.contains(.indexBlocks) else {
+            let header = try IndexHeader(decoding: bytes, magic: ContiguousIndex.magic)
+            let entries = try ChunkIndex.entries(
+                decoding: bytes, from: IndexHeader.byteCount, count: Int(header.count), partition: superblock.dataArea)
+            #expect(contiguousIndex(superblock.imageUUID, entries) == bytes)
+            return entries
+        }
+        let table = try IndexTable(decoding: bytes, partition: superblock.dataArea)
+        #expect(table.encoded() == bytes)
+        return try table.rows.flatMap { row in
+            let bytes = image.part(row.extent)
+            let block = try IndexBlock(decoding: bytes, partition: superblock.dataArea)
+            #expect(block.encoded() == bytes)
+            return block.entries
+        }
+    }
+
+    /// Images without compression, whose bytes no library decides, are written again.
+    @Test(arguments: ["none", "full", "bare", "empty", "saving", "blocks"])
+    func theWriterWritesTheSameImage(name: String) throws {
+        let then = try Image(GoldenFiles.bytes(of: "v2-\(name)"))
+        let file = try PartitionFile(GoldenImage.byteCount)
+        try #require(GoldenImage(name, version: 2)).write(to: file.path)
+        var now = try Image(file.bytes)
+        // The writer's version is in the description.
+        let description = then.superblock.descriptionExtent
+        #expect(now.superblock.descriptionExtent.offset == description.offset)
+        now.superblock.descriptionExtent = description
+        now.superblock.time = then.superblock.time
+        #expect(now.superblock.encoded() == then.superblock.encoded())
+        func data(_ image: Image) -> [UInt8] {
+            var bytes = Array(image.bytes[Int(Superblock.dataOffset)...])
+            let start = Int(description.offset) - Int(Superblock.dataOffset)
+            for i in 0..<Int(description.byteCount) { bytes[start + i] = 0 }
+            return bytes
+        }
+        #expect(data(now) == data(then))
+    }
+}

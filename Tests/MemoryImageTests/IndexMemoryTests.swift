@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import Basics
+import Linux
+import Testing
+
+@testable import MemoryImage
+
+/// Memory does not grow with the image: not the writer's, not the reader's.
+@Suite(.serialized) struct IndexMemoryTests {
+    /// Chunks of an image of 1 TiB.
+    private static let chunkCount = 1 << 20
+    /// What it may grow by; all entries at once have 32 MiB.
+    private static let limit: UInt64 = 6 << 20
+
+    /// How much more memory a child of this process takes at its peak for what `body` does.
+    private func growth(_ body: @escaping () throws(Failure) -> Void) throws -> UInt64 {
+        blockChildSignal()
+        let result = try Mapping(anonymous: 4096, isShared: true)
+        let word = result.bytes
+        let child = try forkChild {
+            do throws(Failure) {
+                let before = try peakMemory()
+                try body()
+                word.storeBytes(of: try peakMemory() - before + 1, as: UInt64.self)
+                return 0
+            } catch { return 1 }
+        }
+        while try wait(for: child, milliseconds: 1000) == nil {}
+        let value = result.bytes.load(as: UInt64.self)
+        try #require(value > 0, "the child has failed")
+        return value - 1
+    }
+
+    private static func entry(_ number: Int) -> ChunkIndex.Entry {
+        ChunkIndex.Entry(
+            offset: 1 << 20 + UInt64(number) * 4096, byteCount: 4096, dataPages: 1, sequence: UInt64(number),
+            headerChecksum: UInt64(number) &* 3)
+    }
+
+    /// Writes the index of an image of tiny chunks, which are not there themselves.
+    private static func writeIndex(_ partition: HibernationPartition) throws(Failure) {
+        try partition.beginImage(MemoryFixture.imageUUID, .none, .indexBlocks)
+        var next: UInt64 = 1 << 20 + UInt64(chunkCount) * 4096
+        func reserve(_ count: Int) throws(Failure) -> UInt64 {
+            defer { next += UInt64(roundedUpToBlock(count)) }
+            return next
+        }
+        let index = IndexWriter(partition, imageUUID: MemoryFixture.imageUUID)
+        for number in 0..<chunkCount {
+            // Workers end in another order than they began in.
+            try index.add(entry(number ^ 3), reserve: reserve)
+        }
+        let description = ImageDescription().encoded()
+        let descriptionExtent = try partition.write(
+            description, "the description", at: try reserve(description.count), limit: 4096)
+        let extent = try index.finish(reserve: reserve)
+        try partition.update { superblock in
+            superblock.state = .ready
+            superblock.indexExtent = extent
+            superblock.descriptionExtent = descriptionExtent
+            superblock.counts.chunks = UInt64(chunkCount)
+            superblock.counts.dataPages = UInt64(chunkCount)
+        }
+    }
+
+    /// Takes all chunks, which come in the order of their numbers, and opens the image for that.
+    private static func readIndex(_ path: String) throws(Failure) {
+        let queue = ChunkQueue(try ImageReader(HibernationPartition(path)))
+        var number = 0
+        while let found = try queue.take() {
+            guard found == entry(number) else { throw Failure("read", "chunk \(number)", "it is another one") }
+            number += 1
+        }
+        guard number == chunkCount else { throw Failure("read", "the index", "it has \(number) chunks") }
+    }
+
+    @Test func isBoundedForAMillionChunks() throws {
+        let file = try PartitionFile(5 << 30)
+        let partition = try file.formatted()
+        let writing = try growth { () throws(Failure) in try Self.writeIndex(partition) }
+        #expect(writing < Self.limit, "writing took \(writing) bytes")
+        let path = file.path
+        let reading = try growth { () throws(Failure) in try Self.readIndex(path) }
+        #expect(reading < Self.limit, "reading took \(reading) bytes")
+    }
+
+    @Test func isBoundedForAMillionChunksOfVersionOne() throws {
+        let file = try PartitionFile(0)
+        try file.writeVersionOne((0..<Self.chunkCount).map(Self.entry), byteCount: 5 << 30)
+        let path = file.path
+        let reading = try growth { () throws(Failure) in try Self.readIndex(path) }
+        #expect(reading < Self.limit, "reading took \(reading) bytes")
+    }
+}
