@@ -81,9 +81,9 @@ private struct Example: Equatable {
     @Test(
         arguments: [
             (0, 0x45, "its magic is missing"), (8, 3, nil), (8, 4, "its color is unknown"), (36, 0xff, nil),
-            (37, 0xff, nil), (45, 0xff, nil), (51, 0xff, "only 71 bytes are there"),
+            (37, 0xff, nil), (45, 0xff, nil), (51, 0xff, "only 64 bytes are there"),
             // A list that claims 2^31 items more.
-            (58, 0x80, "only 71 bytes are there"),
+            (58, 0x80, "only 64 bytes are there"),
         ] as [(Int, UInt8, String?)])
     func saysWhatItRefuses(offset: Int, byte: UInt8, reason: String?) throws {
         var bytes = Self.bytes

@@ -8,7 +8,7 @@ import Testing
 @Suite struct SimulationTests {
     private static let environment = ProcessInfo.processInfo.environment
     /// Lives in `make unit`.
-    private static let standardCount = 2000
+    private static let standardCount = 500
 
     @Test func noLifeBreaksAnInvariant() throws {
         let chosen = Self.environment["TORPOR_SEED"].flatMap { UInt64($0) }
@@ -29,7 +29,7 @@ import Testing
                 To repeat it: TORPOR_SEED=\(finding.seed) swift test --disable-xctest --filter SimulationTests
                 """)
         }
-        guard count >= 1000 else { return }
+        guard count >= 500 else { return }
         // If these did not happen, nothing would be shown.
         #expect(statistics.powerCuts > count / 4 && statistics.errors > count / 20)
         #expect(statistics.completeImages > count / 10 && statistics.resumes > count / 50)
