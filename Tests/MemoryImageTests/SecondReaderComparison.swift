@@ -7,8 +7,8 @@ import Testing
 
 /// What both readers find, compared.
 extension SecondReaderTests {
-    /// Expects both readers to find the same on a partition: the same superblock and, if there is an image, the same description
-    /// and the same pages; or to refuse the image both.
+    /// Expects that both readers find the same superblock on a partition and, if there is an image, the same description and
+    /// the same pages, or that both refuse the image.
     @discardableResult
     func expectSame(_ file: PartitionFile) throws -> SecondReader.Shown {
         let partition = try HibernationPartition(file.path)

@@ -17,7 +17,10 @@ enum Imports {
         let parsed = files.filter(\.isSwift).map { (file: $0, tokens: $0.tokens) }
         var names: [String: Set<String>] = [:]
         for (file, tokens) in parsed {
-            if let module = module(of: file) { names[module, default: []].formUnion(declared(tokens)) }
+            if let module = module(of: file) {
+                names[module, default: []].formUnion(declared(tokens))
+                names[module, default: []].formUnion(operators(in: file.swift?.code ?? "", areDeclared: true))
+            }
         }
         return parsed.flatMap { file, tokens -> [Violation] in
             let used = Set(tokens.map(\.text))
@@ -53,16 +56,32 @@ enum Imports {
                 names.insert(token.text)
             }
         }
-        // Operators, and the protocols that the compiler uses by itself.
-        for index in tokens.indices where tokens[index].text == "func" {
-            if let after = tokens[index].after, !after.isLetter, after != "_" { names.insert("operator \(after)") }
-        }
         names.remove("_")
         return names
     }
 
-    /// The first characters of the operators in code.
-    private static func operators(in code: String) -> Set<String> {
-        Set("+-*/%&|^<>=!~.".filter { code.utf8.contains($0.utf8.first ?? 0) }.map { "operator \($0)" })
+    /// The operators in code, as the runs of characters that one may consist of.
+    /// - Parameter areDeclared: only those that follow `func`.
+    private static func operators(in code: String, areDeclared: Bool = false) -> Set<String> {
+        let characters = Set("/=-+!*%<>&|^~?.".utf8)
+        var operators: Set<String> = [], word: [UInt8] = [], run: [UInt8] = []
+        for byte in code.utf8 {
+            if characters.contains(byte) {
+                run.append(byte)
+                continue
+            }
+            if !run.isEmpty {
+                if !areDeclared || word.elementsEqual("func".utf8) {
+                    operators.insert(String(decoding: run, as: UTF8.self))
+                }
+                (word, run) = ([], [])
+            }
+            if Token.isPart(byte) {
+                word.append(byte)
+            } else if byte != UInt8(ascii: " ") || !word.elementsEqual("func".utf8) {
+                word = []
+            }
+        }
+        return operators
     }
 }

@@ -9,11 +9,13 @@ import Testing
         public func hexadecimal(_ value: UInt64) -> String { "" }
         private func helper() {}
         extension String { public init(fromDisk bytes: [UInt8]) {} }
+        public func ..< <Space>(start: UInt64, end: UInt64) -> Range { a + b }
         """)
 
     @Test(arguments: [
         ("import Basics\nlet a = Failure()", []), ("import Basics\nprint(error.reason)", []),
         ("import Basics\nlet a = String(fromDisk: [])", []), ("import Foundation\n", []),
+        ("import Basics\nlet a = 1..<2", []), ("import Basics\nlet a = b.c + 1 < 2", ["1 nothing of Basics"]),
         ("import Basics\nlet a = 1", ["1 nothing of Basics"]),
         ("import Basics\n// Failure\nhelper()", ["1 nothing of Basics"]),
         ("\n@testable import Basics\n", ["2 nothing of Basics"]),

@@ -75,8 +75,8 @@ import Testing
         #expect(result.status == 0 && result.errors == Self.warnings)
         #expect(
             result.output
-                == "loaded kernel B, which saves the memory to /dev/sdb3\nsnapshot: 8.0 KiB of data, 1.0 MiB on disk, saved in 1.7 s\n"
-        )
+                == "loaded kernel B, which saves the memory to /dev/sdb3\n"
+                + "snapshot: 8.0 KiB of data, 1.0 MiB on disk, saved in 1.7 s\n")
         #expect(try fixture.devices.superblock("sdb3").state == .snapshot)
         #expect(fixture.reports.kept()?.copies == nil, "nobody looks for copies of a snapshot")
     }

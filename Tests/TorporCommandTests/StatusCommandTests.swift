@@ -76,8 +76,8 @@ import Testing
         try devices.addUnreadable("sdc", "Input/output error", errno: EIO)
         #expect(
             fixture.run("status").output
-                == "there is no hibernation partition; /dev/sdb3 was a hibernation partition, but holds ext4 now, and /dev/sdc cannot be read: "
-                + "Input/output error; make one with: torpor format DEVICE\n")
+                == "there is no hibernation partition; /dev/sdb3 was a hibernation partition, but holds ext4 now, and "
+                + "/dev/sdc cannot be read: Input/output error; make one with: torpor format DEVICE\n")
     }
 
     @Test func namesDevicesThatCannotBeRead() throws {

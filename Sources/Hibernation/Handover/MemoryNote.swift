@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Basics
 
 /// Kernel A's counts of its own pages, taken for kernel B just before the jump.
 struct MemoryNote: Equatable, Sendable {
