@@ -79,8 +79,8 @@ public struct ChunkHeader: Sendable {
 }
 
 extension ChunkHeader {
-    /// The header at the beginning of a chunk's bytes. Its checksum, its lengths and its counts are verified; the caller verifies
-    /// where the pages are.
+    /// The header at the beginning of a chunk's bytes. Its checksum, its lengths and its counts are verified; the caller
+    /// verifies where the pages are.
     init(decoding chunk: UnsafeRawBufferPointer) throws(Failure) {
         func damaged(_ reason: String) -> Failure { Failure("read", "a chunk's header", reason) }
         self.init(

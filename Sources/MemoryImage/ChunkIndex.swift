@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// The index of an image: where its chunks are. The entries stay on the partition and are read a piece at a time, so that memory
-/// does not grow with the image.
+/// The index of an image: where its chunks are. The entries stay on the partition and are read a piece at a time, so that
+/// memory does not grow with the image.
 ///
 /// Since version 2 the pieces are index blocks, which a table names. In version 1 the index is one extent.
 public struct ChunkIndex: Sendable {

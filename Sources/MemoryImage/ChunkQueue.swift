@@ -2,8 +2,8 @@
 import Basics
 import Linux
 
-/// Gives each chunk of an image once, to the worker that asks next. It reads a piece of the index when the piece before it is used
-/// up, so that memory does not grow with the image.
+/// Gives each chunk of an image once, to the worker that asks next. It reads a piece of the index when the piece before it is
+/// used up, so that memory does not grow with the image.
 public final class ChunkQueue: Sendable {
     private struct Position {
         /// Pieces that were read.

@@ -115,8 +115,8 @@ public final class ImageWriter: @unchecked Sendable {
         }
     }
 
-    /// Refuses to complete an image in which libblkid finds a signature: nobody would take the partition for ours. The signature
-    /// came with kernel A's memory, and is erased.
+    /// Refuses to complete an image in which libblkid finds a signature: nobody would take the partition for ours. The
+    /// signature came with kernel A's memory, and is erased.
     private func requireOurs(upTo end: UInt64) throws(Failure) {
         let verdict = try partition.verdict()
         do throws(Failure) { try partition.requireOurs(verdict) } catch {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// Takes the entries of chunks as they are written, and writes them a block at a time. In memory it keeps one block, and 32 bytes
-/// for each block that was written.
+/// Takes the entries of chunks as they are written, and writes them a block at a time. In memory it keeps one block, and 32
+/// bytes for each block that was written.
 ///
 /// One thread at a time may use it.
 final class IndexWriter {

@@ -3,8 +3,9 @@ import Basics
 
 /// Whose a device is: not ours, ours, or ours but unusable. Every command, kernel B and kernel C decide it here.
 ///
-/// A device is ours as long as the magic is in slot 0 and libblkid recognises nothing else on it. Whoever formats it for another
-/// use may leave a slot intact: swap and file systems leave slot 1, LVM and partition tables also the magic in slot 0.
+/// A device is ours as long as the magic is in slot 0 and libblkid recognises nothing else on it. Whoever formats it for
+/// another use may leave a slot intact: swap and file systems leave slot 1, LVM and partition tables also the magic in slot
+/// 0.
 public enum PartitionVerdict: Sendable {
     /// Not a hibernation partition. It is never written.
     /// - content: the type that libblkid recognises; nil if it recognises none.

@@ -17,8 +17,8 @@ public struct Superblock: Equatable, Sendable {
     public static let dataOffset: UInt64 = 1 << 20
     /// Bytes in the smallest partition that is formatted.
     public static let minimumDeviceByteCount: UInt64 = 4 << 20
-    /// Bytes at the end of the partition that hold no data since version 2. Others have their signatures there (MD RAID 1.0, the
-    /// second GPT, ZFS labels), and would take bytes of an image for one.
+    /// Bytes at the end of the partition that hold no data since version 2. Others have their signatures there (MD RAID 1.0,
+    /// the second GPT, ZFS labels), and would take bytes of an image for one.
     public static let tailByteCount: UInt64 = 1 << 20
     static let labelLimit = 64
 

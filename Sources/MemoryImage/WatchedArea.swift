@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// A part of a block device that every use of the file system or swap space there changes. If its contents differ from what they
-/// were when kernel A was frozen, somebody else has used it since.
+/// A part of a block device that every use of the file system or swap space there changes. If its contents differ from what
+/// they were when kernel A was frozen, somebody else has used it since.
 ///
 /// Images of Torpor 0.1 have these in the place of `WatchedDevice`.
 public struct WatchedArea: Equatable, Sendable {

@@ -138,8 +138,8 @@ public struct WatchedDevice: Equatable, Sendable {
 }
 
 extension Array where Element == DeviceRange {
-    /// The parts of the ranges that lie in `bounds`, each enlarged to whole pages, ascending and disjoint. Parts that touch become
-    /// one.
+    /// The parts of the ranges that lie in `bounds`, each enlarged to whole pages, ascending and disjoint. Parts that touch
+    /// become one.
     public func wholePages(in bounds: DeviceRange) -> [DeviceRange] {
         var result: [DeviceRange] = []
         let widened = compactMap { range -> DeviceRange? in

@@ -166,7 +166,7 @@ private struct AskingSink: PageSink, ~Copyable {
         #expect(sink.leftAlone == [0x4e2_0000..<0x59d_8000])
     }
 
-    /// An image may claim zeros for more memory than anybody has; who only verifies does not walk through it.
+    /// An image may claim zeros for more memory than any machine has. A verifier does not walk through them.
     @Test(.timeLimit(.minutes(1))) func verifiesZerosWithoutLookingAtThem() throws {
         let builder = try writer.makeChunkBuilder()
         for run in 0..<400 as Range<UInt64> { try builder.addZeros(firstFrame: run << 31, count: .max >> 1) }

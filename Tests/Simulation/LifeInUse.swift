@@ -5,8 +5,8 @@ import Linux
 @testable import Hibernation
 @testable import MemoryImage
 
-/// What kernels A and B do with the partition. The changes of a superblock are those of the Hibernation module. The order of the
-/// calls is copied from there, because it opens partitions by their paths.
+/// What kernels A and B do with the partition. The changes of a superblock are those of the Hibernation module. The order of
+/// the calls is copied from there, because it opens partitions by their paths.
 extension Life {
     /// The partition, as a program opens it.
     func open() -> HibernationPartition? {
