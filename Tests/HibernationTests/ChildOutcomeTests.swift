@@ -26,7 +26,10 @@ import Testing
             // It ends by itself, with a status that means nothing to us, before its work is done.
             ("working: the child process ended with status 3", { _ in _exit(3) }),
             ("working: the child process ended with status 1", { _ in _exit(1) }),
-            ("working: the child process was killed by signal 9, perhaps because memory ran out", { _ in kill(processID()) }),
+            (
+                "working: the child process was killed by signal 9, perhaps because memory ran out",
+                { _ in kill(processID()) }
+            ),
             // What it wrote before it was ended tells more than the signal.
             (
                 "out of memory",

@@ -38,7 +38,8 @@ extension MachineTests {
             try lab.updateSuperblock(of: newer) { $0.state = .attempted }
             var c = lab.kernelC("attempted", like: a)
             c.disks[1].image = newer
-            try lab.run(c).expectNoSession("not resuming: resume /dev/vdb1: an earlier resume of its image did not complete")
+            try lab.run(c).expectNoSession(
+                "not resuming: resume /dev/vdb1: an earlier resume of its image did not complete")
             try lab.updateSuperblock(of: newer) { $0.state = .ready }
             c.name = "ready"
             try lab.run(c).expectSession()
