@@ -1,6 +1,8 @@
-// SPDX-License-Identifier: Apache-2.0
 import Basics
+import BlockStore
 import Linux
+
+// SPDX-License-Identifier: Apache-2.0
 
 /// Takes the pages of chunks.
 public protocol PageSink: ~Copyable {
