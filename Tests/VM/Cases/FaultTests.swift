@@ -104,7 +104,7 @@ extension MachineTests {
         /// Kernel B runs out of memory, and the kernel kills the child or the process that probes disks.
         @Test func jumpsBackIfMemoryRunsOut() throws {
             let result = try expectReturn(
-                "memory", " ended", arguments: "--codec xz:9 --append mem=32M"
+                "memory", " process ", arguments: "--codec xz:9 --append mem=32M"
             ) {
                 machine in machine.alarms.removeAll { $0 == "Oops" }
             }
