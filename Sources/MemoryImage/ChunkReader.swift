@@ -1,8 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 import BlockStore
 import Linux
-
-// SPDX-License-Identifier: Apache-2.0
 
 /// Takes the pages of chunks.
 public protocol PageSink: ~Copyable {

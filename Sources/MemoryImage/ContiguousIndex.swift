@@ -1,8 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 import BlockStore
 import Linux
-
-// SPDX-License-Identifier: Apache-2.0
 
 /// The index of an image of version 1: one extent with a header and all entries. It is read in pieces.
 struct ContiguousIndex: Sendable {

@@ -1,9 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import Basics
 import BlockStore
 import Linux
 import Synchronization
-
-// SPDX-License-Identifier: Apache-2.0
 
 /// Writes one image. Workers share it, each with a `ChunkBuilder` of its own: they have some atomic counters in common, and the
 /// index, which each of them takes once for a chunk. Its memory does not grow with the image.
