@@ -34,12 +34,23 @@ struct Pattern {
 
     /// Fills pages and makes the kernel treat them as broken; nothing uses them any more. The corresponding C function is
     /// `madvise` with MADV_HWPOISON, which is 100 (<asm-generic/mman-common.h>).
-    private static func poison(_ pages: Int) throws(Failure) {
-        let memory = try Mapping(anonymous: pages * Int(pageSize))
+    ///
+    /// The pages lie above N of a small machine: kernel A refuses to hibernate with a broken page below N.
+    private static func poison(_ count: Int) throws(Failure) {
+        let memory = try Mapping(anonymous: 64 << 20)
         guard let start = memory.bytes.baseAddress else { return }
         memset(start, 0x5a, memory.bytes.count)
-        guard madvise(start, memory.bytes.count, 100) == 0 else {
-            throw Failure(lastError: "poison", "\(pages) pages")
+        let lowestFrame: UInt64 = (128 << 20) / pageSize
+        let frames = try pageFrames(of: memory.bytes)
+        var first = 0
+        // One call for all of them: the first page that breaks may end this process.
+        while first + count <= frames.count {
+            if frames[first..<first + count].allSatisfy({ $0 >= lowestFrame }) { break }
+            first += 1
+        }
+        guard first + count <= frames.count else { throw Failure("poison", "\(count) pages", "all lie below N") }
+        guard madvise(start + first * Int(pageSize), count * Int(pageSize), 100) == 0 else {
+            throw Failure(lastError: "poison", "\(count) pages")
         }
     }
 
