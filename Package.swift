@@ -89,7 +89,7 @@ if let embeddedLibraries {
             path: "Benchmarks",
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "VMTests", dependencies: ["Machines", "Basics", "Linux", "MemoryImage", "PhysicalMemory"],
+            name: "VMTests", dependencies: ["Machines", "Fixtures", "Basics", "Linux", "MemoryImage", "PhysicalMemory"],
             path: "Tests/VM/Cases", swiftSettings: swiftSettings),
     ]
     // Images, kernels and devices that the tests of several modules make.
@@ -98,7 +98,7 @@ if let embeddedLibraries {
             name: "Fixtures", dependencies: ["Basics", "Linux", "MemoryImage"], path: "Tests/Fixtures",
             swiftSettings: swiftSettings))
     for (name, dependencies) in [
-        ("Basics", []), ("Linux", ["Basics"]), ("Console", ["Basics", "Linux"]),
+        ("Basics", ["Fixtures"]), ("Linux", ["Basics"]), ("Console", ["Basics", "Linux"]),
         ("BlockStore", ["Basics", "Linux", "Fixtures"]),
         ("BlockDevices", ["Basics", "Linux", "BlockStore", "Fixtures"]),
         ("ELF", ["Basics", "Fixtures"]),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Linux
 
 /// Reads one image. Workers share it, each with a `ChunkReader` of its own. A `ChunkQueue` gives each chunk to one of them.
 ///
@@ -19,6 +20,29 @@ public final class ImageReader: @unchecked Sendable {
 
     /// A reader for a new worker.
     public func makeChunkReader() throws(Failure) -> ChunkReader { try ChunkReader(self) }
+
+    /// Reads and verifies every chunk, each by one of the workers, and hands its pages to the sink of that worker.
+    /// - Parameters:
+    ///   - makeSink: makes the sink of a worker.
+    ///   - didRead: is called after each chunk with its pages, by any worker.
+    /// - Returns: the pages of all chunks.
+    /// - Throws: the first failure of a worker.
+    public func readChunks<Sink: PageSink & ~Copyable>(
+        _ workers: Workers, into makeSink: @escaping () -> Sink, didRead: @escaping (PageTally) -> Void = { _ in }
+    ) throws(Failure) -> PageTally {
+        let tally = Locked(PageTally())
+        let queue = ChunkQueue(self)
+        try workers.run { () throws(Failure) in
+            let chunks = try self.makeChunkReader()
+            var sink = makeSink()
+            while !workers.isStopping, let entry = try queue.take() {
+                let pages = try chunks.read(entry, into: &sink)
+                tally.withLock { $0 = $0 + pages }
+                didRead(pages)
+            }
+        }
+        return tally.withLock { $0 }
+    }
 }
 
 extension HibernationPartition {

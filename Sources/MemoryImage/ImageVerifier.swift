@@ -12,18 +12,7 @@ extension ImageReader {
     /// Reads the whole image on all CPUs and verifies all of it. Nothing is written.
     /// - Throws: at the first chunk that is damaged, and if the pages are not those that superblock and description name.
     public func verify() throws(Failure) {
-        let workers = Workers()
-        let tally = Locked(PageTally())
-        let queue = ChunkQueue(self)
-        try workers.run { () throws(Failure) in
-            let chunks = try self.makeChunkReader()
-            var sink = NoSink()
-            while !workers.isStopping, let entry = try queue.take() {
-                let pages = try chunks.read(entry, into: &sink)
-                tally.withLock { $0 = $0 + pages }
-            }
-        }
-        let found = tally.withLock { $0 }
+        let found = try readChunks(Workers(), into: { NoSink() })
         guard found.hasCounts(of: partition.superblock) else {
             throw Failure("verify", partition.path, "its pages are not as many as its superblock says")
         }

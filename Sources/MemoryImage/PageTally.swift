@@ -33,7 +33,7 @@ public struct PageTally: Equatable, Sendable {
 
     /// The sum for all pages of the ranges.
     public static func sum(of ranges: [PhysicalRange]) -> UInt64 {
-        ranges.reduce(0) { $0 &+ sum(of: $1.lowerBound / pageSize..<$1.upperBound / pageSize) }
+        ranges.reduce(0) { $0 &+ sum(of: $1.frames) }
     }
 
     static func sum(of frames: FrameRange) -> UInt64 {
@@ -44,7 +44,7 @@ public struct PageTally: Equatable, Sendable {
         if run.kind == .data { data &+= UInt64(run.count) } else { zero &+= UInt64(run.count) }
         if run.kind == .free { free &+= UInt64(run.count) }
         guard let addresses = run.addresses else { return }
-        sum &+= PageTally.sum(of: addresses.lowerBound / pageSize..<addresses.upperBound / pageSize)
+        sum &+= PageTally.sum(of: addresses.frames)
     }
 
     /// The finalizer of SplitMix64: of two numbers that differ little, the results differ much.

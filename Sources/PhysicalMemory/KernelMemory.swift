@@ -59,7 +59,7 @@ public final class KernelMemory: Sendable {
             let (physical, pieceEnd) = try translate(virtual)
             var count = min(addresses.upperBound, pieceEnd) - virtual
             // Below N, adjacent pages were relocated to different places.
-            if backupRanges.contains(where: { $0.lowerBound < physical + count && physical < $0.upperBound }) {
+            if backupRanges.contains(where: { $0.overlaps(physical..<physical + count) }) {
                 count = pageSize
             }
             let location = try location(of: physical)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Fixtures
 import Testing
 
 @Suite struct RangeAlgebraTests {
@@ -20,7 +21,7 @@ import Testing
     /// Against sets of addresses, which are slow and plainly right.
     @Test(arguments: 0..<200 as Range<UInt64>)
     func agreesWithSetsOfAddresses(seed: UInt64) {
-        var generator = SeededGenerator(seed)
+        var generator = SeededGenerator(seed: seed)
         let one = randomRanges(&generator), other = randomRanges(&generator)
         let left = addresses(one), right = addresses(other)
         expectSame(one.normalized(), left)
@@ -77,7 +78,7 @@ import Testing
     /// A page counts where every byte of it lies in some range, even if no single range has it whole.
     @Test(arguments: 0..<40 as Range<UInt64>)
     func takesPagesCoveredByAllRangesTogether(seed: UInt64) {
-        var generator = SeededGenerator(seed)
+        var generator = SeededGenerator(seed: seed)
         let ranges: [PhysicalRange] = (0..<4).map { _ in
             let start = UInt64.random(in: 0...5, using: &generator) * pageSize
             let shift = UInt64.random(in: 0...2, using: &generator)

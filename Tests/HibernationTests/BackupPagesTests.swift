@@ -12,18 +12,6 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    private static let session = UUID("01234567-89ab-4cde-8f01-23456789abcd") ?? .zero
-    private static let backup: [PhysicalRange] = [0x1000..<0x4000]
-
-    private func description() -> ImageDescription {
-        var description = ImageDescription()
-        description.session = Self.session
-        description.host = "a"
-        description.memoryRanges = Self.backup + [CoreFixture.memory]
-        description.backupRanges = Self.backup
-        return description
-    }
-
     /// The control page holds the entry somewhere in it, and the list's address somewhere else.
     @Test func findsTheBackedUpPagesBesideTheEntry() throws {
         var fixture = CoreFixture()
@@ -33,10 +21,10 @@ import Testing
         let entries: [UInt64] = [0x1000 | 1, 0x110_0000 | 8, 0x111_0000 | 8, 0x112_0000 | 8, 4]
         for (i, entry) in entries.enumerated() { fixture.store(entry, at: list + UInt64(i) * 8) }
         let core = try fixture.write(to: folder.path("core"))
-        let map = try findBackupPages(core, description(), entry: control + 0x123)
+        let map = try findBackupPages(core, SessionFixture.description, entry: control + 0x123)
         #expect(map.sources == [0x1100, 0x1110, 0x1120])
         // Another page, and one that is not kernel A's memory.
-        #expect(throws: Failure.self) { try findBackupPages(core, description(), entry: control + 0x1123) }
-        #expect(throws: Failure.self) { try findBackupPages(core, description(), entry: 0x8000_0000) }
+        #expect(throws: Failure.self) { try findBackupPages(core, SessionFixture.description, entry: control + 0x1123) }
+        #expect(throws: Failure.self) { try findBackupPages(core, SessionFixture.description, entry: 0x8000_0000) }
     }
 }

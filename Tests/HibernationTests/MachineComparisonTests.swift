@@ -47,29 +47,13 @@ import Testing
         for other in others { #expect(throws: Failure.self) { try machine.requireFirmwareMap(Array(other)) } }
     }
 
-    private static let backup: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x200_0000, 0x210_0000..<0x800_0000]
-    private static let plugged: PhysicalRange = 0x1_0000_0000..<0x1_4000_0000
-
-    private func descriptionWithPluggedMemory() -> ImageDescription {
-        var description = ImageDescription()
-        description.backupRanges = Self.backup
-        description.memoryRanges = Self.backup + [0x800_0000..<0x4000_0000, Self.plugged]
-        description.machine.hotPluggedRanges = [Self.plugged]
-        description.jumpBackEntry = 0x3000_0000
-        description.machine.processorCount = 4
-        description.machine.firmwareMap = [
-            .init(addresses: 0..<0x9fc00, type: "System RAM"),
-            .init(addresses: 0x10_0000..<0x4000_0000, type: "System RAM"),
-        ]
-        return description
-    }
-
     /// What was plugged in is in the firmware's map at the next boot, or is not.
     @Test func comparesMapsWithoutPluggedMemory() throws {
-        let machine = descriptionWithPluggedMemory().machine
+        let machine = PluggedMemoryFixture.description.machine
         let map = machine.firmwareMap
         try machine.requireFirmwareMap(map)
-        try machine.requireFirmwareMap(map + [FirmwareRange(addresses: Self.plugged, type: "System RAM")])
+        try machine.requireFirmwareMap(
+            map + [FirmwareRange(addresses: PluggedMemoryFixture.plugged, type: "System RAM")])
         let more = FirmwareRange(addresses: 0x1_4000_0000..<0x1_8000_0000, type: "System RAM")
         #expect(throws: Failure.self) { try machine.requireFirmwareMap(map + [more]) }
         #expect(throws: Failure.self) { try machine.requireFirmwareMap(Array(map.dropLast())) }
@@ -77,7 +61,7 @@ import Testing
 
     /// CPUs need to be there, started or not.
     @Test func countsCPUsThatAreThere() throws {
-        let machine = descriptionWithPluggedMemory().machine
+        let machine = PluggedMemoryFixture.description.machine
         try machine.requireProcessors(PresentProcessors(count: 4, isInFirmware: true))
         try machine.requireProcessors(PresentProcessors(count: 5, isInFirmware: false))
         let missing = #expect(throws: Failure.self) {

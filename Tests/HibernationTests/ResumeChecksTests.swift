@@ -9,24 +9,7 @@ import Testing
 
 /// What kernels B and C ask of themselves and of the machine.
 @Suite struct ResumeChecksTests {
-    private static let backup: [PhysicalRange] = [0x1000..<0x9f000, 0x10_0000..<0x200_0000, 0x210_0000..<0x800_0000]
-    private static let plugged: PhysicalRange = 0x1_0000_0000..<0x1_4000_0000
-
-    private func description() -> ImageDescription {
-        var description = ImageDescription()
-        description.backupRanges = Self.backup
-        description.memoryRanges = Self.backup + [0x800_0000..<0x4000_0000, Self.plugged]
-        description.machine.hotPluggedRanges = [Self.plugged]
-        description.jumpBackEntry = 0x3000_0000
-        description.machine.processorCount = 4
-        description.machine.firmwareMap = [
-            .init(addresses: 0..<0x9fc00, type: "System RAM"),
-            .init(addresses: 0x10_0000..<0x4000_0000, type: "System RAM"),
-        ]
-        return description
-    }
-
-    private var checks: ResumeChecks { ResumeChecks(description()) }
+    private var checks: ResumeChecks { ResumeChecks(PluggedMemoryFixture.description) }
 
     private func refusal(_ own: [PhysicalRange], _ words: String) -> Failure? {
         do throws(Failure) {
@@ -52,14 +35,18 @@ import Testing
         let failure = refusal([0x10_0000..<0x800_1000], words)
         #expect(failure?.reason == "kernel C itself uses 0x8000000-0x8001000")
         #expect(failure?.remedy == remedy)
-        #expect(refusal([0x1000..<0x9f000, Self.plugged], words)?.reason.contains("0x100000000-0x140000000") == true)
+        #expect(
+            refusal([0x1000..<0x9f000, PluggedMemoryFixture.plugged], words)?.reason.contains("0x100000000-0x140000000")
+                == true)
     }
 
     /// Kernel B got exactly the backup ranges; anything else is kernel A's, saved or not.
     @Test func kernelBMustStayInItsRanges() throws {
-        try checks.requireOwnMemoryInBackup(Self.backup)
+        try checks.requireOwnMemoryInBackup(PluggedMemoryFixture.backup)
         try checks.requireOwnMemoryInBackup([0x20_0000..<0x100_0000])
-        for own in [[0x10_0000..<0x800_0000], Self.backup + [Self.plugged], [0x9f000..<0xa0000]] as [[PhysicalRange]] {
+        for own in [
+            [0x10_0000..<0x800_0000], PluggedMemoryFixture.backup + [PluggedMemoryFixture.plugged], [0x9f000..<0xa0000],
+        ] as [[PhysicalRange]] {
             let failure = #expect(throws: Failure.self) { try checks.requireOwnMemoryInBackup(own) }
             #expect(failure?.reason.contains("kernel B itself uses") == true)
         }
@@ -77,7 +64,7 @@ import Testing
 
     /// The page tables of the jump are kernel B's to try, while nothing is lost.
     @Test func triesTheJumpsPageTables() throws {
-        var description = description()
+        var description = PluggedMemoryFixture.description
         description.memoryRanges.append(32 << 40..<(32 << 40) + 4096)
         description.backupRanges = [0x10_0000..<0x400_0000]
         let checks = ResumeChecks(description)
@@ -86,14 +73,14 @@ import Testing
     }
 
     @Test func keepsPluggedRangesInTheDescription() throws {
-        let description = description()
+        let description = PluggedMemoryFixture.description
         #expect(try ImageDescription(decoding: description.encoded()) == description)
         // Tag 19, as docs/image-format.md has it.
         var tagged = Array("TorporID".utf8)
         tagged.append(littleEndian: UInt32(19))
         tagged.append(littleEndian: UInt32(16))
-        tagged.append(littleEndian: Self.plugged.lowerBound)
-        tagged.append(littleEndian: Self.plugged.upperBound)
-        #expect(try ImageDescription(decoding: tagged).machine.hotPluggedRanges == [Self.plugged])
+        tagged.append(littleEndian: PluggedMemoryFixture.plugged.lowerBound)
+        tagged.append(littleEndian: PluggedMemoryFixture.plugged.upperBound)
+        #expect(try ImageDescription(decoding: tagged).machine.hotPluggedRanges == [PluggedMemoryFixture.plugged])
     }
 }

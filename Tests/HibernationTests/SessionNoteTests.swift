@@ -13,25 +13,13 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    private static let session = UUID("01234567-89ab-4cde-8f01-23456789abcd") ?? .zero
-    private static let backup: [PhysicalRange] = [0x1000..<0x4000]
-
-    private func description() -> ImageDescription {
-        var description = ImageDescription()
-        description.session = Self.session
-        description.host = "a"
-        description.memoryRanges = Self.backup + [CoreFixture.memory]
-        description.backupRanges = Self.backup
-        return description
-    }
-
     @Test func findsTheSessionsDescription() throws {
         var fixture = CoreFixture()
-        fixture.notes = [("VMCOREINFO", [1]), (SessionNote.name, description().encoded())]
+        fixture.notes = [("VMCOREINFO", [1]), (SessionNote.name, SessionFixture.description.encoded())]
         let core = try fixture.write(to: folder.path("core"))
-        #expect(try SessionNote.read(core, Self.session) == description())
+        #expect(try SessionNote.read(core, SessionFixture.session) == SessionFixture.description)
         let failure = #expect(throws: Failure.self) { try SessionNote.read(core, .zero) }
-        #expect(failure?.reason == "kernel A's description is of another session, \(Self.session)")
+        #expect(failure?.reason == "kernel A's description is of another session, \(SessionFixture.session)")
     }
 
     @Test(arguments: [[], [("VMCOREINFO", [1])], [(SessionNote.name, [1, 2, 3])]] as [[(String, [UInt8])]])
@@ -39,6 +27,6 @@ import Testing
         var fixture = CoreFixture()
         fixture.notes = notes.map { (name: $0.0, content: $0.1) }
         let core = try fixture.write(to: folder.path("core"))
-        #expect(throws: Failure.self) { try SessionNote.read(core, Self.session) }
+        #expect(throws: Failure.self) { try SessionNote.read(core, SessionFixture.session) }
     }
 }

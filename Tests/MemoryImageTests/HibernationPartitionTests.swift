@@ -121,4 +121,17 @@ import Testing
         #expect(superblock.imageUUID == .zero)
         #expect(throws: Failure.self) { try ImageReader(HibernationPartition(file.path)) }
     }
+
+    /// The newest slot was written by a later version: what an older slot says is not true any more.
+    @Test func doesNotFallBackBehindALaterVersion() throws {
+        let file = try PartitionFile(4 << 20)
+        let partition = try file.formatted()
+        try partition.update { $0.state = .ready }
+        try partition.update { $0.state = .consumed }
+        var block = partition.superblock.encoded()
+        block.put(Superblock.version + 1, at: 8)
+        block.put(xxh64(block, count: 4088), at: 4088)
+        try file.put(block, at: 0)
+        #expect(throws: Failure.self) { try HibernationPartition(file.path) }
+    }
 }

@@ -55,6 +55,46 @@ extension PartitionFile {
     }
 }
 
+extension HibernationPartition {
+    /// Makes it `ready`, with an index and a description but without the chunks themselves.
+    /// - Parameters:
+    ///   - offset: the byte from which on index and description lie.
+    ///   - capacity: entries in a block of the index; nil for the usual number.
+    func writeIndex(
+        _ entries: some Sequence<ChunkIndex.Entry>, from offset: UInt64, capacity: Int? = nil
+    ) throws(Failure) {
+        try beginImage(MemoryFixture.imageUUID, .none, .indexBlocks)
+        var next = offset
+        func reserve(_ count: Int) throws(Failure) -> UInt64 {
+            defer { next += UInt64(roundedUpToBlock(count)) }
+            return next
+        }
+        let index =
+            if let capacity {
+                IndexWriter(self, imageUUID: MemoryFixture.imageUUID, capacity: capacity)
+            } else {
+                IndexWriter(self, imageUUID: MemoryFixture.imageUUID)
+            }
+        var counts = ImageCounts()
+        for entry in entries {
+            try index.add(entry, reserve: reserve)
+            counts.chunks += 1
+            counts.dataPages += UInt64(entry.dataPages)
+        }
+        let description = ImageDescription().encoded()
+        let descriptionExtent = try write(
+            description, "the description", at: try reserve(description.count), limit: 4096)
+        let extent = try index.finish(reserve: reserve)
+        try update { superblock in
+            superblock.state = .ready
+            superblock.indexExtent = extent
+            superblock.descriptionExtent = descriptionExtent
+            superblock.counts.chunks = counts.chunks
+            superblock.counts.dataPages = counts.dataPages
+        }
+    }
+}
+
 /// Entries of chunks that lie one behind the other, each of one block.
 func tinyEntries(_ count: Int) -> [ChunkIndex.Entry] {
     (0..<UInt64(count)).map {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import BlockStore
 import Testing
 
 @testable import MemoryImage
@@ -58,5 +59,23 @@ import Testing
                 file.path, label: String(repeating: "x", count: 64), uuid: PartitionFile.uuid, [])
         }
         #expect(try file.bytes.allSatisfy { $0 == 0 })
+    }
+
+    /// A superblock of md (version 1.0) lies behind the area that formatting zeroes.
+    @Test func formattingWipesForeignSignatures() throws {
+        let file = try PartitionFile(4 << 20)
+        let sector = UInt64((4 << 20) / 512 - 16)
+        var raid = [UInt8](repeating: 0, count: 256)
+        raid.put(UInt32(0xa92b_4efc), at: 0)
+        raid.put(UInt32(1), at: 4)
+        raid.put((1...16).map { UInt8($0) }, at: 16, limit: 16)
+        raid.put(sector, at: 144)
+        var sum: UInt64 = 0
+        for i in 0..<64 { sum += UInt64(try raid.span.bytes.integer(at: i * 4, as: UInt32.self)) }
+        raid.put(UInt32(truncatingIfNeeded: sum & 0xffff_ffff + sum >> 32), at: 216)
+        try file.put(raid, at: Int(sector) * 512)
+        try #require(try probeContent(file.path).type == "linux_raid_member")
+        _ = try file.formatted()
+        #expect(try probeContent(file.path).type == nil)
     }
 }

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Fixtures
 
-/// The numbers that follow from a seed: SplitMix64. Everything that a run of the simulation decides comes from here.
+/// The numbers that follow from a seed. Everything that a run of the simulation decides comes from here.
 struct SimulationRandom {
-    private var state: UInt64
+    private var generator: SeededGenerator
 
-    init(seed: UInt64) { state = seed }
+    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-        return value ^ value >> 31
-    }
+    mutating func next() -> UInt64 { generator.next() }
 
     /// A number from 0 up to a limit.
     mutating func below(_ limit: Int) -> Int { limit > 1 ? Int(next() >> 2) % limit : 0 }

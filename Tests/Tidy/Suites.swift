@@ -10,7 +10,6 @@ enum Suites {
         "Tests/Fuzz/Replay/ReplayTests.swift": "the corpus, through every target",
         "Tests/HibernationTests/MakeInitramfsTests.swift": "mkinitramfs.sh, which is no Swift",
         "Tests/HibernationTests/RefusalKindTests.swift": "which refusals are final, of every source that refuses",
-        "Tests/HibernationTests/RegressionTests.swift": "mistakes that were made once, wherever",
         "Tests/MemoryImageTests/AtMostOnceTests.swift": "whatever fails, an image is resumed at most once",
         "Tests/MemoryImageTests/DecompressorTests.swift": "one of the types of Compression.swift",
         "Tests/MemoryImageTests/GoldenEncodingTests.swift":

@@ -124,7 +124,7 @@ struct Save {
                     memory, PageMarks(memory, info: info), ranges: ranges, expected: note?.free,
                     whileCounting: state.beat)
             }
-            log(filter, note)
+            logFilter(filter, note)
             return filter
         } catch {
             let unreadable = note?.unreadablePages ?? 0
@@ -139,7 +139,7 @@ struct Save {
         }
     }
 
-    private func log(_ filter: FreePageFilter, _ note: MemoryNote?) {
+    private func logFilter(_ filter: FreePageFilter, _ note: MemoryNote?) {
         if filter.unreadablePages > 0 {
             log.notice(
                 "leaving out \(describe(bytes: filter.unreadablePages &* pageSize)) of memory that must not be read")

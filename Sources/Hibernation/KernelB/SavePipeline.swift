@@ -70,7 +70,7 @@ final class SavePipeline: @unchecked Sendable {
             }
             let start = Int(addresses.lowerBound - range.lowerBound)
             let contents = UnsafeRawBufferPointer(rebasing: mapping.bytes[start..<start + Int(addresses.byteCount)])
-            try builder.addPages(firstFrame: addresses.lowerBound / pageSize, contents) { count, areZeros in
+            try builder.addPages(firstFrame: addresses.frames.lowerBound, contents) { count, areZeros in
                 if areZeros { state.add(zeroPages: count) } else { state.add(pages: count) }
                 return !workers.isStopping
             }
@@ -81,12 +81,11 @@ final class SavePipeline: @unchecked Sendable {
     private func addLeftOut(
         _ addresses: PhysicalRange, _ kind: FreePageFilter.Kind, _ builder: ChunkBuilder
     ) throws(Failure) {
-        let first = addresses.lowerBound / pageSize
-        let count = addresses.byteCount / pageSize
+        let frames = addresses.frames
         if kind == .free, filter?.keepsZeros ?? true {
-            try builder.addZeros(firstFrame: first, count: UInt32(count))
+            try builder.addZeros(firstFrame: frames.lowerBound, count: UInt32(frames.frameCount))
         } else {
-            try builder.addFreePages(firstFrame: first, count: UInt32(count))
+            try builder.addFreePages(firstFrame: frames.lowerBound, count: UInt32(frames.frameCount))
         }
         // No page is moved, but this is progress.
         state.beat()

@@ -68,33 +68,30 @@ extension RestoreRole {
     /// Marks a pending image as given up, however the child that read it ended: the root file system that boots now makes it
     /// stale.
     func giveUp(_ refusal: ResumeRefusal) {
-        let outcome = runInChild("marking the image", parameters, log, watchdogs: watchdogs) {
-            (state) throws(Failure) in
-            guard let partition = try openPartitionToResume(parameters, seconds: 0, DeviceCatalog(state)) else {
-                return
-            }
+        mark("as given up") { (partition) throws(Failure) in
             var next = partition.superblock
-            guard next.giveUp(refusal) else { return }
-            try partition.retireImage { superblock in
-                superblock.state = next.state
-                superblock.isGivenUp = next.isGivenUp
-                superblock.reason = next.reason
-            }
+            if next.giveUp(refusal) { try partition.retireImage { $0 = next } }
         }
-        if let reason = outcome.reason { log.error("cannot mark the image as given up: \(reason)") }
     }
 
     /// Marks an image `ready` again although its last resume failed, because a person wants another attempt.
     private func allowAttempt(_ refusal: ResumeRefusal) {
-        let outcome = runInChild("marking the image", parameters, log, watchdogs: watchdogs) {
-            (state) throws(Failure) in
-            guard let partition = try openPartitionToResume(parameters, seconds: 0, DeviceCatalog(state)) else {
-                return
-            }
+        mark("for another attempt") { (partition) throws(Failure) in
             var next = partition.superblock
             guard refusal.image == nil || refusal.image == next.imageUUID, next.allowAttempt() else { return }
-            try partition.update { $0.state = next.state }
+            try partition.update { $0 = next }
         }
-        if let reason = outcome.reason { log.error("cannot mark the image for another attempt: \(reason)") }
+    }
+
+    /// Changes the state of the image on the partition to resume from, in a child process.
+    /// - Parameter how: for the message if that fails: `as given up`.
+    private func mark(_ how: String, _ change: (HibernationPartition) throws(Failure) -> Void) {
+        let outcome = runInChild("marking the image", parameters, log, watchdogs: watchdogs) {
+            (state) throws(Failure) in
+            if let partition = try openPartitionToResume(parameters, seconds: 0, DeviceCatalog(state)) {
+                try change(partition)
+            }
+        }
+        if let reason = outcome.reason { log.error("cannot mark the image \(how): \(reason)") }
     }
 }

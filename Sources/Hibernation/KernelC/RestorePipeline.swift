@@ -9,12 +9,10 @@ import Synchronization
 /// then decodes it into place.
 final class RestorePipeline: @unchecked Sendable {
     private let reader: ImageReader
-    private let queue: ChunkQueue
     private let windows: MemoryWindows
     private let allowed: [PhysicalRange]
     private let state: ChildState
     private let workers: Workers
-    private let tally = Locked(PageTally())
     /// Bytes of pages that the image may still list. This bounds the work for an image that lists pages more than once.
     private let remainingByteCount: Atomic<UInt64>
 
@@ -25,7 +23,6 @@ final class RestorePipeline: @unchecked Sendable {
     /// - Parameter allowed: the physical addresses that may be written, in whole pages: kernel A's saved memory.
     init(_ reader: ImageReader, _ device: MemoryDevice, allowed: [PhysicalRange], state: ChildState) {
         self.reader = reader
-        queue = ChunkQueue(reader)
         let allowed = allowed.normalized()
         self.allowed = allowed
         remainingByteCount = Atomic(allowed.byteCount)
@@ -39,8 +36,13 @@ final class RestorePipeline: @unchecked Sendable {
     /// - Throws: at the first chunk that is damaged or belongs to another image, and at the end if the pages are not exactly
     ///   kernel A's, each once.
     func run() throws(Failure) {
-        try workers.run { () throws(Failure) in try self.work() }
-        let restored = tally.withLock { $0 }
+        let restored = try reader.readChunks(
+            workers, into: { Sink(pipeline: self, view: MemoryView(self.windows)) }
+        ) { pages in
+            self.state.add(pages: pages.data)
+            self.state.add(zeroPages: pages.zero - pages.free)
+            self.state.beat()
+        }
         guard restored.hasCounts(of: reader.partition.superblock),
             remainingByteCount.load(ordering: .relaxed) == 0, restored.sum == PageTally.sum(of: allowed)
         else {
@@ -69,18 +71,6 @@ final class RestorePipeline: @unchecked Sendable {
             guard left <= pipeline.allowed.byteCount else {
                 throw Failure("restore", "kernel A's memory", "the image has more pages than kernel A", isFinal: true)
             }
-        }
-    }
-
-    private func work() throws(Failure) {
-        let chunks = try reader.makeChunkReader()
-        var sink = Sink(pipeline: self, view: MemoryView(windows))
-        while !workers.isStopping, let entry = try queue.take() {
-            let pages = try chunks.read(entry, into: &sink)
-            tally.withLock { $0 = $0 + pages }
-            state.add(pages: pages.data)
-            state.add(zeroPages: pages.zero - pages.free)
-            state.beat()
         }
     }
 }

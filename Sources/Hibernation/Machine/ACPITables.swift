@@ -25,3 +25,26 @@ func acpiTablesChecksum(_ folder: String = "/sys/firmware/acpi/tables") throws(F
     }
     return sum
 }
+
+/// Reads the entries of an ACPI table that is a list of them: each begins with a byte for its type and a byte for its size.
+/// - Parameters:
+///   - table: the bytes of the table.
+///   - offset: the byte offset of the first entry.
+///   - name: the table's name, for the message.
+///   - reason: the message for an entry that does not lie in the table.
+///   - visit: takes the type, the byte offset and the size of an entry; returns false to stop.
+/// - Throws: if an entry is malformed.
+func forEachEntry(
+    ofACPITable table: [UInt8], from offset: Int, _ name: String, _ reason: String,
+    _ visit: (_ type: UInt8, _ offset: Int, _ size: Int) throws(Failure) -> Bool
+) throws(Failure) {
+    let fields = table.span.bytes
+    var offset = offset
+    while offset + 2 <= table.count {
+        let type: UInt8 = try fields.integer(at: offset)
+        let size = Int(try fields.integer(at: offset + 1, as: UInt8.self))
+        guard size >= 2, offset + size <= table.count else { throw Failure("read", name, reason) }
+        guard try visit(type, offset, size) else { return }
+        offset += size
+    }
+}

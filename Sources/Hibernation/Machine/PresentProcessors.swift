@@ -33,13 +33,9 @@ func enabledProcessorCount(interruptTable table: [UInt8]) throws(Failure) -> Int
     let fields = table.span.bytes
     var identifiers: Set<UInt32> = []
     // Entries follow the header (36 bytes), the address of the local APIC and the flags.
-    var offset = 44
-    while offset + 2 <= table.count {
-        let type: UInt8 = try fields.integer(at: offset)
-        let size = Int(try fields.integer(at: offset + 1, as: UInt8.self))
-        guard size >= 2, offset + size <= table.count else {
-            throw Failure("read", "the firmware's CPU table", "one of its entries is malformed")
-        }
+    try forEachEntry(
+        ofACPITable: table, from: 44, "the firmware's CPU table", "one of its entries is malformed"
+    ) { (type, offset, size) throws(Failure) in
         let identifier: UInt32, flags: UInt32
         switch type {
         case 0 where size >= 8:
@@ -48,12 +44,10 @@ func enabledProcessorCount(interruptTable table: [UInt8]) throws(Failure) -> Int
         case 9 where size >= 16:
             identifier = try fields.integer(at: offset + 4)
             flags = try fields.integer(at: offset + 8)
-        default:
-            offset += size
-            continue
+        default: return true
         }
         if flags & 1 != 0, identifier != .max, type == 9 || identifier != 0xff { identifiers.insert(identifier) }
-        offset += size
+        return true
     }
     return identifiers.count
 }

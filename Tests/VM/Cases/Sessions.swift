@@ -91,21 +91,5 @@ extension Machine.Result {
     }
 }
 
-/// A small random generator with a seed, so that a failure is repeatable.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    /// SplitMix64 of Steele, Lea and Flood.
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ word >> 27) &* 0x94d0_49bb_1331_11eb
-        return word ^ word >> 31
-    }
-}
-
 /// Whether to run the long form of the tests (`make torture`), of which `make test` runs a sample.
 let isTorture = ProcessInfo.processInfo.environment["TORPOR_TORTURE"] != nil

@@ -83,22 +83,19 @@ struct SecondKernelMemory: Equatable, Sendable {
     /// - Throws: if the table is malformed.
     private static func namesHighMemory(affinityTable table: [UInt8]) throws(Failure) -> Bool {
         let fields = table.span.bytes
+        var isHigh = false
         // Behind the header (36 bytes) and 12 reserved bytes.
-        var offset = 48
-        while offset + 2 <= table.count {
-            let type: UInt8 = try fields.integer(at: offset)
-            let size = Int(try fields.integer(at: offset + 1, as: UInt8.self))
-            guard size >= 2, offset + size <= table.count else {
-                throw Failure("read", "ACPI's SRAT", "an entry is malformed")
-            }
+        try forEachEntry(
+            ofACPITable: table, from: 48, "ACPI's SRAT", "an entry is malformed"
+        ) { (type, offset, size) throws(Failure) in
             if type == 1, size >= 32, try fields.integer(at: offset + 28, as: UInt32.self) & 1 != 0 {
                 let (end, overflow) = try fields.integer(at: offset + 8, as: UInt64.self)
                     .addingReportingOverflow(try fields.integer(at: offset + 16, as: UInt64.self))
-                if overflow || end > 1 << 32 { return true }
+                isHigh = overflow || end > 1 << 32
             }
-            offset += size
+            return !isHigh
         }
-        return false
+        return isHigh
     }
 
     /// The bytes that a kernel needs below `end`.

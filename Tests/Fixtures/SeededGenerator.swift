@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// SplitMix64: the same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
+/// SplitMix64 of Steele, Lea and Flood: the same numbers from a seed in every run, so that a failure is repeatable.
+public struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
+
+    public init(seed: UInt64) { state = seed }
+
+    public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var value = state
         value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
