@@ -63,27 +63,47 @@ extension SimulatedDisk {
 
     // MARK: Superblocks
 
+    /// Notes a superblock that was written, or a part of one.
     func noteCandidate(_ offset: Int) {
         guard offset < Int(Superblock.dataOffset) else { return }
-        let newest = newestSlot(view.bytes)
-        if !candidates.contains(newest) { candidates.append(newest) }
+        candidates.append(newestSlot(view.bytes))
+        if let slot = Superblock.slotOffsets.firstIndex(of: UInt64(offset)), let valid = validSlot(slot, view.bytes) {
+            attempts[slot].append(valid.checksum)
+        }
     }
 
-    /// The superblock that was found after a power cut is the one that counts from now on.
-    func settleCandidates() { candidates = [newestSlot(medium.bytes)] }
+    /// A flush has succeeded, or the power came back: the superblock that counts now will still count after a power cut.
+    ///
+    /// A superblock whose write failed and left a torn slot may still come back: if a later write to that slot is torn too, its
+    /// sectors may complete the earlier one.
+    func settleCandidates(_ bytes: UnsafeMutableRawBufferPointer) {
+        candidates = [newestSlot(bytes)]
+        for slot in attempts.indices {
+            if validSlot(slot, bytes) != nil { attempts[slot] = [] }
+            candidates += attempts[slot]
+        }
+    }
+
+    /// Whether no power cut can change which superblock counts.
+    var isSuperblockCertain: Bool { candidates.allSatisfy { $0 == candidates.first } }
+
+    /// Generation and checksum of the block in a slot; nil if it is not valid.
+    private func validSlot(
+        _ slot: Int, _ bytes: UnsafeMutableRawBufferPointer
+    ) -> (generation: UInt64, checksum: UInt64)? {
+        let offset = Int(Superblock.slotOffsets[slot])
+        let block = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Superblock.byteCount])
+        let body = UnsafeRawBufferPointer(rebasing: block[..<(Superblock.byteCount - 8)])
+        guard block.starts(with: Superblock.magic),
+            block.loadUnaligned(fromByteOffset: body.count, as: UInt64.self) == xxh64(body)
+        else { return nil }
+        return (block.loadUnaligned(fromByteOffset: 16, as: UInt64.self), xxh64(block))
+    }
 
     /// The checksum of the block with the superblock that counts; 0 if there is none.
-    func newestSlot(_ bytes: UnsafeMutableRawBufferPointer) -> UInt64 {
-        var newest: (generation: UInt64, checksum: UInt64)?
-        for offset in Superblock.slotOffsets {
-            let block = UnsafeRawBufferPointer(rebasing: bytes[Int(offset)..<Int(offset) + Superblock.byteCount])
-            let body = UnsafeRawBufferPointer(rebasing: block[..<(Superblock.byteCount - 8)])
-            guard block.starts(with: Superblock.magic),
-                block.loadUnaligned(fromByteOffset: body.count, as: UInt64.self) == xxh64(body)
-            else { continue }
-            let generation = block.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
-            if newest.map({ $0.generation < generation }) ?? true { newest = (generation, xxh64(block)) }
-        }
-        return newest?.checksum ?? 0
+    private func newestSlot(_ bytes: UnsafeMutableRawBufferPointer) -> UInt64 {
+        guard let first = validSlot(0, bytes) else { return validSlot(1, bytes)?.checksum ?? 0 }
+        guard let second = validSlot(1, bytes), second.generation > first.generation else { return first.checksum }
+        return second.checksum
     }
 }

@@ -71,12 +71,14 @@ extension SimulatedDisk {
         plan.fault = fault.countdown < 0 && !fault.isPermanent ? nil : fault
         guard fault.countdown < 0 else { return nil }
         wasDisturbed = true
+        trace?("  that \(operation) fails")
         return fault.errno
     }
 
     func cut(_ operation: String) -> Failure {
         isOff = true
         wasDisturbed = true
+        trace?("  the power fails during that \(operation)")
         return powerCut(operation)
     }
 

@@ -5,10 +5,11 @@ import Foundation
 @testable import Hibernation
 @testable import MemoryImage
 
-/// One run of the simulation: the life of a hibernation partition and of the machine that uses it, until something is wrong or
-/// some steps are done. Everything follows from the seed.
+/// One run of the simulation: the life of a hibernation partition and of the machine that uses it, until something is wrong
+/// or some steps are done. Everything follows from the seed.
 ///
-/// `LifeInUse` has what kernels A and B do, `LifeAtBoot` what kernel C does. `LifeChecks` looks at the disk after each step.
+/// `LifeInUse` has what kernels A and B do, `LifeAtBoot` what kernel C does. `LifeChecks` looks at the disk after each
+/// step.
 final class Life {
     enum MachineState { case off, running }
 
@@ -60,6 +61,7 @@ final class Life {
             size: random.pick([4, 4, 4, 5]) << 20 + odd, sectorSize: sectorSize, seed: random.next())
         disk.mistake = mistake
         partitionEnd = disk.size / blockSize * blockSize
+        if isTraced { disk.trace = { [weak self] line in self?.log("    disk: \(line)") } }
     }
 
     func log(_ text: @autoclosure () -> String) { if isTraced { trace.append(text()) } }

@@ -31,7 +31,7 @@ extension Life {
             throw Violation(
                 invariant: .oldOrNew, detail: "generation \(superblock.generation), \(superblock.state), is neither")
         }
-        if wasOff { disk.settleCandidates() }
+        if wasOff { disk.settleCandidates(disk.medium.bytes) }
         statistics.looks += 1
         try checkImage(partition)
         try checkContents(superblock)
@@ -59,7 +59,7 @@ extension Life {
             }
             // Nobody has anything else of this session, so nothing may happen to it from here on; unless the last flush has
             // failed and the superblock is only in the cache.
-            if disk.candidates.count == 1 { pendingImage = image }
+            if disk.isSuperblockCertain { pendingImage = image }
         }
         guard superblock.state.isPending || superblock.state == .snapshot else { return }
         if let verified, verified == (image, disk.dataVersion) { return }

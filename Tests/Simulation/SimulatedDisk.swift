@@ -8,10 +8,10 @@ import Linux
 
 /// A disk in memory with a volatile write cache, below the seam that `BlockStore` is.
 ///
-/// Writes are in the cache until a flush. Until then each of their sectors may reach the medium or not, in any order. When the
-/// power fails, the sectors that did not are lost (`SimulatedDisk.powerOn`). Reads, writes and flushes fail as planned; a flush
-/// that fails may have lost any of what was in the cache, as under Linux. A disk that says that a flush succeeded although it
-/// did not is not simulated: no program can be right on it.
+/// Writes are in the cache until a flush. Until then each of their sectors may reach the medium or not, in any order. When
+/// the power fails, the sectors that did not are lost (`SimulatedDisk.powerOn`). Reads, writes and flushes fail as planned;
+/// a flush that fails may have lost any of what was in the cache, as under Linux. A disk that says that a flush succeeded
+/// although it did not is not simulated: no program can be right on it.
 ///
 /// One thread at a time may use it.
 final class SimulatedDisk: BlockStore, @unchecked Sendable {
@@ -55,6 +55,8 @@ final class SimulatedDisk: BlockStore, @unchecked Sendable {
     var writable = Writable.everything
     /// What libblkid finds.
     var content: String?
+    /// Takes a line for each call that changes the disk, if anybody wants to read it.
+    var trace: ((String) -> Void)?
 
     var isOff = false
     /// Whether anything went wrong since the plan was made.
@@ -68,6 +70,8 @@ final class SimulatedDisk: BlockStore, @unchecked Sendable {
     private var dataWrites = 0
     /// The superblocks, by the checksums of their blocks, of which one has to count after a power cut.
     var candidates: [UInt64] = []
+    /// Superblocks that were written to each slot and may have left it torn.
+    var attempts: [[UInt64]] = [[], []]
     var lastSlotWritten: [UInt8] = []
 
     init() throws {
@@ -94,11 +98,13 @@ final class SimulatedDisk: BlockStore, @unchecked Sendable {
         mistake = nil
         writable = .everything
         content = nil
+        trace = nil
         isOff = false
         wasDisturbed = false
         misuse = nil
         dataVersion &+= 1
         candidates = []
+        attempts = [[], []]
         lastSlotWritten = []
     }
 
@@ -110,7 +116,7 @@ final class SimulatedDisk: BlockStore, @unchecked Sendable {
                 UnsafeMutableRawBufferPointer(rebasing: buffer[offset...]).copyBytes(from: bytes)
             }
         }
-        candidates = [newestSlot(medium.bytes)]
+        settleCandidates(medium.bytes)
     }
 
     // MARK: What a store does
@@ -143,6 +149,7 @@ final class SimulatedDisk: BlockStore, @unchecked Sendable {
         var start = try place(offset, buffer.count, buffer.baseAddress, "write")
         let isSlot = Superblock.slotOffsets.contains(offset) && buffer.count == Superblock.byteCount
         let areZeros = isZero(buffer)
+        trace?("write \(buffer.count) at \(start)")
         requireWritable(start, buffer.count, areZeros)
         let isCut = nextCallIsCut()
         if let number = failing(.write) {
@@ -171,24 +178,26 @@ final class SimulatedDisk: BlockStore, @unchecked Sendable {
 
     override func flush() throws(Failure) {
         if isOff { throw powerCut("flush") }
+        trace?("flush")
         let isCut = nextCallIsCut()
         if let number = failing(.flush) {
             failFlush()
             if isCut { throw cut("flush") }
             if mistake != .flushErrorsIgnored { throw Failure("flush", path, errno: number) }
-            return candidates = [newestSlot(view.bytes)]
+            return settleCandidates(view.bytes)
         }
         // The power may fail before the flush or after it.
         if !isCut || random.chance(50) { persist() }
         if isCut { throw cut("flush") }
         // What the code above may rely on, whatever mistake there is.
-        candidates = [newestSlot(view.bytes)]
+        settleCandidates(view.bytes)
     }
 
     override func zeroOut(_ bytes: DeviceRange) throws(Failure) {
         if isOff { throw powerCut("write") }
         let start = try place(bytes.lowerBound, Int(bytes.byteCount), nil, "write")
         requireWritable(start, Int(bytes.byteCount), true)
+        trace?("zero \(bytes.byteCount) at \(start)")
         let isCut = nextCallIsCut()
         if let number = failing(.write) {
             zero(start, random.below(Int(bytes.byteCount) / sectorSize + 1) * sectorSize)
@@ -204,6 +213,7 @@ final class SimulatedDisk: BlockStore, @unchecked Sendable {
         if isOff || discardManner == .unsupported { return false }
         guard let start = try? place(bytes.lowerBound, Int(bytes.byteCount), nil, "discard") else { return false }
         requireWritable(start, Int(bytes.byteCount), true)
+        trace?("discard \(bytes.byteCount) at \(start)")
         let isCut = nextCallIsCut()
         switch discardManner {
         case .unsupported, .nothing: break
