@@ -60,8 +60,13 @@ struct RestoreRole {
             (state) throws(Failure) in
             let catalog = DeviceCatalog(state)
             try catalog.refresh()
-            let states = catalog.usablePartitions.compactMap { $0.verdict.superblock }
-                .filter { $0.imageUUID == imageUUID }.map { $0.state }
+            var states: [Superblock.State] = []
+            for entry in catalog.usablePartitions where entry.verdict.superblock?.imageUUID == imageUUID {
+                // The child may have died between its write and its flush.
+                let partition = try HibernationPartition(entry.path)
+                try partition.makeDurable()
+                states.append(partition.superblock.state)
+            }
             // If the disk was cloned, every copy must be marked.
             if states.contains(.consumed), !states.contains(where: { $0.isPending }) { state.stage = .committed }
         }
