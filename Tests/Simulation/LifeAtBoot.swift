@@ -30,7 +30,7 @@ extension Life {
         }
     }
 
-    /// `Restore.resume`, the jump, and how a refusal is noted.
+    /// `Restore.run`, the jump, and how a refusal is noted.
     private func resume(_ partition: HibernationPartition, isRetrying: Bool) throws(Violation) {
         let image = partition.superblock.imageUUID
         var refusal = ResumeRefusal(reason: "", image: image)
@@ -89,13 +89,10 @@ extension Life {
         return partition.superblock.imageUUID == image && partition.superblock.state == .consumed
     }
 
-    /// Notes a refusal (`Hibernation.note`), and then keeps the session or gives it up.
+    /// Notes a refusal (`noteRefusal`), and then keeps the session or gives it up.
     private func refuse(_ refusal: ResumeRefusal, isRetrying: Bool) throws(Violation) {
         do throws(Failure) {
-            let partition = try HibernationPartition(disk)
-            var noted = partition.superblock
-            let session = noted.note(refusal, isRetrying: isRetrying)
-            if noted != partition.superblock { try partition.update { $0 = noted } }
+            let session = try noteRefusal(refusal, on: HibernationPartition(disk), isRetrying: isRetrying)
             log("  noted: \(session)")
         } catch { try requireDisturbance(error) }
         if disk.isOff { return }
@@ -103,31 +100,23 @@ extension Life {
         machine = .off
     }
 
-    /// The root file system boots, and its session gives up an image that waits (`RestoreRole.giveUp`).
+    /// The root file system boots, and a pending image is given up.
     private func giveUpForRoot(_ refusal: ResumeRefusal) throws(Violation) {
         log("  gives the session up for the root file system")
         do throws(Failure) {
             let partition = try HibernationPartition(disk)
-            var next = partition.superblock
-            if next.giveUp(refusal) {
-                try partition.retireImage { superblock in
-                    superblock.state = next.state
-                    superblock.isGivenUp = next.isGivenUp
-                    superblock.reason = next.reason
-                }
-                retired.insert(next.imageUUID)
-            }
+            let generation = partition.superblock.generation
+            try giveUpImage(refusal, on: partition)
+            if partition.superblock.generation > generation { retired.insert(partition.superblock.imageUUID) }
         } catch { try requireDisturbance(error) }
         machine = .running
     }
 
-    /// A person wants an attempted image tried again (`RestoreRole.allowAttempt`).
+    /// A person wants another attempt.
     private func allowAttempt() throws(Violation) {
         log("  allows another attempt")
         do throws(Failure) {
-            let partition = try HibernationPartition(disk)
-            var next = partition.superblock
-            if next.allowAttempt() { try partition.update { $0.state = next.state } }
+            try allowAnotherAttempt(ResumeRefusal(reason: ""), on: HibernationPartition(disk))
         } catch { try requireDisturbance(error) }
         machine = .off
     }

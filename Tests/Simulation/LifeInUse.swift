@@ -5,8 +5,8 @@ import Linux
 @testable import Hibernation
 @testable import MemoryImage
 
-/// What kernels A and B do with the partition. The changes of a superblock are those of the Hibernation module. The order of
-/// the calls is copied from there, because it opens partitions by their paths.
+/// What kernels A and B do with the partition, by functions of the Hibernation module that take an open partition. The order
+/// of their calls is copied from there, because the callers open partitions by their paths.
 extension Life {
     /// The partition, as a program opens it.
     func open() -> HibernationPartition? {
@@ -114,33 +114,24 @@ extension Life {
             let partition = try HibernationPartition(disk)
             if partition.superblock.state.isPending {
                 pendingImage = nil
-                try partition.retireImage { superblock in
-                    superblock.state = .failed
-                    superblock.reason = "its session went on"
-                }
+                try Hibernate.giveUpPendingImage(on: partition)
                 noteRetired(partition.superblock.imageUUID)
             }
         } catch { try requireDisturbance(error) }
         if disk.isOff { return }
         do throws(Failure) {
             let partition = try HibernationPartition(disk)
-            switch partition.superblock.state {
-            case .saving:
-                try partition.giveUpIncompleteImage("kernel B did not complete it", contentsEnd: contentsEnd)
-            case .consumed, .failed: break
-            case .empty, .ready, .attempted, .snapshot: return
-            }
-            try erase(partition)
+            let image = partition.superblock.imageUUID
+            noteErased(image, try Hibernate.eraseImage(on: partition, contentsEnd: contentsEnd))
         } catch { try requireDisturbance(error) }
     }
 
-    private func erase(_ partition: HibernationPartition) throws(Failure) {
-        let image = partition.superblock.imageUUID, end = partition.superblock.contentsEnd
-        guard let how = try partition.eraseContents() else { return }
-        log("  erased by \(how.rawValue) up to \(end)")
+    private func noteErased(_ image: UUID, _ how: Erasure?) {
+        guard let how else { return }
+        log("  erased by \(how.rawValue)")
         statistics.erasures += 1
         noteRetired(image)
-        mustBeZero = Int(Superblock.dataOffset)..<Int(end)
+        mustBeZero = Int(Superblock.dataOffset)..<partitionEnd
     }
 
     private func noteRetired(_ image: UUID) {
@@ -157,7 +148,7 @@ extension Life {
         do throws(Failure) {
             try partition.discardImage()
             if image != .zero { noteRetired(image) }
-            try erase(partition)
+            noteErased(image, try partition.eraseContents())
         } catch { try requireDisturbance(error) }
     }
 

@@ -7,8 +7,8 @@ import Testing
 /// `TORPOR_SEED` repeats one life, `TORPOR_RUNS` sets how many there are.
 @Suite struct SimulationTests {
     private static let environment = ProcessInfo.processInfo.environment
-    /// Lives in `make unit`.
-    private static let standardCount = 500
+    /// Lives in `make unit`, and in `make torture`.
+    private static let standardCount = environment["TORPOR_TORTURE"] == nil ? 1000 : 100_000
 
     @Test func noLifeBreaksAnInvariant() throws {
         let chosen = Self.environment["TORPOR_SEED"].flatMap { UInt64($0) }

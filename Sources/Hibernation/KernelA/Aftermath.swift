@@ -7,8 +7,7 @@ import MemoryImage
 extension Hibernate {
     /// Marks an image that is still pending as failed: kernel A runs on, so nobody must resume it. Kernel B leaves such an
     /// image if it dies after it has written `ready` and before it has written the report.
-    func giveUpPendingImage(_ path: String) throws(Failure) {
-        let partition = try HibernationPartition(path, [.write, .exclusive])
+    static func giveUpPendingImage(on partition: HibernationPartition) throws(Failure) {
         guard partition.superblock.state.isPending else { return }
         try partition.retireImage { superblock in
             superblock.state = .failed
@@ -23,11 +22,18 @@ extension Hibernate {
     public static func eraseImage(
         after report: Report, _ progress: (UInt64, UInt64) -> Void
     ) throws(Failure) -> Erasure? {
-        let partition = try HibernationPartition(report.device, [.write, .exclusive])
+        try eraseImage(
+            on: HibernationPartition(report.device, [.write, .exclusive]), contentsEnd: report.contentsEnd, progress)
+    }
+
+    /// - Parameter contentsEnd: the byte offset at which the contents end, from the report; 0 if unknown.
+    static func eraseImage(
+        on partition: HibernationPartition, contentsEnd: UInt64, _ progress: (UInt64, UInt64) -> Void = { _, _ in }
+    ) throws(Failure) -> Erasure? {
         switch partition.superblock.state {
         case .saving:
             // If kernel B's child was killed, the partition does not say how far the contents reach.
-            try partition.giveUpIncompleteImage("kernel B did not complete it", contentsEnd: report.contentsEnd)
+            try partition.giveUpIncompleteImage("kernel B did not complete it", contentsEnd: contentsEnd)
         case .consumed, .failed: break
         case .empty, .ready, .attempted, .snapshot: return nil
         }

@@ -120,7 +120,9 @@ public struct Hibernate: Sendable {
         dropStaleBuffers(path)
         var report = try page.read()
         report.device = path
-        do throws(Failure) { try giveUpPendingImage(path) } catch {
+        do throws(Failure) {
+            try Hibernate.giveUpPendingImage(on: HibernationPartition(path, [.write, .exclusive]))
+        } catch {
             let problem =
                 "this session continues, but a pending image of it may be left on the partition (\(error)); if torpor status "
                 + "shows one, remove it with torpor discard"

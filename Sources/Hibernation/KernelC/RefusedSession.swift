@@ -68,19 +68,12 @@ extension RestoreRole {
     /// Marks a pending image as given up, however the child that read it ended: the root file system that boots now makes it
     /// stale.
     func giveUp(_ refusal: ResumeRefusal) {
-        mark("as given up") { (partition) throws(Failure) in
-            var next = partition.superblock
-            if next.giveUp(refusal) { try partition.retireImage { $0 = next } }
-        }
+        mark("as given up") { (partition) throws(Failure) in try giveUpImage(refusal, on: partition) }
     }
 
     /// Marks an image `ready` again although its last resume failed, because a person wants another attempt.
     private func allowAttempt(_ refusal: ResumeRefusal) {
-        mark("for another attempt") { (partition) throws(Failure) in
-            var next = partition.superblock
-            guard refusal.image == nil || refusal.image == next.imageUUID, next.allowAttempt() else { return }
-            try partition.update { $0 = next }
-        }
+        mark("for another attempt") { (partition) throws(Failure) in try allowAnotherAttempt(refusal, on: partition) }
     }
 
     /// Changes the state of the image on the partition to resume from, in a child process.

@@ -97,3 +97,21 @@ func noteRefusal(
     if noted != partition.superblock { try partition.update { $0 = noted } }
     return session
 }
+
+/// Marks a pending image as given up for the root file system, durably and in both slots.
+func giveUpImage(_ refusal: ResumeRefusal, on partition: HibernationPartition) throws(Failure) {
+    var next = partition.superblock
+    guard next.giveUp(refusal) else { return }
+    try partition.retireImage { superblock in
+        superblock.state = next.state
+        superblock.isGivenUp = next.isGivenUp
+        superblock.reason = next.reason
+    }
+}
+
+/// Marks an image whose last resume failed as `ready`, durably.
+func allowAnotherAttempt(_ refusal: ResumeRefusal, on partition: HibernationPartition) throws(Failure) {
+    var next = partition.superblock
+    guard refusal.image == nil || refusal.image == next.imageUUID, next.allowAttempt() else { return }
+    try partition.update { $0.state = next.state }
+}
