@@ -108,7 +108,7 @@ fuzz: build-packages
 # The long form of the tests of which `make test` runs a sample, and the fuzzer.
 torture: build-packages all kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|StepFaultTests|PowerCutTests|KilledMachineTests'
+	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|SimulationTests|StepFaultTests|PowerCutTests|KilledMachineTests'
 	$(MAKE) fuzz
 
 test: unit vm
