@@ -4,7 +4,8 @@ import CBlkid
 import CLinux
 import Linux
 
-/// The content of a block device, as libblkid sees it. Whoever wrote the device chose the texts: they may hold any character.
+/// The content of a block device, as libblkid sees it. Whoever wrote the device chose the texts: they may hold any
+/// character.
 public struct BlockDeviceContent: Equatable, Sendable {
     /// The type, for messages: `ext4`, `swap`, `dos partition table`; nil if libblkid recognises nothing.
     public var type: String?

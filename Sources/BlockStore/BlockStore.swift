@@ -3,9 +3,9 @@ import Basics
 
 /// The seam below MemoryImage: one block device, or something that stands for one.
 ///
-/// `DeviceStore` is a device or a file; the tests have a simulated disk. Offsets and counts are in bytes and multiples of the
-/// sector size, and buffers are aligned to it, as O_DIRECT demands. A write may be lost, torn or reordered with others until
-/// `flush` has returned. Several threads may call every method at the same time.
+/// `DeviceStore` is a device or a file; the tests have a simulated disk. Offsets and counts are in bytes and multiples of
+/// the sector size, and buffers are aligned to it, as O_DIRECT demands. A write may be lost, torn or reordered with others
+/// until `flush` has returned. Several threads may call every method at the same time.
 ///
 /// This class itself is a device that nobody can read. It is a class and no protocol because Embedded Swift has no
 /// existentials, and generic code everywhere above would be compiled once for each store.

@@ -4,8 +4,8 @@ import Linux
 
 /// Collects pages into chunks for one worker. Its buffers are allocated once.
 ///
-/// Pages are copied only if necessary. A run that fills a chunk is compressed from where it is. Pages that were gathered and do
-/// not compress are written from there, with the header in front.
+/// Pages are copied only if necessary. A run that fills a chunk is compressed from where it is. Pages that were gathered
+/// and do not compress are written from there, with the header in front.
 public final class ChunkBuilder {
     /// Zero pages in one chunk, unless they are one run: 16 MiB.
     private static let clearedPageLimit: UInt64 = 4096

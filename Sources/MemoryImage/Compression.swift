@@ -57,9 +57,9 @@ struct Compressor: ~Copyable {
         return try zstd.compress(input, into: room)
     }
 
-    /// Whether none of some pages of a large input compresses by itself. So random input does not cost the time of a compressor
-    /// that gives up in the end. If only part of a chunk is random, the sample rarely misses the rest, and if it does, only
-    /// space is lost.
+    /// Whether none of some pages of a large input compresses by itself. So random input does not cost the time of a
+    /// compressor that gives up in the end. If only part of a chunk is random, the sample rarely misses the rest, and if it
+    /// does, only space is lost.
     private borrowing func seemsIncompressible(
         _ input: UnsafeRawBufferPointer, _ room: UnsafeMutableRawBufferPointer
     ) -> Bool {

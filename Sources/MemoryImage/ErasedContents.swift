@@ -15,8 +15,8 @@ extension HibernationPartition {
     /// Bytes that are erased at once.
     private static let erasedPiece: UInt64 = 64 << 20
 
-    /// Erases the contents of images that can never be resumed again, of this one and of earlier ones. Until they are erased
-    /// the superblock says that they are there.
+    /// Erases the contents of images that can never be resumed again, of this one and of earlier ones. Until they are
+    /// erased the superblock says that they are there.
     ///
     /// First the device is told to forget them. What does not read as zeros afterwards is overwritten.
     /// - Parameter progress: is called with the bytes that are done, and all of them.
@@ -61,8 +61,8 @@ extension HibernationPartition {
 
 /// Looks whether a range was erased.
 ///
-/// A device may ignore the ends of a discard that are not at its granularity (discard_granularity in Documentation/ABI/stable/
-/// sysfs-block). So the ends of the range are read in full, and between them samples.
+/// A device may ignore the ends of a discard that are not at its granularity (discard_granularity in
+/// Documentation/ABI/stable/sysfs-block). So the ends of the range are read in full, and between them samples.
 private struct ErasureLook: ~Copyable {
     private let store: BlockStore
     private let range: DeviceRange

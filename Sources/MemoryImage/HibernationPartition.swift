@@ -109,8 +109,8 @@ public final class HibernationPartition: @unchecked Sendable {
         slot = nextSlot
     }
 
-    /// Writes a superblock whose image must never be resumed again into both slots, one after the other. So no damage to one
-    /// slot brings back a superblock that says `ready`.
+    /// Writes a superblock whose image must never be resumed again into both slots, one after the other. So no damage to
+    /// one slot brings back a superblock that says `ready`.
     public func retireImage(_ change: (inout Superblock) -> Void) throws(Failure) {
         try update(change)
         try update(change)

@@ -112,7 +112,7 @@ public struct ImageDescription: Equatable, Sendable {
     public init(decoding bytes: [UInt8]) throws(Failure) {
         let fields = bytes.span.bytes
         guard try fields.copy(at: 0, count: 8) == ImageDescription.magic else {
-            throw Failure("read", "the image's description", "it is none")
+            throw Failure("read", "the image's description", "it is not a description")
         }
         var offset = 8
         while offset < bytes.count {

@@ -4,8 +4,8 @@ import Linux
 
 /// Reads one image. Workers share it, each with a `ChunkReader` of its own. A `ChunkQueue` gives each chunk to one of them.
 ///
-/// Checksums form a chain: the superblock has those of description and index, the index has that of the header of each chunk,
-/// and the header has that of its payload.
+/// Checksums form a chain: the superblock has those of description and index, the index has that of the header of each
+/// chunk, and the header has that of its payload.
 public final class ImageReader: @unchecked Sendable {
     public let partition: HibernationPartition
     public let description: ImageDescription

@@ -4,8 +4,8 @@ import BlockStore
 import Linux
 import Synchronization
 
-/// Writes one image. Workers share it, each with a `ChunkBuilder` of its own: they have some atomic counters in common, and the
-/// index, which each of them takes once for a chunk. Its memory does not grow with the image.
+/// Writes one image. Workers share it, each with a `ChunkBuilder` of its own: they have some atomic counters in common, and
+/// the index, which each of them takes once for a chunk. Its memory does not grow with the image.
 public final class ImageWriter: @unchecked Sendable {
     let partition: HibernationPartition
     let imageUUID: UUID
@@ -84,8 +84,8 @@ public final class ImageWriter: @unchecked Sendable {
         try index.withLock { index throws(Failure) in try index.add(entry, reserve: reserve) }
     }
 
-    /// Completes the image: writes description and index and flushes all data, then writes the superblock with its new state
-    /// and flushes it.
+    /// Completes the image: writes description and index and flushes all data, then writes the superblock with its new
+    /// state and flushes it.
     /// - Parameter state: `ready` or `snapshot`.
     public func finish(
         _ description: ImageDescription, state: Superblock.State, milliseconds: () -> UInt64

@@ -14,8 +14,8 @@ struct IndexHeader {
     var number: UInt64 = 0
 
     mutating func fields<Coder: FieldCoder>(_ coder: inout Coder, magic: UInt32) throws(Coder.Refusal) {
-        try coder.constant(magic, at: 0, "it is none")
-        try coder.constant(UInt32(IndexHeader.rowByteCount), at: 4, "it is none")
+        try coder.constant(magic, at: 0, "it is not an index")
+        try coder.constant(UInt32(IndexHeader.rowByteCount), at: 4, "it is not an index")
         try coder.uuid(&imageUUID, at: 8)
         try coder.integer(&count, at: 24)
         try coder.integer(&number, at: 32)
@@ -38,7 +38,7 @@ struct IndexHeader {
     init(decoding bytes: [UInt8], magic: UInt32) throws(Failure) {
         self.init(imageUUID: .zero, count: 0)
         guard bytes.count >= IndexHeader.byteCount else {
-            throw Failure("read", "the index", "it is none", isFinal: true)
+            throw Failure("read", "the index", "it is not an index", isFinal: true)
         }
         var reader = FieldReader(bytes, of: "the index", isFinal: true)
         try fields(&reader, magic: magic)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// Pages of an image, counted by kind, with a sum that says which pages they are. The sum notices if a page is there twice and
-/// another one is missing.
+/// Pages of an image, counted by kind, with a sum that says which pages they are. The sum notices if a page is there twice
+/// and another one is missing.
 public struct PageTally: Equatable, Sendable {
     public var data: UInt64 = 0
     /// Pages whose contents are not stored: zero pages and free pages.
     public var zero: UInt64 = 0
     /// Free pages among them, which may hold anything.
     public var free: UInt64 = 0
-    /// The sum over all runs of the scrambled end less the scrambled beginning, modulo 2^64. Runs that follow each other have
-    /// the sum of one run over the same pages. Runs that do not cover the same pages once have another sum.
+    /// The sum over all runs of the scrambled end less the scrambled beginning, modulo 2^64. Runs that follow each other
+    /// have the sum of one run over the same pages. Runs that do not cover the same pages once have another sum.
     public var sum: UInt64 = 0
 
     public init() {}

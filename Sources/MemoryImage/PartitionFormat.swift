@@ -13,7 +13,8 @@ extension HibernationPartition {
         try format(DeviceStore(path, [.write, options]), label: label, uuid: uuid, mayHideImage: mayHideImage)
     }
 
-    /// Makes a device a hibernation partition: zeroes everything before and behind the data area, then writes the first slot.
+    /// Makes a device a hibernation partition: zeroes everything before and behind the data area, then writes the first
+    /// slot.
     ///
     /// The caller decides whether the device may lose what it holds.
     /// - Parameter mayHideImage: whether contents of an image may lie anywhere on it. The superblock says so until they are

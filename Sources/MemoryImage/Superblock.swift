@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// The superblock of a hibernation partition: one block, in two slots that are written in turn. `docs/image-format.md` has the
-/// table of its fields.
+/// The superblock of a hibernation partition: one block, in two slots that are written in turn. `docs/image-format.md` has
+/// the table of its fields.
 public struct Superblock: Equatable, Sendable {
     public static let magic = Array("TorporHP".utf8)
     /// The version that new images and newly formatted partitions get. Earlier versions are read, and kept.
@@ -45,23 +45,24 @@ public struct Superblock: Equatable, Sendable {
     public var codec = Codec.none
     /// How often in a row kernel C has refused the image and kept it; 0 for a new image and after a resume.
     public var refusals: UInt32 = 0
-    /// Whether an attempted image was left behind for the root file system, which has changed since. Kernel C asks nobody about
-    /// it.
+    /// Whether an attempted image was left behind for the root file system, which has changed since. Kernel C asks nobody
+    /// about it.
     public var isGivenUp = false
     /// Why a state was reached that nobody wanted; at most 197 bytes of UTF-8 are kept.
     public var reason = ""
     /// Like `contentsEnd`, if the other fields do not tell it.
     var recordedContentsEnd: UInt64 = 0
 
-    /// The byte up to which the partition may hold contents of images, of this one and of earlier ones; 0 if they were erased.
+    /// The byte up to which the partition may hold contents of images, of this one and of earlier ones; 0 if they were
+    /// erased.
     public var contentsEnd: UInt64 {
         let end = max(
             recordedContentsEnd, counts.storedBytes, state == .saving || mayHideContents ? deviceByteCount : 0)
         return end > Superblock.dataOffset ? min(end, deviceByteCount) : 0
     }
 
-    /// Whether the writer of version 1 may have left contents without a trace: it cleared the counts of an image that failed or
-    /// was discarded.
+    /// Whether the writer of version 1 may have left contents without a trace: it cleared the counts of an image that
+    /// failed or was discarded.
     private var mayHideContents: Bool {
         version == 1 && generation > 1 && (state == .failed || state == .empty) && recordedContentsEnd == 0
             && counts.storedBytes == 0
@@ -102,7 +103,8 @@ public struct Superblock: Equatable, Sendable {
         reason = ""
     }
 
-    /// Bytes that chunks, index and description can take: whole blocks. In version 1 they reach up to the end of the device.
+    /// Bytes that chunks, index and description can take: whole blocks. In version 1 they reach up to the end of the
+    /// device.
     public var dataArea: DeviceRange {
         let tail = version == 1 ? 0 : Superblock.tailByteCount
         let end = (deviceByteCount - min(deviceByteCount, tail)) / UInt64(blockSize) * UInt64(blockSize)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 
-/// Extents of a block device that every use of the file system or swap space there changes. If their contents differ from what
-/// they were when kernel A was frozen, somebody else has used it since.
+/// Extents of a block device that every use of the file system or swap space there changes. If their contents differ from
+/// what they were when kernel A was frozen, somebody else has used it since.
 public struct WatchedDevice: Equatable, Sendable {
     /// The contents of a device: of one among those with the identity.
     public struct Fingerprint: Equatable, Sendable {

@@ -4,10 +4,10 @@ import Foundation
 
 @testable import MemoryImage
 
-/// A complete image in a file, of which any part can be changed, with all checksums above that part made right: as somebody
-/// would change it who knows the format.
+/// A complete image of which a test can change any part. All checksums above that part are computed again, as somebody
+/// would do who knows the format.
 public final class ForgedImage {
-    /// A checksum that can be left as it was.
+    /// A checksum that a change can leave as it was.
     public enum Seal {
         case payload, header, entry, block, table, description, superblock
     }
@@ -25,11 +25,11 @@ public final class ForgedImage {
     public init(bytes: [UInt8], _ superblock: Superblock) {
         self.bytes = bytes
         self.superblock = superblock
-        // Slots are written in turn, and generation 1 went into the first.
+        // Slots are written in turn, generation 1 into the first.
         slot = Int(Superblock.slotOffsets[Int((superblock.generation - 1) % 2)])
     }
 
-    /// What was changed, as it is now.
+    /// The changed parts, with their new bytes.
     public var changes: [(offset: Int, bytes: [UInt8])] { changed.map { ($0.lowerBound, Array(bytes[$0])) } }
 
     public func write(to path: String) throws { try Data(bytes).write(to: URL(filePath: path)) }
@@ -49,7 +49,7 @@ public final class ForgedImage {
         try rows().indices.flatMap { try block($0).entries }
     }
 
-    /// The block of the index that has a chunk, and where in it.
+    /// The index block with a chunk, and the number of its entry.
     private func place(of chunk: Int) throws -> (block: Int, entry: Int) {
         var rest = chunk
         for number in try rows().indices {
@@ -72,7 +72,7 @@ public final class ForgedImage {
 
     // MARK: Changes
 
-    /// Changes the bytes of a chunk, padding included; its size stays.
+    /// Changes the bytes of a chunk with its padding. Its size stays the same.
     public func changeChunk(_ number: Int, leaving wrong: Seal? = nil, _ change: (inout [UInt8]) -> Void) throws {
         let entry = try entries()[number]
         let extent = Superblock.Extent(offset: entry.offset, byteCount: UInt64(entry.byteCount), checksum: 0)
@@ -93,7 +93,7 @@ public final class ForgedImage {
         try changeEntry(number, leaving: wrong) { $0.headerChecksum = sum }
     }
 
-    /// Changes a chunk by its header.
+    /// Changes the header of a chunk.
     public func changeHeader(_ number: Int, leaving wrong: Seal? = nil, _ change: (inout ChunkHeader) -> Void) throws {
         try changeChunk(number, leaving: wrong) { chunk in
             guard var header = chunk.withUnsafeBytes({ try? ChunkHeader(decoding: $0) }) else { return }
@@ -102,7 +102,7 @@ public final class ForgedImage {
         }
     }
 
-    /// Changes what the index says of a chunk.
+    /// Changes the entry of a chunk.
     public func changeEntry(
         _ number: Int, leaving wrong: Seal? = nil, _ change: (inout ChunkIndex.Entry) -> Void
     ) throws {
@@ -114,7 +114,7 @@ public final class ForgedImage {
         }
     }
 
-    /// Changes the bytes of an index block, whose size stays.
+    /// Changes the bytes of an index block. Its size stays the same.
     public func changeBlock(_ number: Int, leaving wrong: Seal? = nil, _ change: (inout [UInt8]) -> Void) throws {
         let row = try rows()[number]
         var block = bytes(of: row.extent)
@@ -126,7 +126,7 @@ public final class ForgedImage {
         }
     }
 
-    /// Changes the bytes of the table that names the index blocks; its size stays.
+    /// Changes the bytes of the table. Its size stays the same.
     public func changeTable(leaving wrong: Seal? = nil, _ change: (inout [UInt8]) -> Void) throws {
         var table = bytes(of: superblock.indexExtent)
         change(&table)
@@ -135,7 +135,7 @@ public final class ForgedImage {
         changeSuperblock(leaving: wrong) { $0.indexExtent.checksum = xxh64(table) }
     }
 
-    /// Changes the bytes of the description; its size stays.
+    /// Changes the bytes of the description. Its size stays the same.
     public func changeDescription(leaving wrong: Seal? = nil, _ change: (inout [UInt8]) -> Void) {
         var description = bytes(of: superblock.descriptionExtent)
         change(&description)

@@ -131,12 +131,12 @@ public struct Forgery: Sendable, CustomStringConvertible {
             try image.changeTable { $0.put(UInt64(95), at: 128 + 16) }
             image.changeSuperblock { $0.counts.dataPages -= 1 }
         },
-        Forgery("no block", "it is none") { try $0.changeBlock(0) { $0[0] ^= 1 } },
+        Forgery("no block", "it is not an index") { try $0.changeBlock(0) { $0[0] ^= 1 } },
         Forgery("a block's length", "its length is not that of 3 chunks") {
             try $0.changeBlock(0) { $0.put(UInt64(3), at: 24) }
         },
         Forgery("table of another image", alien) { try $0.changeTable { $0[8] ^= 1 } },
-        Forgery("no table", "it is none") { try $0.changeTable { $0[0] ^= 1 } },
+        Forgery("no table", "it is not an index") { try $0.changeTable { $0[0] ^= 1 } },
         Forgery("a table's length", "its length is not that of 2 blocks") {
             try $0.changeTable { $0.put(UInt64(2), at: 24) }
         },
@@ -167,7 +167,7 @@ public struct Forgery: Sendable, CustomStringConvertible {
         Forgery("count of free pages", "not as many as its superblock says", restoring: notMemory) {
             $0.changeSuperblock { $0.counts.freePages += 1 }
         },
-        Forgery("an index of version 1", "it is none") { $0.changeSuperblock { $0.features = [] } },
+        Forgery("an index of version 1", "it is not an index") { $0.changeSuperblock { $0.features = [] } },
         Forgery("features", "it needs features that this torpor lacks (bits 5, 63)") {
             $0.changeSuperblock { $0.features.formUnion(.init(rawValue: 1 << 63 | 1 << 5)) }
         },
@@ -177,7 +177,7 @@ public struct Forgery: Sendable, CustomStringConvertible {
         Forgery("description outside", "it does not lie within the partition") {
             $0.changeSuperblock { $0.descriptionExtent.offset = 4096 }
         },
-        Forgery("no description", "it is none") { $0.changeDescription { $0[0] ^= 1 } },
+        Forgery("no description", "it is not a description") { $0.changeDescription { $0[0] ^= 1 } },
         Forgery("a field that must be known", "it needs a newer torpor") {
             // The session's tag, number 1, becomes 4711.
             $0.changeDescription { $0.put(UInt32(4711) | 1 << 31, at: 8) }

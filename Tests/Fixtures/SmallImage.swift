@@ -11,10 +11,10 @@ public enum SmallImage {
     public static let imageUUID = UUID("aaaaaaaa-89ab-4cde-8f01-23456789abcd") ?? .zero
     public static let byteCount = 4 << 20
 
-    /// The runs of each chunk, in the order of the index; frames are counted from the memory's first.
+    /// The runs of each chunk, in the order of the index. Frames count from the first frame of the memory.
     ///
-    /// 0 and 1 are compressed, 2 has nothing to store, 3 has two runs of data, 4 does not compress. The index has two chunks
-    /// in a block.
+    /// Chunks 0 and 1 compress, 2 stores nothing, 3 has two runs of data, 4 does not compress. Index blocks have two
+    /// entries.
     static let chunks: [[(frames: Range<UInt64>, kind: PageRun.Kind)]] = [
         [(0..<64, .data)],
         [(64..<96, .data), (96..<128, .zero)],
@@ -23,7 +23,7 @@ public enum SmallImage {
         [(240..<256, .data)],
     ]
 
-    /// What the memory holds; free pages hold `background`.
+    /// The contents of the memory; free pages are full of `background`.
     public static func contents(background: UInt8) -> [UInt8] {
         var memory = [UInt8](repeating: background, count: Int(memory.byteCount))
         for (frames, kind) in chunks.joined() where kind != .free {
@@ -52,7 +52,7 @@ public enum SmallImage {
         return description
     }
 
-    /// Makes a file a partition that holds the image, ready to be resumed.
+    /// Makes a file a partition with the image, which is `ready`.
     public static func write(to path: String) throws {
         try Data(count: byteCount).write(to: URL(filePath: path))
         try HibernationPartition.format(path, label: "small", uuid: .zero, [])

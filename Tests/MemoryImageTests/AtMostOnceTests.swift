@@ -5,8 +5,8 @@ import Testing
 
 @testable import MemoryImage
 
-/// What an image can become, with one of the two superblocks damaged at every point: an image that was resumed or given up
-/// never comes back.
+/// Each way that an image can go, with one of the two superblocks damaged at each point. An image that was resumed or given
+/// up never comes back.
 @Suite struct AtMostOnceTests {
     /// A change of state as kernels A and C make it.
     enum Change: String, CaseIterable {
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    /// Ways that an image goes, and whether it may wait with its last slot damaged: only where nothing came of it.
+    /// Ways that an image goes, and whether it may be ready again with its last slot damaged: only if it was not over.
     private static let ways: [(changes: [Change], mayWait: Bool)] = [
         ([], true), ([.attempt], true), ([.attempt, .refuse], true), ([.attempt, .refuse, .attempt], true),
         ([.attempt, .consume], false), ([.attempt, .refuse, .attempt, .consume], false),
@@ -44,7 +44,7 @@ import Testing
                 let newest = try newestSlot(file)
                 try file.change(at: Superblock.slotOffsets[slot] + UInt64(place)) { $0 ^= 0x40 }
                 if slot == 0 && place == 0 {
-                    // Without the magic there the partition is not ours, whatever the other slot says.
+                    // Without the magic in slot 0 the partition is not ours, whatever the other slot says.
                     #expect(throws: Failure.self) { try HibernationPartition(file.path) }
                     continue
                 }

@@ -4,7 +4,7 @@ import Testing
 @testable import MemoryImage
 
 @Suite struct ChecksumTests {
-    /// Values that the library's own self-test has (tests/sanity_test_vectors.h), of a buffer that it generates.
+    /// Values of the self-test of the library (tests/sanity_test_vectors.h), for a buffer that the test generates.
     @Test func computesXXH64() {
         var state: UInt64 = 0x9e37_79b1
         let bytes = (0..<222).map { _ in
@@ -17,7 +17,7 @@ import Testing
         #expect(bytes.withUnsafeBytes { xxh64($0, seed: 0x9e37_79b1) } == 0x20cb_8ab7_ae10_c14a)
     }
 
-    /// In pieces of any size, the same as in one.
+    /// Pieces of any size give the same checksum as one piece.
     @Test func computesXXH64OfPieces() {
         let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 256) }
         for sizes in [[100_000], [1], [31, 1], [32], [33, 64, 7], [65_536]] {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import MemoryImage
 
-/// A sink that only notes what it was asked for.
+/// A sink that only records the calls.
 private struct AskingSink: PageSink, ~Copyable {
     var asked: [PhysicalRange] = []
     var leftAlone: [PhysicalRange] = []
@@ -32,7 +32,7 @@ private struct AskingSink: PageSink, ~Copyable {
             file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none)
     }
 
-    /// Pages of which each begins with its frame's number.
+    /// Adds pages, each of which begins with its frame number.
     private func add(_ frames: Range<UInt64>, to builder: ChunkBuilder) throws {
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: frames.count * 4096, alignment: 8)
         defer { bytes.deallocate() }
@@ -41,7 +41,7 @@ private struct AskingSink: PageSink, ~Copyable {
         try builder.addData(firstFrame: frames.lowerBound, UnsafeRawBufferPointer(bytes))
     }
 
-    /// The headers of the finished image's chunks, in their order on the partition.
+    /// Completes the image, and gives the headers of its chunks in their order on the partition.
     private func finished() throws -> [ChunkHeader] {
         try writer.finish(ImageDescription(), state: .snapshot) { 0 }
         let bytes = try file.bytes
@@ -84,7 +84,7 @@ private struct AskingSink: PageSink, ~Copyable {
         try expectFrames([1000..<1200, 3000..<3100])
     }
 
-    /// A run that fills a chunk is not gathered behind others, and comes out the same.
+    /// A run that fills a chunk gets a chunk of its own, and comes back the same.
     @Test func givesAWholeChunkAChunkOfItsOwn() throws {
         let builder = try writer.makeChunkBuilder()
         try add(1000..<1010, to: builder)
@@ -103,11 +103,11 @@ private struct AskingSink: PageSink, ~Copyable {
         for frame in 10..<20 as Range<UInt64> { try add(frame..<frame + 1, to: builder) }
         try builder.addZeros(firstFrame: 20, count: 5)
         try builder.addZeros(firstFrame: 25, count: 5)
-        // Free pages are none of zeros.
+        // Free pages are not zero pages.
         try builder.addFreePages(firstFrame: 40, count: 5)
         try builder.addFreePages(firstFrame: 45, count: 5)
         try builder.addZeros(firstFrame: 50, count: 5)
-        // The same place again, and the one before: neither follows.
+        // Neither the same page again nor the page before it follows.
         try add(31..<32, to: builder)
         try add(30..<31, to: builder)
         try builder.flush()
@@ -120,7 +120,7 @@ private struct AskingSink: PageSink, ~Copyable {
             ])
     }
 
-    /// More fragments than a header has room for.
+    /// More fragments than fit into a header.
     @Test func splitsByRuns() throws {
         let builder = try writer.makeChunkBuilder()
         for i in 0..<600 as Range<UInt64> {
@@ -134,8 +134,7 @@ private struct AskingSink: PageSink, ~Copyable {
         #expect(headers.map(\.dataPages).reduce(0, +) == 200)
     }
 
-    /// Clearing is work as well, so that chunks without data are bounded too; one run of any length stays one. Free pages
-    /// are no work.
+    /// Clearing memory takes time, so the zero pages of a chunk are bounded, unless they are one run. Free pages take none.
     @Test func splitsZeros() throws {
         let builder = try writer.makeChunkBuilder()
         try builder.addFreePages(firstFrame: 1 << 31, count: 50_000)
@@ -193,7 +192,7 @@ private struct AskingSink: PageSink, ~Copyable {
         #expect(superblock.state == .snapshot && superblock.counts.chunks == 0 && superblock.counts.dataPages == 0)
     }
 
-    /// Builders on all CPUs share the partition; none may write where another does.
+    /// Builders on all CPUs write to one partition, and never to the same place.
     @Test func workersWriteSideBySide() throws {
         let writer = self.writer
         let list = WorkQueue((0..<60 as Range<UInt64>).map { $0 * 50..<$0 * 50 + 40 })

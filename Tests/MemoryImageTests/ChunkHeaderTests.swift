@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    /// Right checksums over wrong contents.
+    /// Wrong contents with right checksums.
     private nonisolated(unsafe) static let mistakes: [(inout ChunkHeader) -> Void] = [
         { $0.dataPages = 4 }, { $0.zeroPages = 8 }, { $0.payloadOffset = 100 }, { $0.payloadByteCount = 1 << 21 },
         { $0.runs[1].count = 0 }, { $0.runs[0].firstFrame = 1 << 40 }, { $0.runs[0].firstFrame = UInt64.max },

@@ -5,7 +5,6 @@ import Testing
 
 @testable import MemoryImage
 
-/// The chunks of an image, for many workers.
 @Suite struct ChunkQueueTests {
     @Test func givesEachChunkOnce() throws {
         let file = try PartitionFile()

@@ -43,7 +43,7 @@ import Testing
         #expect(try pack(Self.noise(1 << 20), codec, limit: 1_044_480) == nil)
     }
 
-    /// A sample decides for a whole chunk: it must see that a part is not random.
+    /// A sample decides for a whole chunk, and must notice if a part of it is not random.
     @Test(arguments: [Codec.lz4, .zstd(level: 1), .zstd(level: -7), .xz(level: 0)], [0, 1, 2])
     func compressesWhatIsRandomInPart(codec: Codec, part: Int) throws {
         var bytes = Self.noise(1 << 20)

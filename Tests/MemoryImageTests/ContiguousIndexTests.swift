@@ -15,12 +15,12 @@ import Testing
         return try ImageReader(HibernationPartition(file.path)).entries()
     }
 
-    /// As many as end a piece, a block, and neither.
+    /// Numbers of entries that end with a piece, with a block, and with neither.
     @Test(arguments: [0, 1, 124, 2043, 2044, 2045, 2046, 4092, 5000]) func isReadInPieces(count: Int) throws {
         #expect(try index(tinyEntries(count)) == tinyEntries(count))
     }
 
-    /// Changes that are signed for with the right checksum, and what is said of them.
+    /// Changes with a right checksum, and the reason of the refusal.
     private nonisolated(unsafe) static let mistakes: [(reason: String, change: (inout [ChunkIndex.Entry]) -> Void)] = [
         ("does not lie within the partition, behind the one before it", { $0[10].offset += 1 }),
         ("does not lie within the partition, behind the one before it", { $0[10].byteCount = 8192 }),
@@ -56,8 +56,8 @@ import Testing
             expect("its checksum is wrong") { _, index in index[place] ^= 1 }
         }
         expect("its checksum is wrong") { _, index in index.append(1) }
-        expect("it is none", sealed { $0[0] ^= 1 })
-        expect("it is none", sealed { $0.put(UInt32(31), at: 4) })
+        expect("it is not an index", sealed { $0[0] ^= 1 })
+        expect("it is not an index", sealed { $0.put(UInt32(31), at: 4) })
         expect("its length is not that of 2999 chunks", sealed { $0.put(UInt64(2999), at: 24) })
         expect("its length is not that of", sealed { $0.put(UInt64.max, at: 24) })
         expect("it belongs to another image", sealed { $0[8] ^= 1 })

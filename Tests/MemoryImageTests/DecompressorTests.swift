@@ -4,7 +4,7 @@ import Testing
 
 @testable import MemoryImage
 
-/// A decompressor writes into the memory of kernel A: it must stay within what it was given, whatever it reads.
+/// A decompressor writes into the memory of kernel A. Whatever it reads, it must stay within the buffer that it was given.
 @Suite struct DecompressorTests {
     private static let text = (0..<8192).map { UInt8(truncatingIfNeeded: $0 / 50 * 7) }
     private static let guardByteCount = 4096
@@ -18,7 +18,7 @@ import Testing
         return Array(output.prefix(try #require(size)))
     }
 
-    /// What comes out, and whether the bytes around it are untouched.
+    /// The output, and whether the bytes around it are unchanged.
     private func unpack(
         _ packed: [UInt8], _ codec: Codec, by decompressor: borrowing Decompressor, count: Int = text.count
     ) -> (output: [UInt8]?, isContained: Bool) {
@@ -67,7 +67,7 @@ import Testing
             let result = unpack(packed, codec, by: decompressor, count: count)
             #expect(result.output == nil && result.isContained, "\(count) bytes")
         }
-        // What went before must not show in what comes after.
+        // Earlier input must not change later output.
         #expect(unpack(packed, codec, by: decompressor).output == Self.text)
     }
 

@@ -9,7 +9,7 @@ import Testing
 /// A partition in a file that discards in a way of its own.
 private final class DiscardingStore: BlockStore, @unchecked Sendable {
     private let store: DeviceStore
-    /// Takes what is to be discarded, and does it or not.
+    /// Is called with the range, and discards it or not.
     private let discards: (DeviceRange, DeviceStore) -> Bool
 
     init(_ file: PartitionFile, _ discards: @escaping (DeviceRange, DeviceStore) -> Bool) throws {
@@ -33,7 +33,7 @@ private final class DiscardingStore: BlockStore, @unchecked Sendable {
 
 /// After an image was resumed or given up, nothing of it is left on the disk.
 @Suite struct ErasedContentsTests {
-    /// A partition with an image in some state, and the rest of it full of something else.
+    /// A partition with an image in a state; the rest of it is full of bytes 0x77.
     private func partition(
         _ state: Superblock.State, pages: UInt64 = 600, size: UInt64 = 16 << 20
     ) throws -> (PartitionFile, HibernationPartition) {
@@ -49,7 +49,7 @@ private final class DiscardingStore: BlockStore, @unchecked Sendable {
         let bytes = try file.bytes
         #expect(bytes[(1 << 20)..<Int(end)].allSatisfy { $0 == 0 }, "something is left")
         #expect(bytes[Int(end)...].allSatisfy { $0 == 0x77 }, "more was erased")
-        // Neither slot names anything of it.
+        // Neither slot names anything of the image.
         for offset in Superblock.slotOffsets {
             let slot = try Superblock(decoding: Array(bytes[Int(offset)..<Int(offset) + 4096]))
             #expect(slot.state == state && slot.contentsEnd == 0 && slot.counts == .init())
@@ -135,7 +135,7 @@ private final class DiscardingStore: BlockStore, @unchecked Sendable {
         #expect(end > 1 << 20 && end < 2 << 20)
     }
 
-    /// A smaller image over a larger one that was not erased: all of the larger one goes with it.
+    /// A smaller image was written over a larger one that was not erased: both are erased.
     @Test func remembersWhatEarlierImagesLeft() throws {
         let (file, partition) = try partition(.consumed, pages: 1500)
         let end = partition.superblock.contentsEnd
@@ -146,7 +146,7 @@ private final class DiscardingStore: BlockStore, @unchecked Sendable {
         try expectErased(file, upTo: end, .consumed)
     }
 
-    /// What a forged superblock says does not reach behind the partition, nor in front of the data area.
+    /// Whatever a forged superblock says, only the data area is erased.
     @Test(arguments: [0, 1, 1 << 20, 16 << 20 + 1, .max] as [UInt64]) func staysInThePartition(end: UInt64) throws {
         let file = try PartitionFile()
         let partition = try file.formatted()

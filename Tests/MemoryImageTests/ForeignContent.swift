@@ -2,14 +2,13 @@
 import Foundation
 import MemoryImage
 
-/// What may come onto a hibernation partition after it was formatted, as the tools that own it write it; bytes between what
-/// is listed stay as they are.
+/// Contents that other tools may write onto a hibernation partition, as they write them. Other bytes stay as they are.
 enum ForeignContent: String, CaseIterable {
     case swap, ntfs, ext4, btrfs, lvm, mbr, gpt, raid
     /// Somebody zeroed the beginning, and slot 1 is still there.
     case zeros
 
-    /// What libblkid calls it; nil if it knows nothing there.
+    /// The type that libblkid recognises; nil if it recognises none.
     var type: String? {
         switch self {
         case .swap, .ntfs, .ext4, .btrfs: rawValue
@@ -35,7 +34,7 @@ enum ForeignContent: String, CaseIterable {
             try file.put(bytes, at: 0)
         case .ntfs:
             try file.put(bootSector, at: 0)
-            // The first record of the master file table, that of its mirror, and the one of the volume.
+            // The first record of the master file table, the one of its mirror, and the one of the volume.
             for place in [4 * 4096, 2 * 4096, 4 * 4096 + 3 * 1024] { try file.put(Array("FILE0".utf8), at: place) }
         case .ext4:
             var bytes = [UInt8](repeating: 0, count: 2048)
@@ -58,7 +57,7 @@ enum ForeignContent: String, CaseIterable {
             bytes.put(UInt32(32), at: 20)
             bytes.put(Array("LVM2 001".utf8), at: 24, limit: 8)
             bytes.put([UInt8](repeating: UInt8(ascii: "a"), count: 32), at: 32, limit: 32)
-            // The checksum that LVM takes, over what follows it.
+            // The checksum of LVM, over the bytes behind it.
             bytes.put(crc(Array(bytes[20...]), initial: 0xf597_a6cf), at: 16)
             try file.put(bytes, at: 512)
         case .mbr: try file.put(table(type: 0x83, sectors: UInt32(byteCount / 512 - 2048), start: 2048), at: 440)
@@ -98,7 +97,7 @@ enum ForeignContent: String, CaseIterable {
         return bytes
     }
 
-    /// The last 72 bytes of the first sector, with one partition.
+    /// The last 72 bytes of the first sector: a partition table with one partition.
     private func table(type: UInt8, sectors: UInt32, start: UInt32) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 72)
         bytes[6 + 4] = type
@@ -108,7 +107,7 @@ enum ForeignContent: String, CaseIterable {
         return bytes
     }
 
-    /// A GPT's header and its entries, with one partition.
+    /// The header and the entries of a GPT with one partition.
     private func partitionTable(sectors: UInt64) -> [UInt8] {
         var entries = [UInt8](repeating: 0, count: 128 * 128)
         entries.put([UInt8](repeating: 0x11, count: 32), at: 0, limit: 32)
@@ -131,7 +130,7 @@ enum ForeignContent: String, CaseIterable {
         return header + entries
     }
 
-    /// CRC-32 without the last complement.
+    /// CRC-32 without the complement at the end.
     private func crc(_ bytes: [UInt8], initial: UInt32) -> UInt32 {
         var sum = initial
         for byte in bytes {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import MemoryImage
 
-/// What a verifying reader refuses: each kind of damage at each level, with checksums that are right everywhere else.
+/// A reader refuses each kind of damage at each level, with right checksums everywhere else.
 @Suite struct ForgeryTests {
     @Test(arguments: Forgery.all) func isRefused(forgery: Forgery) throws {
         let file = try PartitionFile(0)
@@ -17,7 +17,7 @@ import Testing
         #expect(failure?.description.contains(forgery.verifying) == true, "\(failure?.description ?? "")")
     }
 
-    /// With all checksums made right and nothing changed, nothing is refused; so it is the change that is.
+    /// If all checksums are computed again and nothing else is changed, nothing is refused.
     @Test func acceptsWhatIsOnlySealedAgain() throws {
         let file = try PartitionFile(0)
         try SmallImage.write(to: file.path)
@@ -36,7 +36,7 @@ import Testing
         #expect(partition.superblock.counts.freePages == 32 && partition.superblock.counts.zeroPages == 68)
     }
 
-    /// Pages that nobody would find missing, because the description does not say which there are.
+    /// If the description does not name the memory, no page can be missing.
     @Test func verifiesAnImageThatTellsNoMemory() throws {
         let file = try PartitionFile()
         try MemoryFixture(pageCount: 100).write(to: file.formatted(), .lz4)

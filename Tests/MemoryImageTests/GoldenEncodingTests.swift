@@ -6,7 +6,7 @@ import Testing
 
 @testable import MemoryImage
 
-/// Not one bit of the format has changed since earlier versions wrote the golden images.
+/// The format has not changed by one bit since earlier versions wrote the golden images.
 @Suite struct GoldenEncodingTests {
     private struct Image {
         let bytes: [UInt8]
@@ -88,7 +88,7 @@ import Testing
         let file = try PartitionFile(GoldenImage.byteCount)
         try #require(GoldenImage(name, version: 2)).write(to: file.path)
         var now = try Image(file.bytes)
-        // The writer's version is in the description.
+        // The description has the version of the writer, and fields that came later.
         let description = then.superblock.descriptionExtent
         #expect(now.superblock.descriptionExtent.offset == description.offset)
         now.superblock.descriptionExtent = description

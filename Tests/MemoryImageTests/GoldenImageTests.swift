@@ -6,7 +6,7 @@ import Testing
 
 @testable import MemoryImage
 
-/// Images that earlier versions wrote, read with the code as it is now.
+/// Images that earlier versions wrote, read with the present code.
 @Suite struct GoldenImageTests {
     private static let files = GoldenFiles.names
 
@@ -16,7 +16,7 @@ import Testing
         return try #require(GoldenImage(String(parts[1]), version: version), "nobody knows what \(file) holds")
     }
 
-    /// The image in a file of its own, which is gone with the object.
+    /// The image in a file, which exists as long as the object.
     private func unpack(_ file: String) throws -> PartitionFile {
         let unpacked = try PartitionFile(0)
         try Data(GoldenFiles.bytes(of: file)).write(to: URL(filePath: unpacked.path))
@@ -83,7 +83,7 @@ import Testing
         #expect(counts.storedBytes > GoldenImage.byteCount - 64 << 10 && counts.storedBytes <= GoldenImage.byteCount)
     }
 
-    /// What becomes of an image of an earlier version is written as that version has it.
+    /// A change to a superblock of an earlier version keeps that version.
     @Test(arguments: files) func becomesWhatAnImageCanBecome(file: String) throws {
         let golden = try image(file), unpacked = try unpack(file)
         let before = try HibernationPartition(unpacked.path).superblock
@@ -100,7 +100,7 @@ import Testing
     @Test(arguments: ["v1-discarded", "v1-failed", "v1-empty"]) func whatVersionOneLeftIsErased(file: String) throws {
         let unpacked = try unpack(file)
         let partition = try HibernationPartition(unpacked.path, .write)
-        // Nothing was ever written to the third.
+        // Nothing was ever written to this one.
         guard file != "v1-empty" else {
             #expect(partition.superblock.contentsEnd == 0 && partition.superblock.isUnused)
             return
@@ -120,7 +120,7 @@ import Testing
         #expect(try HibernationPartition(unpacked.path).superblock.isUnused, "it is still known as erased")
     }
 
-    /// A partition is formatted once: later versions write their images onto it.
+    /// A partition is formatted once. Later versions write their images onto it.
     @Test(arguments: files) func isWrittenOverByTheNextImage(file: String) throws {
         let unpacked = try unpack(file)
         let memory = MemoryFixture(pageCount: 300)
@@ -134,7 +134,7 @@ import Testing
         #expect(try ImageReader(partition).collect() == memory.pages)
     }
 
-    /// With TORPOR_WRITE_GOLDEN set, writes the images of the present version; those that are there stay as they are.
+    /// With TORPOR_WRITE_GOLDEN set, writes the images of the present version that are missing.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["TORPOR_WRITE_GOLDEN"] != nil)) func writesImages() throws {
         for name in GoldenImage.names {
             let target = GoldenFiles.folder.appending(path: "v\(Superblock.version)-\(name)\(GoldenFiles.suffix)").path
@@ -147,7 +147,7 @@ import Testing
     }
 }
 
-/// A sink that notes what is left alone apart from what it is given.
+/// A sink that collects pages, and free pages apart from them.
 private struct GoldenSink: PageSink {
     private(set) var free: Set<UInt64> = []
     private var collecting = CollectingSink()

@@ -4,14 +4,14 @@ import Testing
 
 @testable import MemoryImage
 
-/// The two slots of a partition, and what it is not opened with.
+/// The two slots of a partition, and the reasons why it is not opened.
 @Suite struct HibernationPartitionTests {
     private func slots(_ file: PartitionFile) throws -> [[UInt8]] {
         let bytes = try file.bytes
         return Superblock.slotOffsets.map { Array(bytes[Int($0)..<Int($0) + Superblock.byteCount]) }
     }
 
-    /// However small, a device that is no hibernation partition is told from one that is damaged.
+    /// A device that is not a hibernation partition is not called damaged, however small it is.
     @Test(arguments: [0, 512, 4096, 65536, 69632, 4 << 20]) func refusesAnythingElse(byteCount: UInt64) throws {
         let file = try PartitionFile(byteCount)
         let failure = #expect(throws: Failure.self) { try HibernationPartition(file.path) }
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    /// A power cut leaves the first bytes of the new superblock before the last of the one that was there.
+    /// A power cut leaves the first bytes of the new superblock and the last bytes of the old one.
     @Test(arguments: [0, 1, 16, 17, 512, 1024, 2048, 4088])
     func fallsBackFromATornWrite(cut: Int) throws {
         let file = try PartitionFile(4 << 20)
@@ -93,7 +93,7 @@ import Testing
         let third = try HibernationPartition(file.path).superblock
         #expect(third.reason == "third")
         #expect(third.generation == 3)
-        // A torn write of the third, which went into the first slot again.
+        // The third superblock, in the first slot, is torn.
         try file.change(at: Superblock.slotOffsets[0] + 300) { $0 ^= 1 }
         let older = try HibernationPartition(file.path)
         #expect(older.superblock.reason == "second")

@@ -4,7 +4,7 @@ import Foundation
 
 @testable import MemoryImage
 
-/// A hibernation partition in a file, which is gone when the test ends.
+/// A hibernation partition in a file, which exists as long as the object.
 final class PartitionFile {
     let path = FileManager.default.temporaryDirectory.appending(path: "torpor-\(Foundation.UUID().uuidString)").path
 
@@ -57,16 +57,16 @@ private func require<T>(_ value: T?) throws -> T {
     return value
 }
 
-/// Memory with pages of every kind, in fragments: more runs and more pages than a chunk holds.
+/// Memory in fragments, with more runs and more pages than a chunk holds.
 struct MemoryFixture {
-    /// Contents by page frame number; a page that is missing is not part of the image.
+    /// The contents of the pages of the image, by page frame number.
     var pages: [UInt64: [UInt8]] = [:]
 
     init(pageCount: UInt64 = 1500, seed: UInt64 = 1) {
         var random = seed
         var frame: UInt64 = 0x8000
         for i in 0..<pageCount {
-            // Gaps, so that there are many runs.
+            // Gaps make many runs.
             frame += 1 + (i % 7 == 6 ? 2 : 0) + (i % 100 == 0 ? 50 : 0)
             var page = [UInt8](repeating: 0, count: 4096)
             switch i % 5 {
@@ -84,7 +84,7 @@ struct MemoryFixture {
 
     var frames: [UInt64] { pages.keys.sorted() }
 
-    /// Writes the pages as an image, by several builders in turn.
+    /// Writes the pages as an image, with several builders in turn.
     @discardableResult
     func write(
         to partition: HibernationPartition, _ codec: Codec, state: Superblock.State = .ready,
@@ -114,14 +114,14 @@ struct MemoryFixture {
     static let imageUUID = Basics.UUID("aaaaaaaa-89ab-4cde-8f01-23456789abcd") ?? .zero
 }
 
-/// A sink that keeps what it is given, by page frame number.
+/// A sink that keeps pages, by page frame number.
 struct CollectingSink: PageSink {
     private(set) var pages: [UInt64: [UInt8]] = [:]
     private var pending: (PhysicalRange, UnsafeMutableRawBufferPointer)?
 
     mutating func memory(for addresses: PhysicalRange) throws(Failure) -> UnsafeMutableRawBufferPointer? {
         finish()
-        // Memory that is not zero before: zeros have to be written.
+        // The memory is not zero before, as zero pages have to be written.
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(addresses.byteCount), alignment: 8)
         buffer.initializeMemory(as: UInt8.self, repeating: 0x5a)
         pending = (addresses, buffer)
@@ -130,7 +130,7 @@ struct CollectingSink: PageSink {
 
     mutating func leaveAlone(_ addresses: PhysicalRange) {}
 
-    /// Takes over what was written last.
+    /// Takes the pages that were asked for last.
     mutating func finish() {
         guard let (addresses, buffer) = pending else { return }
         for offset in stride(from: 0, to: buffer.count, by: 4096) {

@@ -34,7 +34,7 @@ import Testing
         #expect(try ImageReader(HibernationPartition(file.path)).collect() == memory.pages)
     }
 
-    /// Of a small image every byte that a resume reads, flipped: each is noticed.
+    /// Every byte of a small image that a resume reads is changed: each change is noticed.
     @Test func noticesEveryFlippedByte() throws {
         let file = try PartitionFile(4 << 20)
         var memory = MemoryFixture(pageCount: 12)
@@ -106,7 +106,7 @@ import Testing
         #expect(superblock.reason == "the disk is gone")
     }
 
-    /// An image that fills all that there is leaves the end as it is.
+    /// An image that fills the data area leaves the last MiB as it is.
     @Test func writesNothingIntoTheLastMebibyte() throws {
         let file = try PartitionFile(4 << 20)
         let partition = try file.formatted()

@@ -4,7 +4,7 @@ import Foundation
 
 @testable import MemoryImage
 
-/// An index of version 1, whose writer is gone: a header and all entries.
+/// An index of version 1, which no code writes any more: a header and all entries.
 func contiguousIndex(_ uuid: Basics.UUID, _ entries: some Collection<ChunkIndex.Entry>) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 128)
     bytes.put(Array("INDX".utf8), at: 0, limit: 4)
@@ -23,7 +23,8 @@ func contiguousIndex(_ uuid: Basics.UUID, _ entries: some Collection<ChunkIndex.
 }
 
 extension PartitionFile {
-    /// Makes it a partition of version 1 that is `ready`, with a description and an index at the data area's end.
+    /// Makes the file a partition of version 1 that is `ready`, with a description and an index at the end of the data
+    /// area.
     func writeVersionOne(
         _ entries: [ChunkIndex.Entry], byteCount: UInt64,
         _ change: (inout Superblock, inout [UInt8]) -> Void = { _, _ in }
@@ -95,7 +96,7 @@ extension HibernationPartition {
     }
 }
 
-/// Entries of chunks that lie one behind the other, each of one block.
+/// Entries of chunks that follow each other, each of one block.
 func tinyEntries(_ count: Int) -> [ChunkIndex.Entry] {
     (0..<UInt64(count)).map {
         ChunkIndex.Entry(

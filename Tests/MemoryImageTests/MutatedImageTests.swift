@@ -7,8 +7,8 @@ import Testing
 
 @testable import MemoryImage
 
-/// Images that were changed by accident or on purpose, read as kernel C reads them: each is refused, or every page comes
-/// out as it went in; and nothing is ever written where the image's memory is not.
+/// Images that were changed by accident or on purpose, read as kernel C reads them. Each is refused, or every page comes
+/// back as it was saved. Nothing is ever written outside the memory of the image.
 ///
 /// With TORPOR_TORTURE set there are 10,000 of them.
 @Suite struct MutatedImageTests {
@@ -21,7 +21,7 @@ import Testing
 
     enum Kind: String, CaseIterable {
         case flippedBit, zeroedBlock, swappedBlocks, olderChunk, cutDevice
-        /// With the checksums made right afterwards.
+        /// With checksums that are computed again.
         case forgedSuperblock, forgedIndex, forgedTable, forgedHeader, forgedDescription
     }
 
@@ -30,7 +30,7 @@ import Testing
     init() throws {
         file = try PartitionFile(8 << 20)
         let partition = try file.formatted()
-        // What an older, larger image leaves lies between and behind the chunks of this one.
+        // Chunks of an older, larger image lie behind those of this one.
         try MemoryFixture(pageCount: 500, seed: 9).write(
             to: partition, .none, image: Basics.UUID("bbbbbbbb-89ab-4cde-8f01-23456789abcd") ?? .zero)
         try partition.discardImage()
@@ -62,7 +62,7 @@ import Testing
         }
         #expect(try outcome(.flippedBit, -1) == .unchanged, "the image is whole in the end")
         for (line, count) in table.sorted(by: { $0.key < $1.key }) { print("mutated: \(line): \(count)") }
-        // A mutation that nobody ever notices would test nothing.
+        // A kind of mutation that is never noticed tests nothing.
         for kind in Kind.allCases { #expect(table["\(kind.rawValue), refused", default: 0] > 0, "\(kind)") }
     }
 
@@ -79,7 +79,7 @@ import Testing
             let sum = fixture.frames.reduce(0) { $0 &+ PageTally.sum(of: $1..<$1 + 1) }
             guard tally.hasCounts(of: partition.superblock), tally.sum == sum else { return .refused }
             if sink.collecting.pages == fixture.pages { return .unchanged }
-            // Contents that somebody signs for with right checksums are theirs.
+            // Without a key, whoever computes all checksums again can change pages.
             #expect(kind == .forgedHeader, "mutation \(number) (\(kind)) changed pages unseen")
             return .forged
         } catch {
@@ -103,7 +103,7 @@ import Testing
             let (one, other) = (block(), block())
             return [(one, copied(other)), (other, copied(one))]
         case .olderChunk:
-            // The older image's first chunks lie behind this one.
+            // Chunks of the older image lie behind this one.
             let entry = entries[Int(random.below(UInt64(entries.count)))]
             let older = (used + 4095) / 4096 * 4096 + Int(random.below(64)) * 4096
             return [
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    /// One byte of a part of the image changed, with all checksums above it made right.
+    /// Changes one byte of a part of the image, and computes all checksums above it again.
     private func forged(_ kind: Kind, _ random: inout Random) -> [Change] {
         func changeByte(_ bytes: inout [UInt8], from start: Int = 0, to end: Int? = nil) {
             let place = start + Int(random.below(UInt64((end ?? bytes.count) - start)))
@@ -154,7 +154,7 @@ import Testing
     }
 }
 
-/// A sink for pages of the fixture's memory, and no more of them than there are.
+/// A sink that takes each page of the memory once, and no other page.
 private struct BoundedSink: PageSink {
     let allowed: Set<UInt64>
     var collecting = CollectingSink()

@@ -6,7 +6,7 @@ import Testing
 @testable import MemoryImage
 
 @Suite struct PartitionFormatTests {
-    /// A superblock of an earlier format, with a higher generation, must not come back.
+    /// A superblock from before the format, with a higher generation, must not come back.
     @Test func formattingForgetsWhatWasThere() throws {
         let file = try PartitionFile(4 << 20)
         let partition = try file.formatted()
@@ -19,7 +19,7 @@ import Testing
         #expect(try file.bytes[Superblock.byteCount..<Int(Superblock.dataOffset)].allSatisfy { $0 == 0 })
     }
 
-    /// What others have at a device's end would be taken for theirs: MD RAID 1.0, the second GPT, labels of ZFS.
+    /// Others have signatures at the end of a device: MD RAID 1.0, the second GPT, ZFS labels.
     @Test(arguments: [4 << 20, (5 << 20) + 512 * 3] as [UInt64]) func formattingClearsBothEnds(byteCount: UInt64) throws
     {
         let file = try PartitionFile(byteCount)

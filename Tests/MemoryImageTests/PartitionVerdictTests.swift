@@ -9,7 +9,7 @@ import Testing
 
 /// Whose a partition is: not ours, ours, or ours but unusable, and why.
 @Suite struct PartitionVerdictTests {
-    /// A partition whose slots are both written, the second one last.
+    /// A partition with superblocks in both slots; the one in the second slot counts.
     private func usedPartition() throws -> (PartitionFile, HibernationPartition) {
         let file = try PartitionFile(4 << 20)
         let partition = try file.formatted()
@@ -39,7 +39,7 @@ import Testing
         #expect(failure?.description.hasPrefix(sentence) == true)
     }
 
-    /// Each way of being unusable has its reason, and the magic alone makes it ours.
+    /// The magic alone makes a device ours. Each way of being unusable has its reason.
     @Test func isOursButUnusable() throws {
         let (file, _) = try usedPartition()
         let superblock = try HibernationPartition(file.path).superblock
@@ -125,7 +125,7 @@ import Testing
         #expect(try HibernationPartition(file.path).superblock.state == .ready)
     }
 
-    /// A page of kernel A's memory lies where VMFS has its magic: nobody would take the partition for ours.
+    /// A page of kernel A's memory has the magic of VMFS at the offset at which VMFS has it.
     @Test func leavesNoImageThatLooksLikeSomethingElse() throws {
         let file = try PartitionFile(8 << 20)
         let partition = try file.formatted()
@@ -151,7 +151,7 @@ import Testing
         #expect(found.contentsEnd > 3 << 20)
     }
 
-    /// What is found on a partition that is another's by now is not removed, and not taken for a part of the image.
+    /// If the partition is another's by now, a signature is not erased, and not taken for a part of the image.
     @Test func wipesNothingOfSomebodyElses() throws {
         let file = try PartitionFile(8 << 20)
         let writer = try ImageWriter(file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none)
@@ -163,7 +163,7 @@ import Testing
         #expect(try probeContent(file.path).type == "VMFS", "its signature was removed")
     }
 
-    /// Somebody formatted it for Torpor meanwhile.
+    /// Somebody has formatted the device for Torpor again.
     @Test func wipesNothingBehindAnotherSuperblock() throws {
         let file = try PartitionFile(8 << 20)
         let writer = try ImageWriter(file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none)
@@ -173,7 +173,7 @@ import Testing
         #expect(try probeContent(file.path).type == "VMFS", "its signature was removed")
     }
 
-    /// The reason why it cannot be read is the reason, not what might be on it.
+    /// If the device cannot be read, the refusal says so, and does not name a signature.
     @Test func saysWhyAnImageCannotBeCompleted() throws {
         let file = try PartitionFile(8 << 20)
         let writer = try ImageWriter(file.formatted(), imageUUID: MemoryFixture.imageUUID, codec: .none)
@@ -185,7 +185,7 @@ import Testing
 
     // MARK: Texts
 
-    /// Where a label lies in one of the slots, other systems have their magic.
+    /// Other systems have their magic at offsets at which a slot has the label.
     @Test(
         arguments: [
             (24, "_BHRfS_M"), (12, "ReIsErFs"), (12, "ReIsEr2Fs"), (12, "ReIsEr3Fs"), (14, "FAT16   "),
@@ -215,7 +215,7 @@ import Testing
         #expect(failure?.reason == "libblkid then takes it for btrfs")
     }
 
-    /// The table of an Atari has no magic, only likely values: in 2 TiB, letters are likely enough.
+    /// Atari partition tables have no magic, only plausible values. On 2 TiB, letters are plausible.
     @Test(arguments: ["a", "b", "Q", "1", " is1", "é"]) func noReasonMakesItSomethingElse(text: String) throws {
         let file = try PartitionFile(2 << 40 - 1 << 20)
         let partition = try file.formatted()

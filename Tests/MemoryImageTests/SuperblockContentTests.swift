@@ -4,7 +4,7 @@ import Testing
 
 @testable import MemoryImage
 
-/// A superblock with a right checksum over wrong contents: what names the image must still be true.
+/// Superblocks with wrong contents and a right checksum. What they say of the image is compared with the image.
 @Suite struct SuperblockContentTests {
     private nonisolated(unsafe) static let extents: [(reason: String, change: (inout Superblock.Extent) -> Void)] = [
         ("it does not lie within the partition", { $0.offset = 0 }),
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// What can be compared before a page is read is compared then.
+    /// These are compared before a page is read.
     private nonisolated(unsafe) static let claims: [(inout Superblock) -> Void] = [
         { $0.imageUUID = PartitionFile.uuid }, { $0.counts.chunks += 1 }, { $0.counts.dataPages += 1 },
         { $0.counts.dataPages = .max }, { swap(&$0.indexExtent, &$0.descriptionExtent) },
@@ -58,7 +58,7 @@ import Testing
         try ImageReader(try changed { $0.counts.zeroPages = 4 }).verify()
     }
 
-    /// A partition whose image was right until its superblock was changed.
+    /// A partition with an image, and a changed superblock.
     private func changed(_ change: (inout Superblock) -> Void) throws -> HibernationPartition {
         let file = try PartitionFile(4 << 20)
         let partition = try file.formatted()

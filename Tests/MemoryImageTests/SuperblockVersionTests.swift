@@ -4,9 +4,9 @@ import Testing
 
 @testable import MemoryImage
 
-/// What a version adds, and what an earlier one does not have.
+/// Superblocks of earlier and of later versions.
 @Suite struct SuperblockVersionTests {
-    /// A superblock of version 1, as its writer left it: what it did not know is zero.
+    /// A superblock of version 1. Its writer left zeros in fields that it did not know.
     private func versionOne(_ change: (inout [UInt8]) -> Void = { _ in }) -> [UInt8] {
         var superblock = Superblock(uuid: PartitionFile.uuid, label: "old", deviceByteCount: 8 << 20)
         superblock.state = .ready
@@ -27,7 +27,7 @@ import Testing
         #expect { try Superblock(decoding: superblock.encoded()) } throws: { error in
             if case .unknownFeatures(superblock.features)? = error as? Superblock.Refusal { true } else { false }
         }
-        // Another field may then mean anything: its value is no damage.
+        // Then another field may mean anything, and its value is not damage.
         var block = superblock.encoded()
         block.put(UInt32(99), at: 112)
         block.put(xxh64(block, count: 4088), at: 4088)
@@ -45,7 +45,7 @@ import Testing
         #expect(failure?.remedy?.hasPrefix("use a newer torpor") == true)
     }
 
-    /// In version 1 nobody looked at these bytes.
+    /// Readers of version 1 did not look at these bytes.
     @Test func versionOneHasNoFeatures() throws {
         let superblock = try Superblock(
             decoding: versionOne {
