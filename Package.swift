@@ -89,7 +89,8 @@ if let embeddedLibraries {
             path: "Benchmarks",
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "VMTests", dependencies: ["Machines", "Fixtures", "Basics", "Linux", "MemoryImage", "PhysicalMemory"],
+            name: "VMTests",
+            dependencies: ["Machines", "Fixtures", "Basics", "Linux", "MemoryImage", "PhysicalMemory"],
             path: "Tests/VM/Cases", swiftSettings: swiftSettings),
     ]
     // Images, kernels and devices that the tests of several modules make.
