@@ -12,7 +12,8 @@ extension Hibernate {
     /// initrd is free when this returns, so kernel B does not save it.
     /// - Returns: the hibernation partition's path, the report page with a new key, and the disks in use.
     func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage, DisksInUse) {
-        let preparation = try prepare(&findings)
+        var preparation = try prepare(&findings)
+        preparation.partition = try storeBootFiles(preparation, &findings)
         // While the low pages are reserved, the report page gets a page frame above N. There kernel B finds it even without the
         // backup page map.
         let lowMemory = LowMemoryReservation(
