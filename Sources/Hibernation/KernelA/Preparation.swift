@@ -102,8 +102,8 @@ extension Hibernate {
         if superblock.dataArea.byteCount < needed {
             throw Failure(
                 "use", path,
-                "it is too small: it has \(describe(bytes: superblock.dataArea.byteCount)) for an image, and \(describe(bytes: used)) of "
-                    + "memory are in use",
+                "it is too small: it has \(describe(bytes: superblock.dataArea.byteCount)) for an image, and "
+                    + "\(describe(bytes: used)) of memory are in use",
                 remedy: "use a larger partition")
         }
     }

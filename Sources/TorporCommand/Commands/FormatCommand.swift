@@ -27,7 +27,7 @@ struct FormatCommand: TorporSubcommand {
         transform: bootFiles)
     var bootFiles: UInt64?
 
-    private static func bootFiles(_ text: String) throws -> UInt64? {
+    private static func bootFiles(_ text: String) throws -> UInt64 {
         guard let bytes = parseSize(text), bytes % 8192 == 0 else {
             throw ValidationError("\(text) is not a size such as 96M, a multiple of 8K.")
         }
