@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Kexec
 import Linux
 import MemoryImage
 

@@ -106,6 +106,25 @@ extension MachineTests {
             try lab.run(ordinary("c", like: a, lab)).expectSession()
         }
 
+        /// Each step of torpor-resume fails, traps, is killed or hangs: the machine starts, and the session stays.
+        @Test func startsWhateverFails() throws {
+            let lab = try Lab("ordinary-steps")
+            let a = try lab.savedMachine()
+            let kinds = ["error", "trap", "kill", "hang"]
+            for (number, step) in ["partition", "image", "machine", "boot-files", "load", "start"].enumerated() {
+                for kind in isTorture ? kinds : [kinds[number % 4]] {
+                    let result = try lab.run(
+                        ordinary(
+                            "\(step)-\(kind)", like: a, lab,
+                            "torpor.refused=ask torpor.ask=1 torpor.patience=1 torpor.fault=\(step):\(kind)"))
+                    result.expectConsole("torpor: not resuming: ")
+                    expectBoot(result)
+                    #expect(try lab.superblock(a).state == .ready, "\(step):\(kind)")
+                }
+            }
+            try lab.run(ordinary("c", like: a, lab)).expectSession()
+        }
+
         /// Kernel C refuses twice, nobody answers, and the machine starts without the session, which is kept.
         @Test func comesUpIfKernelCRefuses() throws {
             let lab = try Lab("ordinary-refused")
