@@ -132,7 +132,8 @@ check: build-packages all
 	scripts/check-licenses.sh
 	scripts/check-version.sh
 	scripts/check-makefile.sh
-	scripts/check-hooks.sh
+	scripts/check-boot-hooks.sh
+	scripts/check-kernel-hooks.sh
 
 format:
 	@$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)

@@ -13,7 +13,8 @@ mkdir -p "$copy/Tests" "$copy/Sources" "$copy/Benchmarks" "$work/bin dir" "$work
     "$resources/embedded/x86_64-unknown-linux-gnu" "${resources}_static/linux"
 mkdir -p "$copy/Tests/VM"
 cp -R "$top/Tests/VM/kernel" "$copy/Tests/VM/"
-(cd "$top" && cp -R Makefile mkinitramfs.sh VERSION LICENSE NOTICE README.md CHANGES.md scripts initramfs man docs dist "$copy/")
+(cd "$top" &&
+    cp -R Makefile mkinitramfs.sh VERSION LICENSE NOTICE README.md CHANGES.md scripts initramfs man docs dist "$copy/")
 touch "$resources/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a" \
     "${resources}_static/linux/static-executable-args.lnk"
 

@@ -4,7 +4,8 @@
 # to install: initramfs-tools, dracut, mkinitcpio, kernel-install, kernel (/etc/kernel). `uninstall` removes all of them;
 # `install-hooks` installs nothing else.
 #
-# usage: SBINDIR=… PKGLIBDIR=… MANDIR=… DOCDIR=… [DESTDIR=…] [INSTALL=…] [HOOKS=…] install.sh install|install-hooks|uninstall
+# usage: SBINDIR=… PKGLIBDIR=… MANDIR=… DOCDIR=… [DESTDIR=…] [INSTALL=…] [HOOKS=…] install.sh ACTION
+# ACTION is install, install-hooks or uninstall.
 set -eu
 cd "$(dirname "$0")/.."
 : "${SBINDIR:?}" "${PKGLIBDIR:?}" "${MANDIR:?}" "${DOCDIR:?}"
@@ -56,7 +57,9 @@ LIST
                 printf '644 %s\t%s\n' "$dist/mkinitcpio/$file" "/usr/lib/initcpio/$file"
             done
             ;;
-        kernel-install) printf '755 %s\t%s\n' "$dist/kernel-install/60-torpor.install" /usr/lib/kernel/install.d/60-torpor.install ;;
+        kernel-install)
+            printf '755 %s\t%s\n' "$dist/kernel-install/60-torpor.install" /usr/lib/kernel/install.d/60-torpor.install
+            ;;
         kernel)
             for folder in postinst postrm; do
                 printf '755 %s\t%s\n' "$dist/kernel/$folder" "/etc/kernel/$folder.d/torpor"

@@ -43,7 +43,7 @@ done
 case $builder in
     root) [ ! -e "$output" ] || fail "$output: it exists; name a new folder" ;;
     initramfs-tools | dracut | dracut-init)
-        [ -n "$modules" ] && [ -n "$version" ] || fail "$builder needs --modules-from and --kernel-version" 2
+        if [ -z "$modules" ] || [ -z "$version" ]; then fail "$builder needs --modules-from and --kernel-version" 2; fi
         [ -d "$modules/lib/modules/$version" ] || fail "$modules/lib/modules/$version: there is no such folder"
         [ -f "$program" ] || fail "$program: there is no such program; build it with make"
         ;;
