@@ -89,6 +89,10 @@ parse 'torpor.device="PARTLABEL=my nap/1" x' 'no|PARTLABEL=my nap/1|/dev/disk/by
 parse '"torpor.device=PARTLABEL=ä~+" noresume' 'yes|PARTLABEL=ä~+|/dev/disk/by-partlabel/ä\x7e+'
 parse 'torpor.device=UUID=9f0e6a3c' 'no|UUID=9f0e6a3c|'
 parse 'torpor.device=LABEL=nap' 'no|LABEL=nap|' PARTUUID=3
+for name in uuid label; do
+    parse "torpor.device=$root/dev/disk/by-$name/x" "no|$root/dev/disk/by-$name/x|"
+done
+parse "torpor.device=$root/dev/vda2" "no|$root/dev/vda2|/dev/vda2"
 parse "$(printf 'a\ttorpor.device="LABEL=no end')" 'no|LABEL=no end|'
 
 # The start of torpor-resume, whose failure is nobody's.

@@ -117,6 +117,9 @@ if [ -n "$device" ]; then
     printf 'device=%s\n' "$device" >"$root/etc/torpor/resume.conf"
 fi
 
+# The initramfs checks the root file system, as that of an installed system does.
+echo FSTYPE=ext4 >"$root/etc/initramfs-tools/conf.d/fstype"
+
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
