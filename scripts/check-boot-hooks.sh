@@ -87,6 +87,9 @@ parse 'torpor.device=PARTUUID=1 torpor.device=PARTUUID=2 x' 'no|PARTUUID=2|/dev/
 parse 'torpor.device=' 'no|PARTUUID=3|/dev/disk/by-partuuid/3' PARTUUID=3
 parse 'torpor.device="PARTLABEL=my nap/1" x' 'no|PARTLABEL=my nap/1|/dev/disk/by-partlabel/my\x20nap\x2f1'
 parse '"torpor.device=PARTLABEL=ä~+" noresume' 'yes|PARTLABEL=ä~+|/dev/disk/by-partlabel/ä\x7e+'
+touch "$root/proc/vmcore"
+parse 'torpor.device=LABEL=nap' 'yes|LABEL=nap|'
+rm "$root/proc/vmcore"
 parse 'torpor.device=UUID=9f0e6a3c' 'no|UUID=9f0e6a3c|'
 parse 'torpor.device=LABEL=nap' 'no|LABEL=nap|' PARTUUID=3
 for name in uuid label; do

@@ -14,9 +14,10 @@ fail() {
 }
 
 mkdir -p "$root/usr/lib/torpor" "$root/etc/torpor"
-for file in kernel/update-rootfs.sh kernel/postinst kernel/postrm kernel-install/60-torpor.install; do
+for file in kernel/update-rootfs.sh kernel/postinst kernel/postrm kernel-install/60-torpor.install \
+    mkinitcpio/post/torpor; do
     to=$root/usr/lib/torpor/${file##*/}
-    sed -E "s#(^|[ \"'=<>])/(usr/lib/torpor|var/lib/torpor|etc/torpor)#\1$root/\2#g" "$top/dist/$file" >"$to"
+    sed -E "s#(^|[ \"'=<>])/(usr/lib/torpor|var/lib/torpor|etc/torpor|lib/modules)#\1$root/\2#g" "$top/dist/$file" >"$to"
     chmod 755 "$to"
 done
 cat >"$root/usr/lib/torpor/mkinitramfs.sh" <<STUB
@@ -87,6 +88,23 @@ holds || fail "60-torpor.install does not remove the file"
 hook 60-torpor.install inspect
 hook postinst
 ! grep -q . "$root/log" || fail "a hook builds without a version"
+
+# mkinitcpio: several images of one kernel, and a kernel that is gone.
+mkdir -p "$root/lib/modules/6.5" "$root/lib/modules/6.6"
+touch -d '1 hour ago' "$root/lib/modules/6.5/modules.dep" "$root/lib/modules/6.6/modules.dep" "$root/usr/lib/torpor/init"
+for version in 6.5 6.6; do KERNELVERSION=$version hook torpor /boot/vmlinuz /boot/initramfs.img; done
+holds rootfs-6.5.gz rootfs-6.6.gz || fail "mkinitcpio's post hook does not build rootfs.gz"
+KERNELVERSION=6.6 hook torpor /boot/vmlinuz /boot/initramfs-fallback.img
+! grep -q . "$root/log" || fail "mkinitcpio's post hook builds for each image of a kernel"
+touch "$root/usr/lib/torpor/init"
+KERNELVERSION=6.6 hook torpor /boot/vmlinuz /boot/initramfs.img
+grep -q . "$root/log" || fail "mkinitcpio's post hook does not build after an upgrade of Torpor"
+rm -r "$root/lib/modules/6.5"
+touch "$root/broken"
+KERNELVERSION=6.6 hook torpor
+KERNELVERSION=none hook torpor
+holds rootfs-6.6.gz || fail "mkinitcpio's post hook keeps the file of a kernel that is gone"
+rm "$root/broken" "$state/rootfs-6.6.gz"
 
 touch "$state/rootfs-x.gz"
 for version in '' .. x/../../y -x; do

@@ -140,6 +140,7 @@ run_make install DESTDIR="$root" HOOKS="initramfs-tools mkinitcpio kernel-instal
     fail "make install with all other hooks does not work"
 for file in usr/share/initramfs-tools/hooks/torpor usr/share/initramfs-tools/scripts/local-premount/torpor \
     usr/lib/initcpio/install/torpor usr/lib/initcpio/install/sd-torpor usr/lib/initcpio/hooks/torpor \
+    usr/lib/initcpio/post/torpor \
     usr/lib/kernel/install.d/60-torpor.install etc/kernel/postinst.d/torpor etc/kernel/postrm.d/torpor \
     usr/lib/torpor/update-rootfs.sh; do
     [ -f "$root/$file" ] || fail "make install does not install $file"

@@ -56,6 +56,7 @@ LIST
             for file in install/torpor install/sd-torpor hooks/torpor; do
                 printf '644 %s\t%s\n' "$dist/mkinitcpio/$file" "/usr/lib/initcpio/$file"
             done
+            printf '755 %s\t%s\n' "$dist/mkinitcpio/post/torpor" /usr/lib/initcpio/post/torpor
             ;;
         kernel-install)
             printf '755 %s\t%s\n' "$dist/kernel-install/60-torpor.install" /usr/lib/kernel/install.d/60-torpor.install
@@ -71,7 +72,10 @@ LIST
             ;;
     esac
     case $1 in
-        kernel*) printf '755 %s\t%s\n' "$dist/kernel/update-rootfs.sh" "$PKGLIBDIR/update-rootfs.sh" ;;
+        kernel* | mkinitcpio) printf '755 %s\t%s\n' "$dist/kernel/update-rootfs.sh" "$PKGLIBDIR/update-rootfs.sh" ;;
+    esac
+    case $1 in
+        kernel*) ;;
         *)
             printf '644 %s\t%s\n' "$dist/boot/resume-functions.sh" "$PKGLIBDIR/resume-functions.sh"
             for file in resume-device.sh resume-generator.sh run-resume.sh; do

@@ -5,7 +5,7 @@
 
 # Reads the kernel command line and /etc/torpor/resume.conf, whose line `device=` the builder of the initramfs has written.
 # It sets
-#   torpor_skip    yes if `noresume` is on the command line: then nothing may run
+#   torpor_skip    yes if nothing may run: with `noresume`, and in the kernel that saves the memory of a crashed one (kdump)
 #   torpor_device  the name of the hibernation partition; empty if none is known. `torpor.device=` wins over the file
 #   torpor_link    the path that udev makes when that partition appears; empty if udev knows no such name
 torpor_settings() {
@@ -19,6 +19,7 @@ torpor_settings() {
     torpor_line=
     read -r torpor_line </proc/cmdline || :
     torpor_read_parameters "$torpor_line"
+    [ ! -e /proc/vmcore ] || torpor_skip=yes
     torpor_find_link
 }
 

@@ -6,6 +6,8 @@
 
 # Called by dracut: whether the initramfs gets this module.
 check() {
+    # An initramfs that mounts something else, as kdump's does after a crash.
+    [[ ${mount_needs-} ]] && return 1
     [[ -x "${dracutsysrootdir-}/usr/lib/torpor/torpor-resume" ]] || return 1
     return 0
 }
