@@ -11,7 +11,7 @@ SWIFT_BUILD = $(SWIFT) build $(CHECK_IMPORTS)
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest $(CHECK_IMPORTS)
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
-SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
+SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh') $(shell find dist -type f)
 
 # Where `make install` puts Torpor. torpor looks for rootfs.gz in /usr/lib/torpor.
 DESTDIR ?=
@@ -21,6 +21,8 @@ PKGLIBDIR ?= $(PREFIX)/lib/torpor
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/torpor
 INSTALL ?= install
+# Hooks of other programs to install, of: initramfs-tools dracut mkinitcpio kernel-install kernel.
+HOOKS ?=
 # The absolute path of a directory of static libraries. The linker searches it before the system's directories.
 STATIC_LIBDIR ?=
 LINK_FLAGS = $(if $(STATIC_LIBDIR),-Xlinker '-L$(STATIC_LIBDIR)')
@@ -76,7 +78,7 @@ build/rootfs.gz: build/init mkinitramfs.sh $(shell find initramfs)
 PRODUCTS = build/init build/torpor build/rootfs.gz
 PLACES = DESTDIR='$(DESTDIR)' SBINDIR='$(SBINDIR)' PKGLIBDIR='$(PKGLIBDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)'
 install: $(filter-out $(wildcard $(PRODUCTS)),$(PRODUCTS))
-	@$(PLACES) INSTALL='$(INSTALL)' scripts/install.sh install
+	@$(PLACES) INSTALL='$(INSTALL)' HOOKS='$(HOOKS)' scripts/install.sh install
 
 uninstall:
 	@$(PLACES) scripts/install.sh uninstall
@@ -130,6 +132,8 @@ check: build-packages all
 	scripts/check-licenses.sh
 	scripts/check-version.sh
 	scripts/check-makefile.sh
+	scripts/check-boot-hooks.sh
+	scripts/check-kernel-hooks.sh
 
 format:
 	@$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)
