@@ -14,7 +14,7 @@ mkdir -p "$copy/Tests" "$copy/Sources" "$copy/Benchmarks" "$work/bin dir" "$work
 mkdir -p "$copy/Tests/VM"
 cp -R "$top/Tests/VM/kernel" "$copy/Tests/VM/"
 (cd "$top" &&
-    cp -R Makefile mkinitramfs.sh VERSION LICENSE NOTICE README.md CHANGES.md scripts initramfs man docs dist "$copy/")
+    cp -R Makefile mkinitramfs*.sh VERSION LICENSE NOTICE README.md CHANGES.md scripts kernel initramfs man docs dist "$copy/")
 touch "$resources/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a" \
     "${resources}_static/linux/static-executable-args.lnk"
 
@@ -102,7 +102,8 @@ root="$work/root dir"
 (umask 077 && run_make install DESTDIR="$root") || fail "make install does not work"
 ! grep -q . "$LOG" || fail "make install builds existing products, or calls a package manager"
 {
-    printf 'f 755 usr/%s\n' sbin/torpor lib/torpor/init lib/torpor/torpor-resume lib/torpor/mkinitramfs.sh
+    printf 'f 755 usr/%s\n' sbin/torpor lib/torpor/init lib/torpor/torpor-resume lib/torpor/mkinitramfs.sh \
+        lib/torpor/mkinitramfs-drivers.sh lib/torpor/mkinitramfs-modules.sh
     printf 'f 644 usr/%s\n' lib/torpor/rootfs.gz share/man/man8/torpor.8 share/man/man8/torpor-resume.8 \
         share/doc/torpor/LICENSE share/doc/torpor/NOTICE share/doc/torpor/README.md share/doc/torpor/CHANGES.md
     (cd "$copy" && find initramfs -type f -printf 'f 644 usr/lib/torpor/%p\n' -o -type d -printf 'd 755 usr/lib/torpor/%p\n')
@@ -146,8 +147,18 @@ for file in usr/share/initramfs-tools/hooks/torpor usr/share/initramfs-tools/scr
     [ -f "$root/$file" ] || fail "make install does not install $file"
 done
 
+# The small kernel is installed if it was built, with its configuration, and nothing builds it.
+for file in vmlinuz-torpor vmlinuz-torpor.config; do echo "$file" >"$copy/build/$file"; done
+echo 1.2.3-torpor >"$copy/build/vmlinuz-torpor.release"
+run_make install DESTDIR="$root" || fail "make install does not work with the small kernel"
+! grep -q . "$LOG" || fail "make install builds existing products, or calls a package manager"
+cmp "$copy/build/vmlinuz-torpor" "$root/usr/lib/torpor/vmlinuz" || fail "make install does not install the small kernel"
+cmp "$copy/build/vmlinuz-torpor.config" "$root/usr/lib/torpor/config-1.2.3-torpor" ||
+    fail "make install does not install the configuration of the small kernel"
+
 # Removing: every file, hooks included, and Torpor's own directories, but no foreign file.
 mkdir -p "$root/usr/lib/torpor/mine"
+rm "$copy/build/vmlinuz-torpor"
 run_make uninstall DESTDIR="$root" || fail "make uninstall does not work"
 find "$root" -mindepth 1 \( -type f -o -name '*torpor*' -o -name mine \) -printf '%P\n' | sort >"$work/found"
 printf '%s\n' usr/lib/torpor usr/lib/torpor/mine | diff -u - "$work/found" >"$work/output" ||

@@ -27,12 +27,24 @@ files() {
 755 build/init	$PKGLIBDIR/init
 644 build/rootfs.gz	$PKGLIBDIR/rootfs.gz
 755 mkinitramfs.sh	$PKGLIBDIR/mkinitramfs.sh
+755 mkinitramfs-drivers.sh	$PKGLIBDIR/mkinitramfs-drivers.sh
+755 mkinitramfs-modules.sh	$PKGLIBDIR/mkinitramfs-modules.sh
 644 LICENSE	$DOCDIR/LICENSE
 644 NOTICE	$DOCDIR/NOTICE
 644 README.md	$DOCDIR/README.md
 644 CHANGES.md	$DOCDIR/CHANGES.md
 LIST
     for page in man/*.8; do printf '644 %s\t%s\n' "$work/${page##*/}" "$MANDIR/man8/${page##*/}"; done
+    # The small kernel, if `make kernel` was called, and its configuration under the name by which torpor finds it.
+    if [ -f build/vmlinuz-torpor ]; then
+        printf '644 build/vmlinuz-torpor\t%s\n' "$PKGLIBDIR/vmlinuz"
+        printf '644 build/vmlinuz-torpor.config\t%s\n' "$PKGLIBDIR/config-$(cat build/vmlinuz-torpor.release)"
+    fi
+    if [ "$action" = uninstall ]; then
+        for file in "$destdir$PKGLIBDIR/vmlinuz" "$destdir$PKGLIBDIR"/config-*-torpor; do
+            printf '644 none\t%s\n' "${file#"$destdir"}"
+        done
+    fi
     find initramfs -type f | LC_ALL=C sort | while IFS= read -r file; do printf '644 %s\t%s\n' "$file" "$PKGLIBDIR/$file"; done
     find docs -type f | LC_ALL=C sort | while IFS= read -r file; do printf '644 %s\t%s\n' "$file" "$DOCDIR/$file"; done
 }
