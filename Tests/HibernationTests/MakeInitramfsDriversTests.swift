@@ -89,7 +89,7 @@ import Testing
             MakeInitramfs.scripts.path + "/mkinitramfs-drivers.sh", script.path(""),
         ])
         try #require(result.status == 0 && result.error == "", "\(result.error)")
-        return result.output.split(separator: "\n").map { $0.replacing("\t", with: " ") }
+        return result.output.split(separator: "\n").map { String($0).replacing("\t", with: " ") }
     }
 
     private static let nvmeDrivers = ["nvme pci:nvme"], sataDrivers = ["- scsi:t-0x00", "ahci pci:ahci"]

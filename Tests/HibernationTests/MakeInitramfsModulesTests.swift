@@ -54,7 +54,8 @@ import Testing
             """, "bin/modprobe")
         try tree.change("chmod +x ../../../../../../bin/modprobe")
         var script = script
-        script.environment?["PATH"] = script.path("bin") + ":" + (script.environment?["PATH"] ?? "")
+        let path = script.path("bin") + ":" + (script.environment?["PATH"] ?? "")
+        script.environment?["PATH"] = path
         let result = try script.run(
             ["--kernel-version", FakeModules.version, "--modules-from", script.path("a"), "--module", "ahci"])
         try #require(result.status == 0, "\(result.error)")
@@ -179,7 +180,8 @@ import Testing
         try script.write("#!/bin/sh\necho 'BusyBox v1.35.0'\n", "busybox")
         _ = try script.run(["-c", "cd \"$1\" && \(links)chmod +x busybox; :", "sh", script.path("")])
         var script = script
-        script.environment?["PATH"] = script.path("bin")
+        let path = script.path("bin")
+        script.environment?["PATH"] = path
         let words = ["--kernel-version", FakeModules.version, "--modules-from", script.path("a"), "--module", "ahci"]
         var result = try script.run(words)
         #expect(result.error.contains("ahci.ko.xz: the program xz is missing, which unpacks it; install xz-utils\n"))
