@@ -45,7 +45,7 @@ sh "$root/usr/lib/torpor/run-resume.sh" 30
 expect "the unit's program does not run torpor-resume" 'torpor-resume --device PARTUUID=9 --wait 0'
 
 # dracut. Its own init reads the hooks with `.`.
-for file in module-setup.sh wait-for-partition.sh resume-session.sh; do
+for file in module-setup.sh torpor-wait.sh torpor-resume.sh; do
     place "dracut/74torpor/$file" "dracut/74torpor/$file"
 done
 export root log
@@ -70,19 +70,19 @@ machine '' ''
 mkdir -p "$root/dracutbase/modules.d/73initqueue"
 dracut_module none
 expect "dracut's own init gets other files" initqueue 'inst_simple /usr/lib/torpor/torpor-resume /usr/bin/torpor-resume' \
-    'inst_simple /usr/lib/torpor/resume-functions.sh' 'inst_hook cmdline 30 /dracut/74torpor/wait-for-partition.sh' \
-    'inst_hook pre-mount 05 /dracut/74torpor/resume-session.sh'
+    'inst_simple /usr/lib/torpor/resume-functions.sh' 'inst_hook cmdline 30 /dracut/74torpor/torpor-wait.sh' \
+    'inst_hook pre-mount 05 /dracut/74torpor/torpor-resume.sh'
 dracut_init() (
     hookdir=$root/run/hooks
     mkdir -p "$hookdir/initqueue/finished"
-    . "$root/dracut/74torpor/wait-for-partition.sh"
+    . "$root/dracut/74torpor/torpor-wait.sh"
     for uptime in 20.0 34.9 35.0; do
         echo "$uptime 1.0" >"$root/proc/uptime"
         [ ! -e "$hookdir/initqueue/finished/torpor.sh" ] || (. "$hookdir/initqueue/finished/torpor.sh") || continue
         echo "loop ends at $uptime" >>"$log"
         break
     done
-    . "$root/dracut/74torpor/resume-session.sh"
+    . "$root/dracut/74torpor/torpor-resume.sh"
 )
 machine '' PARTUUID=1
 dracut_init

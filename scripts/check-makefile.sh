@@ -130,7 +130,7 @@ find "$root" -mindepth 1 -printf '%y %m %P\n' | sort | diff -u "$work/expected" 
 run_make install DESTDIR="$root" HOOKS=dracut || fail "make install HOOKS=dracut does not work"
 {
     cat "$work/expected"
-    printf 'f 755 usr/lib/dracut/modules.d/74torpor/%s\n' module-setup.sh resume-session.sh wait-for-partition.sh
+    printf 'f 755 usr/lib/dracut/modules.d/74torpor/%s\n' module-setup.sh torpor-resume.sh torpor-wait.sh
     printf 'f 755 usr/lib/torpor/%s.sh\n' resume-device resume-generator run-resume
     echo f 644 usr/lib/torpor/resume-functions.sh
     printf 'd 755 usr/lib/dracut%s\n' '' /modules.d /modules.d/74torpor

@@ -60,7 +60,7 @@ hook_files() {
 LIST
             ;;
         dracut)
-            for file in module-setup.sh wait-for-partition.sh resume-session.sh; do
+            for file in module-setup.sh torpor-wait.sh torpor-resume.sh; do
                 printf '755 %s\t%s\n' "$dist/dracut/74torpor/$file" "/usr/lib/dracut/modules.d/74torpor/$file"
             done
             ;;

@@ -41,8 +41,8 @@ install() {
         inst_script /usr/lib/torpor/resume-generator.sh "$systemdutildir/system-generators/torpor-resume-generator"
         inst_multiple sh cat ln mkdir systemd-escape
     else
-        inst_hook cmdline 30 "$moddir/wait-for-partition.sh"
+        inst_hook cmdline 30 "$moddir/torpor-wait.sh"
         # Before the kernel's own hibernation, 10-resume.sh.
-        inst_hook pre-mount 05 "$moddir/resume-session.sh"
+        inst_hook pre-mount 05 "$moddir/torpor-resume.sh"
     fi
 }
