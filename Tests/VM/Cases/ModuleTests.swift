@@ -9,7 +9,7 @@ extension MachineTests {
         /// A mounted file system on NVMe, the hibernation partition on AHCI. All kernels only load signed modules.
         @Test func resumesWithSignedModules() throws {
             let lab = try Lab("modules")
-            let ext4 = try lab.disk("ext4", 64 << 20)
+            let ext4 = try lab.disk("ext4", 192 << 20)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", ext4.path)
             let root = try lab.disk("root", [.file(ext4)])
             var a = try lab.kernelA(

@@ -116,7 +116,7 @@ public enum Guest {
     public static func makeRootFileSystem(on disk: URL, _ script: String) throws {
         let root = disk.deletingPathExtension().appendingPathExtension("root")
         let bin = root.appending(path: "bin")
-        for folder in ["bin", "sbin", "proc", "sys", "dev", "tmp", "mnt"] {
+        for folder in ["bin", "sbin", "etc", "proc", "sys", "dev", "run", "tmp", "mnt"] {
             try FileManager.default.createDirectory(
                 at: root.appending(path: folder), withIntermediateDirectories: true)
         }
@@ -125,6 +125,8 @@ public enum Guest {
             try FileManager.default.createSymbolicLink(
                 atPath: bin.appending(path: applet).path, withDestinationPath: "busybox")
         }
+        // systemd changes only to a root file system with this file.
+        try Data("ID=guest\nNAME=guest\n".utf8).write(to: root.appending(path: "etc/os-release"))
         let program = root.appending(path: "sbin/init")
         try Data((prelude + script + epilogue).utf8).write(to: program)
         try Tool.run("/bin/chmod", "755", program.path)

@@ -46,5 +46,7 @@ public enum Products {
     public static let torpor = folder.appending(path: "torpor")
     /// A program for guests that fills memory and compares it.
     public static let pattern = folder.appending(path: "pattern")
+    /// The script that builds a Debian initramfs.
+    public static let makeSystem = top.appending(path: "Tests/VM/boot/make-system.sh")
     public static let mkinitramfs = top.appending(path: "mkinitramfs.sh")
 }
