@@ -76,7 +76,8 @@ configure() {
     scripts/kconfig/merge_config.sh -m .config "$fragment" >/dev/null
     make -s olddefconfig
     if [ -n "$list" ]; then
-        make -s LSMOD="$list" localmodconfig </dev/null >/dev/null
+        # It asks about options that it finds new.
+        yes '' | make -s LSMOD="$list" localmodconfig >/dev/null
         make -s olddefconfig
     fi
     missing=$(missing_lines)

@@ -9,6 +9,9 @@ public enum Products {
     public static let kernel = folder.appending(path: "bzImage")
     /// The kernel's symbol table; missing for a kernel that TORPOR_TEST_KERNEL names.
     public static let symbols = folder.appending(path: "bzImage.map")
+    /// The kernel of `make kernel`, for kernels B and C, if it was built.
+    public static let smallKernel = folder.appending(path: "vmlinuz-torpor")
+    public static var hasSmallKernel: Bool { exists(smallKernel) }
     /// Debian's kernel, which lacks CONFIG_KEXEC_JUMP.
     public static let stockKernel = folder.appending(path: "vmlinuz-stock")
     public static let rootfs = folder.appending(path: "rootfs.gz")
