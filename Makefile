@@ -29,7 +29,8 @@ STATIC_LIBDIR ?=
 LINK_FLAGS = $(if $(STATIC_LIBDIR),-Xlinker '-L$(STATIC_LIBDIR)')
 
 BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev binutils gcc libc6-dev cpio
-VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools
+VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools \
+	mtools grub-common grub-pc-bin grub-efi-amd64-bin systemd-boot-efi
 CHECK_PACKAGES = shellcheck
 # The second reader of the format needs them, and the tests of mkinitramfs.sh.
 UNIT_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash kmod xz-utils zstd

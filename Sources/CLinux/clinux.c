@@ -71,6 +71,18 @@ int torpor_controlling_terminal(int fd)
 	return ioctl(fd, TIOCSCTTY, 1);
 }
 
+int torpor_clear_immutable(int fd)
+{
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return -1;
+	if (!(flags & FS_IMMUTABLE_FL))
+		return 0;
+	flags &= ~FS_IMMUTABLE_FL;
+	return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 int torpor_watchdog_timeout(int fd, int *seconds)
 {
 	return ioctl(fd, WDIOC_SETTIMEOUT, seconds);

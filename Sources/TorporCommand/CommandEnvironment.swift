@@ -10,6 +10,8 @@ struct CommandEnvironment {
     var terminal: Terminal
     var devices: any DeviceSystem
     var hibernation: any HibernationSystem
+    /// What the boot loader reads and writes.
+    var boot: BootSystem
     /// Where the report of the last hibernation is kept.
     var reports: ReportFile
     /// Whether the process runs as root.
@@ -31,7 +33,7 @@ struct CommandEnvironment {
             terminal: Terminal(
                 output: DescriptorStream(1, name: "standard output"),
                 errors: DescriptorStream(2, name: "standard error")),
-            devices: LinuxDevices(), hibernation: KernelAHibernation(),
+            devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(),
             reports: ReportFile(folder: URL(filePath: "/run/torpor")), isRoot: effectiveUserID() == 0,
             kernelRelease: systemNames().release, exists: { Linux.exists($0) }, now: { Date() },
             milliseconds: monotonicMilliseconds,

@@ -16,7 +16,9 @@ protocol HibernationSystem {
 
     /// Hibernates as planned. Returns when kernel A runs again.
     /// - Throws: if kernel A did not jump.
-    func run(_ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void) throws(Failure) -> Report
+    func run(
+        _ plan: Hibernate, _ findings: inout Findings, hooks: JumpHooks, _ log: (String) -> Void
+    ) throws(Failure) -> Report
 
     /// Erases the contents of an image that nobody needs after this report.
     /// - Parameter progress: is called with the number of bytes erased so far, and of all that are to be erased.
@@ -33,9 +35,9 @@ struct KernelAHibernation: HibernationSystem {
         _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
     ) throws(Failure) -> (path: String, parametersForC: [String]) { try plan.check(&findings, log) }
 
-    func run(_ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void) throws(Failure) -> Report {
-        try plan.run(&findings, log)
-    }
+    func run(
+        _ plan: Hibernate, _ findings: inout Findings, hooks: JumpHooks, _ log: (String) -> Void
+    ) throws(Failure) -> Report { try plan.run(&findings, hooks: hooks, log) }
 
     func eraseImage(after report: Report, _ progress: (UInt64, UInt64) -> Void) throws(Failure) -> Erasure? {
         try Hibernate.eraseImage(after: report, progress)

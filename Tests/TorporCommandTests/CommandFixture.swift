@@ -39,6 +39,8 @@ final class TextBuffer: TextStream {
 final class CommandFixture {
     let devices: FakeDevices
     let hibernation = FakeHibernation()
+    /// Its folder stands for /.
+    let boot: FakeBoot
     var isRoot = true
     /// Why standard output takes no text.
     var outputFailure: Failure?
@@ -52,6 +54,7 @@ final class CommandFixture {
 
     init() throws {
         devices = try FakeDevices()
+        boot = try FakeBoot(in: devices.folder)
         reports = ReportFile(folder: devices.folder.appending(path: "run/torpor"))
     }
 
@@ -67,14 +70,17 @@ final class CommandFixture {
         devices.isRoot = isRoot
         let environment = CommandEnvironment(
             terminal: Terminal(output: output, errors: errors, columns: 100), devices: devices,
-            hibernation: hibernation,
+            hibernation: hibernation, boot: boot.system,
             reports: reports, isRoot: isRoot, kernelRelease: "6.12.107", exists: { [self] in files.contains($0) },
             now: { [time] in time },
             milliseconds: { [self] in milliseconds.count > 1 ? milliseconds.removeFirst() : milliseconds[0] },
             log: { [self] in kernelLog.append($0) })
         let status = Torpor.run(arguments.map(devices.real), environment)
-        return Outcome(
-            status: status, output: devices.shown(output.text), errors: devices.shown(errors.text))
+        return Outcome(status: status, output: shown(output.text), errors: shown(errors.text))
+    }
+
+    private func shown(_ text: String) -> String {
+        devices.shown(text.replacing(boot.folder.path + "/", with: "/"))
     }
 }
 
@@ -90,6 +96,8 @@ final class FakeHibernation: HibernationSystem {
     var onRun: (inout Findings, Log) throws(Failure) -> Report = {
         (_, _) throws(Failure) in throw Failure("hibernate", "", "nothing is set up")
     }
+    /// The parameters that kernel C needs when kernel B is loaded.
+    var parametersForC: [String] = []
     /// Takes the place of erasing; nil erases what is in the file.
     var onErase: (((UInt64, UInt64) -> Void) throws(Failure) -> Erasure?)?
     var onCopies: () throws(Failure) -> [String] = { [] }
@@ -101,8 +109,12 @@ final class FakeHibernation: HibernationSystem {
         return try onCheck(&findings, log)
     }
 
-    func run(_ plan: Hibernate, _ findings: inout Findings, _ log: Log) throws(Failure) -> Report {
+    func run(
+        _ plan: Hibernate, _ findings: inout Findings, hooks: JumpHooks, _ log: Log
+    ) throws(Failure) -> Report {
         self.plan = plan
+        defer { hooks.whenBack() }
+        try hooks.whenLoaded(parametersForC)
         return try onRun(&findings, log)
     }
 

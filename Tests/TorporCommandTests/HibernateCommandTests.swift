@@ -189,4 +189,58 @@ import Testing
         #expect(result.status == 0 && result.output.hasSuffix("\(Self.resumed)\n"))
         #expect(fixture.reports.kept()?.erased == nil && fixture.reports.kept()?.eraseFailure == nil)
     }
+
+    // MARK: The next start
+
+    /// Selects the boot entry before the jump, and takes that back afterwards.
+    @Test func selectsTheBootEntryForTheNextStart() throws {
+        let boot = fixture.boot
+        try boot.addGRUB()
+        hibernation.onCheck = { (_, _) in ("/dev/sdb3", ["mem=128M"]) }
+        hibernation.parametersForC = ["mem=128M"]
+        #expect(fixture.run("boot-entry", "--install").status == 0)
+        try boot.updateGRUB()
+        try report(.failed, "a reason", state: .failed)
+        let run = hibernation.onRun
+        let selected = FakeBoot.environment("next_entry=torpor\n")
+        hibernation.onRun = { (findings, log) throws(Failure) in
+            #expect(boot.text("/boot/grub/grubenv") == selected)
+            return try run(&findings, log)
+        }
+        #expect(fixture.run("hibernate", "--direct-start").status == 1)
+        #expect(boot.text("/boot/grub/grubenv") == FakeBoot.environment(""), "nothing was started")
+        hibernation.onRun = { (findings, log) throws(Failure) in
+            #expect(boot.text("/boot/grub/grubenv") != selected)
+            return try run(&findings, log)
+        }
+        #expect(fixture.run("hibernate").status == 1)
+        // If the selection cannot be taken back, the administrator must know.
+        try report(.resumed)
+        let resume = hibernation.onRun
+        hibernation.onRun = { (findings, log) throws(Failure) in
+            try? boot.remove("/boot/grub/grubenv")
+            return try resume(&findings, log)
+        }
+        let result = fixture.run("hibernate", "--direct-start")
+        #expect(result.status == 0)
+        #expect(
+            result.errors.contains(
+                "torpor: warning: the next start may go through the boot entry of Torpor once more: read "
+                    + "/boot/grub/grubenv: there is "
+                    + "no such file"), "\(result.errors)")
+    }
+
+    @Test func doesNotHibernateWithoutTheBootEntry() throws {
+        try report(.resumed)
+        try fixture.boot.addGRUB()
+        let result = fixture.run("hibernate", "--direct-start")
+        #expect(result.status == 1 && hibernation.plan == nil, "kernel B is not loaded")
+        #expect(
+            result.errors
+                == "torpor: select the boot entry torpor: /boot/grub/grub.cfg does not have it; run torpor "
+                + "boot-entry --install, and "
+                + "then update-grub\n")
+        #expect(try fixture.run("hibernate", "--direct-start", "--json").json["outcome"] as? String == "failed")
+        #expect(fixture.run("hibernate", "--direct-start", "--after=return").status == 2)
+    }
 }

@@ -75,6 +75,12 @@ struct JSONExample: Sendable {
             try fixture.devices.addPartition("sdb3")
             try fixture.devices.writeImage("sdb3")
         },
+        JSONExample(commandLine: "torpor boot-entry --json --install") { fixture in
+            try fixture.boot.addGRUB()
+            fixture.hibernation.onCheck = { (_, _) in
+                ("/dev/sdb3", ["torpor.device=UUID=\(FakeDevices.standardUUID)", "mem=128M"])
+            }
+        },
         // Keys that the document's examples do not have.
         JSONExample(commandLine: "torpor hibernate --json --after return", isInDocument: false) { fixture in
             let report = report(.resumed, fixture)

@@ -7,7 +7,7 @@ import Testing
 
 /// What all commands have in common: help, version, usage errors, failures and exit status.
 @Suite struct TorporTests {
-    static let commands = ["format", "check", "hibernate", "status", "verify", "discard"]
+    static let commands = ["format", "check", "hibernate", "status", "verify", "discard", "boot-entry"]
 
     private let fixture: CommandFixture
 
@@ -38,7 +38,7 @@ import Testing
         ),
         (
             "hibernate", "Save the memory to the hibernation partition and power off.",
-            "USAGE: torpor hibernate [--after <after>] [--device <device>]"
+            "USAGE: torpor hibernate [--after <after>] [--direct-start] [--device <device>]"
         ),
         (
             "status", "Show hibernation partitions, and how the last hibernation went.",
@@ -51,6 +51,10 @@ import Testing
         (
             "discard", "Drop the image on a hibernation partition and erase its contents.",
             "USAGE: torpor discard [<device>] [--json] [--bytes]"
+        ),
+        (
+            "boot-entry", "Print or install a boot entry that starts kernel C directly.",
+            "USAGE: torpor boot-entry [--boot-loader <boot-loader>] [--install]"
         ),
     ]
 
@@ -163,7 +167,7 @@ import Testing
     @Test func manualPageHasEveryOption() throws {
         let page = try String(contentsOf: Repository.file("man/torpor.8"), encoding: .utf8)
         for command in Self.commands {
-            let isDocumented = page.contains("\n.B torpor \(command)\n")
+            let isDocumented = page.contains("\n.B torpor \(command.replacing("-", with: "\\-"))\n")
             #expect(isDocumented, "\(command)")
             for match in fixture.run(command, "--help").output.matches(of: #/--[a-z-]+/#) {
                 let isDocumented = page.contains(match.output.replacing("-", with: "\\-"))

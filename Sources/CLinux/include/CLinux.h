@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <linux/fs.h>
 #include <linux/kexec.h>
 #include <linux/reboot.h>
@@ -55,6 +56,8 @@ int torpor_controlling_terminal(int fd);
 int torpor_watchdog_timeout(int fd, int *seconds);
 int torpor_watchdog_get_timeout(int fd, int *seconds);
 int torpor_watchdog_enable(int fd, int on);
+/* Clears the immutable flag of a file (chattr -i), which efivarfs sets for most variables. Returns 0, or -1. */
+int torpor_clear_immutable(int fd);
 
 /* flock(2) with LOCK_EX | LOCK_NB; there is a structure of the same name. */
 int torpor_lock(int fd);

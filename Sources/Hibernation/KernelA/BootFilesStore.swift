@@ -6,19 +6,10 @@ import MemoryImage
 
 /// The kernel and the rootfs.gz on the hibernation partition, with which an ordinary start continues.
 extension Hibernate {
-    /// The parameters that kernel C's command line needs on this system.
-    func parametersForC(_ preparation: Preparation, _ own: KernelCommandLine) -> [String] {
-        KernelCCommandLine(
-            partition: preparation.partition.uuid, backupEnd: preparation.backupEnd.end,
-            processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels,
-            memoryParameters: MemoryTakers(isOwnKernel: preparation.isOwnKernel).parametersForC, own: own
-        ).parameters
-    }
-
     /// Kernel C is the pair that is kernel B: both drive the same disks.
     private func bootFiles(_ preparation: Preparation) throws(Failure) -> BootFiles {
         let own = KernelCommandLine(try readText("/proc/cmdline"))
-        let parameters = parametersForC(preparation, own) + HardwareParameters.usefulForKernelC(own)
+        let parameters = try parametersForC(preparation) + HardwareParameters.usefulForKernelC(own)
         return BootFiles(
             kernel: preparation.kernel.bytes, initrd: preparation.initrd, parameters: parameters.joined(separator: " "))
     }

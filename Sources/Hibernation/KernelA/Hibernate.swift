@@ -57,15 +57,18 @@ public struct Hibernate: Sendable {
                 "kernel B gets these parameters of the running kernel's command line, and kernel C may need them too: "
                     + parameters.joined(separator: " ").utf8.printable)
         }
-        return (preparation.path, parametersForC(preparation, own))
+        return (preparation.path, try parametersForC(preparation))
     }
 
     /// Hibernates. Returns when kernel A runs again.
     /// - Parameters:
     ///   - findings: collects warnings and notes, even if this throws.
+    ///   - jumpHooks: what the caller does beside the jump.
     ///   - log: is called with a sentence on each step that takes time.
     /// - Throws: if kernel A did not jump, or cannot read the report. The report has every later failure.
-    public func run(_ findings: inout Findings, _ log: (String) -> Void) throws(Failure) -> Report {
+    public func run(
+        _ findings: inout Findings, hooks jumpHooks: JumpHooks = JumpHooks(), _ log: (String) -> Void
+    ) throws(Failure) -> Report {
         try checkKernel(&findings)
         let lock = try HibernationLock()
         defer { withExtendedLifetime(lock) {} }
@@ -81,12 +84,14 @@ public struct Hibernate: Sendable {
         // Before the load: drivers move the contents of their devices (video memory) into RAM, and loading needs RAM as well.
         let hooks = try SleepHooks(&findings)
         defer { withExtendedLifetime(hooks) {} }
-        var (path, page, disks) = try loadKernelB(&findings)
+        var (path, page, disks, parametersForC) = try loadKernelB(&findings)
         defer { unload(&findings) }
+        defer { jumpHooks.whenBack() }
         log("loaded kernel B, which saves the memory to \(path)")
         var isUnmounted = false
         defer { if isUnmounted { disks.mountEFIPartitions(log) } }
         for attempt in 1... {
+            try jumpHooks.whenLoaded(parametersForC)
             isUnmounted = try disks.unmountEFIPartitions(&findings)
             syncFileSystems()
             // Loading takes memory, so the kernel may have begun to use swap space. An automounter may have mounted the EFI
@@ -109,7 +114,7 @@ public struct Hibernate: Sendable {
             if isUnmounted { disks.mountEFIPartitions(log) }
             isUnmounted = false
             try KexecPermission.requireReload()
-            (path, page, disks) = try loadKernelB(&findings)
+            (path, page, disks, parametersForC) = try loadKernelB(&findings)
         }
         if signals.arePending { throw Failure("hibernate", "", "a signal interrupted it before the jump") }
         affinity.restore()

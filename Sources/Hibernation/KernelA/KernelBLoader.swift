@@ -10,8 +10,9 @@ import PhysicalMemory
 extension Hibernate {
     /// Prepares and loads kernel B. It replaces a kernel B that was loaded before. The memory with the contents of kernel and
     /// initrd is free when this returns, so kernel B does not save it.
-    /// - Returns: the hibernation partition's path, the report page with a new key, and the disks in use.
-    func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage, DisksInUse) {
+    /// - Returns: the hibernation partition's path, the report page with a new key, the disks in use, and the parameters that
+    ///   kernel C needs.
+    func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage, DisksInUse, [String]) {
         var preparation = try prepare(&findings)
         preparation.partition = try storeBootFiles(preparation, &findings)
         // While the low pages are reserved, the report page gets a page frame above N. There kernel B finds it even without the
@@ -24,7 +25,7 @@ extension Hibernate {
         let plan = try plan(preparation, reportAddress: page.address, reportKey: page.key)
         warnOfLargeMemoryMap(plan, &findings)
         try plan.load(preservesContext: true)
-        return (preparation.path, page, preparation.a.disks)
+        return (preparation.path, page, preparation.a.disks, try parametersForC(preparation))
     }
 
     /// Plans the load of kernel B.

@@ -10,8 +10,17 @@ struct HibernateCommand: TorporSubcommand {
     @Option(help: "What to do after the save: poweroff, reboot, or return, which keeps the image as a snapshot.")
     var after = AfterSave.powerOff
 
+    @Flag(help: "Select the boot entry that torpor boot-entry installed, for the next start only.")
+    var directStart = false
+
     @OptionGroup var kernelB: KernelBOptions
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard !directStart || after != .return else {
+            throw ValidationError("--direct-start has no meaning with --after return, which starts nothing.")
+        }
+    }
 
     func run(_ environment: CommandEnvironment) throws {
         let terminal = environment.terminal
@@ -42,7 +51,9 @@ struct HibernateCommand: TorporSubcommand {
     private func hibernate(_ environment: CommandEnvironment, _ findings: inout Findings) throws -> Report {
         let terminal = environment.terminal
         do throws(Failure) {
-            return try environment.hibernation.run(kernelB.plan(environment, after: after), &findings) { line in
+            let plan = kernelB.plan(environment, after: after)
+            let hooks = try directStart ? jumpHooks(plan, environment) : JumpHooks()
+            return try environment.hibernation.run(plan, &findings, hooks: hooks) { line in
                 if !output.json { terminal.show(line) }
             }
         } catch {
@@ -51,6 +62,17 @@ struct HibernateCommand: TorporSubcommand {
                 try terminal.write(json: ReportOutput(failure: reason, findings, environment.now()))
             }
             throw error
+        }
+    }
+
+    /// Selects the boot entry for kernel C before the jump, and takes the selection back if nothing was started with it.
+    private func jumpHooks(_ plan: Hibernate, _ environment: CommandEnvironment) throws(Failure) -> JumpHooks {
+        let directStart = try DirectStart(environment.boot, plan)
+        return JumpHooks(whenLoaded: directStart.select) {
+            do throws(Failure) { try directStart.takeBack() } catch {
+                environment.terminal.warn(
+                    "the next start may go through the boot entry of Torpor once more: \(environment.sentence(error))")
+            }
         }
     }
 

@@ -34,10 +34,15 @@ public final class Lab {
     /// Makes a disk image with partitions.
     public func disk(
         _ name: String, _ partitions: [PartitionedDisk.Content], _ table: PartitionedDisk.Table = .gpt
-    ) throws -> URL {
+    ) throws -> URL { try self.partitions(name, partitions, table).image }
+
+    /// The same, with the places of the partitions.
+    func partitions(
+        _ name: String, _ partitions: [PartitionedDisk.Content], _ table: PartitionedDisk.Table = .gpt
+    ) throws -> PartitionedDisk {
         diskCount += 1
-        let image = folder.appending(path: "\(name).img")
-        return try PartitionedDisk(image, partitions, table, diskIdentifier: diskCount).image
+        return try PartitionedDisk(
+            folder.appending(path: "\(name).img"), partitions, table, diskIdentifier: diskCount)
     }
 
     /// Makes a disk with one empty partition, to be formatted as a hibernation partition; size in bytes.

@@ -5,6 +5,13 @@ import Foundation
 public struct Machine {
     public enum Firmware: Sendable { case bios, uefi }
     public enum Bus: Sendable { case virtio, ahci, nvme }
+    /// Where the first kernel comes from.
+    public enum Boot: Sendable {
+        /// QEMU loads it, with `initrd` and `commandLine`.
+        case kernel
+        /// The firmware starts a boot loader from the first disk, a `BootDisk`. It has the kernels, initrds and command lines.
+        case disk
+    }
 
     /// A disk image and its bus; the first virtio disk is /dev/vda.
     public struct Disk {
@@ -39,6 +46,7 @@ public struct Machine {
     public var options: [String] = []
     /// The whole value of QEMU's `-smp`, such as `2,maxcpus=240`; nil for `cpus`.
     public var smp: String?
+    public var boots = Boot.kernel
     public var kernel = Products.kernel
     public var initrd: URL
     /// The kernel's command line, after the parameters of every machine.

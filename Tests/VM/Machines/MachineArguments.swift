@@ -13,9 +13,12 @@ extension Machine {
             "-serial", "chardev:console",
             // Not a PCI device: for its interrupt, each booting kernel would have to interpret AML, which takes long.
             "-chardev", "file,id=verdict,path=\(verdict.path)", "-serial", "chardev:verdict",
-            "-kernel", kernel.path, "-initrd", initrd.path,
-            "-append", "console=ttyS0 panic=-1 \(commandLine)",
         ]
+        if boots == .kernel {
+            arguments += [
+                "-kernel", kernel.path, "-initrd", initrd.path, "-append", "console=ttyS0 panic=-1 \(commandLine)",
+            ]
+        }
         if hasMonitor { arguments += ["-monitor", "stdio"] }
         if dump != nil { arguments += ["-device", "vmcoreinfo"] }
         if firmware == .uefi {
@@ -55,12 +58,13 @@ extension Machine {
             }
             if disk.bytesPerSecond > 0 { drive += ",throttling.bps-write=\(disk.bytesPerSecond)" }
             arguments += ["-drive", "id=disk\(number),if=none,\(drive)"]
+            let order = boots == .disk && number == 0 ? ",bootindex=0" : ""
             switch disk.bus {
-            case .virtio: arguments += ["-device", "virtio-blk-pci,drive=disk\(number)"]
-            case .nvme: arguments += ["-device", "nvme,drive=disk\(number),serial=disk\(number)"]
+            case .virtio: arguments += ["-device", "virtio-blk-pci,drive=disk\(number)\(order)"]
+            case .nvme: arguments += ["-device", "nvme,drive=disk\(number),serial=disk\(number)\(order)"]
             case .ahci:
                 arguments += [
-                    "-device", "ide-hd,drive=disk\(number),bus=\(firmware == .uefi ? "ide" : "ahci").\(number)",
+                    "-device", "ide-hd,drive=disk\(number),bus=\(firmware == .uefi ? "ide" : "ahci").\(number)\(order)",
                 ]
             }
         }

@@ -17,6 +17,17 @@ public struct PartitionedDisk {
         case file(URL)
         /// A copy of a file, in an EFI system partition.
         case efiSystem(URL)
+        /// GRUB's core image, in a BIOS boot partition; only in a GPT.
+        case biosBoot(URL)
+
+        /// The type of the partition in a GPT.
+        fileprivate var type: String {
+            switch self {
+            case .empty, .file: "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+            case .efiSystem: "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+            case .biosBoot: "21686148-6449-6E6F-744E-656564454649"
+            }
+        }
     }
 
     public let image: URL
@@ -39,22 +50,17 @@ public struct PartitionedDisk {
             table == .gpt ? "label-id: 00000000-0000-4000-8000-0000\(identifier)\n" : "label-id: 0x\(identifier)\n"
         for (number, content) in contents.enumerated() {
             var size: UInt64
-            var isEFISystem = false
             switch content {
             case .empty(let count): size = count
-            case .efiSystem(let file):
-                isEFISystem = true
-                size = try Self.byteCount(of: file)
-            case .file(let file): size = try Self.byteCount(of: file)
+            case .file(let file), .efiSystem(let file), .biosBoot(let file): size = try Self.byteCount(of: file)
             }
             size = (size + Self.alignment - 1) / Self.alignment * Self.alignment
             script += "start=\(start / 512), size=\(size / 512)"
             switch table {
             case .gpt:
-                let type =
-                    isEFISystem ? "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" : "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
-                script += ", type=\(type), uuid=00000000-0000-4000-9000-000\(number + 1)\(identifier)"
-            case .mbr: script += ", type=\(isEFISystem ? "ef" : "83")"
+                script += ", type=\(content.type), uuid=00000000-0000-4000-9000-000\(number + 1)\(identifier)"
+            case .mbr:
+                if case .efiSystem = content { script += ", type=ef" } else { script += ", type=83" }
             }
             script += "\n"
             partitions.append(start..<start + size)
@@ -72,7 +78,7 @@ public struct PartitionedDisk {
         for (content, place) in zip(contents, partitions) {
             switch content {
             case .empty: continue
-            case .file(let file), .efiSystem(let file):
+            case .file(let file), .efiSystem(let file), .biosBoot(let file):
                 try Self.copy(file, 0..<Self.byteCount(of: file), to: image, at: place.lowerBound)
             }
         }
