@@ -16,7 +16,7 @@ set -eu
 cd "$(dirname "$0")/../../.."
 usage="usage: make-system.sh initramfs-tools|dracut|dracut-init|root OUTPUT [OPTION]...; see the beginning of the file"
 # dracut-core can be installed beside initramfs-tools, dracut cannot.
-packages=initramfs-tools,dracut-core,systemd,kmod,udev,busybox,e2fsprogs,fdisk,zstd
+packages=initramfs-tools,dracut-core,systemd-sysv,kmod,udev,busybox,e2fsprogs,fdisk,zstd
 
 fail() {
     echo "make-system.sh: $1" >&2
@@ -143,7 +143,7 @@ case $builder in
     dracut) run dracut --force --no-hostonly --gzip --kver "$version" /initrd ;;
     dracut-init)
         run dracut --force --no-hostonly --gzip --kver "$version" \
-            --omit "systemd systemd-initrd dracut-systemd" /initrd
+            --omit "systemd systemd-initrd dracut-systemd crypt" /initrd
         ;;
 esac
 mkdir -p "$(dirname "$output")"
