@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 import Linux
+import MemoryImage
 
 /// What the caller of `Hibernate.run` does beside the jump, such as to select what the boot loader starts next.
 public struct JumpHooks {
