@@ -11,7 +11,8 @@ SWIFT_BUILD = $(SWIFT) build $(CHECK_IMPORTS)
 SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest $(CHECK_IMPORTS)
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
-SHELL_FILES = .ci/run mkinitramfs.sh $(shell find scripts Tests -name '*.sh')
+MKINITRAMFS = mkinitramfs.sh mkinitramfs-drivers.sh mkinitramfs-modules.sh
+SHELL_FILES = .ci/run $(MKINITRAMFS) $(shell find scripts kernel Tests -name '*.sh') $(shell find dist -type f)
 
 # Where `make install` puts Torpor. torpor looks for rootfs.gz in /usr/lib/torpor.
 DESTDIR ?=
@@ -21,6 +22,8 @@ PKGLIBDIR ?= $(PREFIX)/lib/torpor
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/torpor
 INSTALL ?= install
+# Hooks of other programs to install, of: initramfs-tools dracut mkinitcpio kernel-install kernel.
+HOOKS ?=
 # The absolute path of a directory of static libraries. The linker searches it before the system's directories.
 STATIC_LIBDIR ?=
 LINK_FLAGS = $(if $(STATIC_LIBDIR),-Xlinker '-L$(STATIC_LIBDIR)')
@@ -29,19 +32,20 @@ BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev b
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools \
 	mtools grub-common grub-pc-bin grub-efi-amd64-bin systemd-boot-efi
 CHECK_PACKAGES = shellcheck
-# The second reader of the format needs them.
-READER_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash
+# The second reader of the format needs them, and the tests of mkinitramfs.sh.
+UNIT_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash kmod xz-utils zstd
 
 # One recipe at a time, even with -j: each uses all CPUs by itself, and two of them would build in one folder, or run
 # apt-get twice.
 .NOTPARALLEL:
 
-.PHONY: all rootfs kernel install uninstall demo bench fuzz torture test unit vm check format clean FORCE
+.PHONY: all rootfs kernel test-kernel install uninstall demo bench fuzz torture test unit vm check format clean FORCE
 .PHONY: build-tools build-packages
 all: build/init build/torpor build/rootfs.gz
 
 rootfs: build/rootfs.gz
-kernel: build/bzImage
+kernel: build/vmlinuz-torpor
+test-kernel: build/bzImage
 
 # Names missing programs, headers and libraries.
 build-tools:
@@ -70,32 +74,45 @@ build/torpor: FORCE | build-tools
 	$(SWIFT_BUILD) -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable $(LINK_FLAGS)
 	@scripts/install-program.sh .build-torpor/release/torpor $@
 
-build/rootfs.gz: build/init mkinitramfs.sh $(shell find initramfs)
+build/rootfs.gz: build/init $(MKINITRAMFS) $(shell find initramfs)
 	./mkinitramfs.sh --init build/init --output $@
 
-# Builds only missing products, so that `make` can run as a user and `make install` as root.
+# The small kernel for kernels B and C.
+build/vmlinuz-torpor: FORCE
+	@env -u MAKEFLAGS -u MFLAGS kernel/build.sh kernel/torpor.config $@
+
+# Builds only missing products, so that `make` can run as a user and `make install` as root. Installs the small kernel if it
+# was built.
 PRODUCTS = build/init build/torpor build/rootfs.gz
 PLACES = DESTDIR='$(DESTDIR)' SBINDIR='$(SBINDIR)' PKGLIBDIR='$(PKGLIBDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)'
 install: $(filter-out $(wildcard $(PRODUCTS)),$(PRODUCTS))
-	@$(PLACES) INSTALL='$(INSTALL)' scripts/install.sh install
+	@$(PLACES) INSTALL='$(INSTALL)' HOOKS='$(HOOKS)' scripts/install.sh install
 
 uninstall:
 	@$(PLACES) scripts/install.sh uninstall
 
 build/bzImage: FORCE
-	@env -u MAKEFLAGS -u MFLAGS Tests/VM/kernel/build.sh $@
+	@env -u MAKEFLAGS -u MFLAGS Tests/VM/kernel/build.sh $@ build/test-modules
+
+# For machines whose disks are on NVMe or AHCI, which are modules of the test kernel.
+build/test/rootfs-modules.gz: FORCE build/bzImage build/init
+	@Tests/VM/kernel/rootfs.sh build/bzImage build/test-modules build/init build/test
 
 build/vmlinuz-stock: Tests/VM/kernel/stock.sh
 	@Tests/VM/kernel/stock.sh $@
 
-demo: build-packages all kernel
+# Debian's own configuration with CONFIG_KEXEC_JUMP, and its modules in build/stock/modules.
+build/stock/vmlinuz: FORCE
+	@env -u MAKEFLAGS -u MFLAGS Tests/VM/kernel/stock-jump.sh $@ build/stock/modules
+
+demo: build-packages all test-kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	$(SWIFT_BUILD) --product torpor-demo
 	.build/debug/torpor-demo
 
 # Writes tables, numbers and charts to build/bench. Takes an hour and a quarter, or less than half an hour with
 # TORPOR_BENCH_QUICK=1.
-bench: build-packages all kernel
+bench: build-packages all test-kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	@scripts/install-packages.sh zstd lz4 makedumpfile
 	$(SWIFT_BUILD) -c release --product torpor-bench --scratch-path .build-torpor
@@ -107,7 +124,7 @@ fuzz: build-packages
 	scripts/fuzz.sh .build-fuzz/release/torpor-fuzz
 
 # The long form of the tests of which `make test` runs a sample, and the fuzzer.
-torture: build-packages all kernel
+torture: build-packages all test-kernel build/test/rootfs-modules.gz
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|SimulationTests|StepFaultTests|PowerCutTests|KilledMachineTests'
 	$(MAKE) fuzz
@@ -115,10 +132,10 @@ torture: build-packages all kernel
 test: unit vm
 
 unit: build-packages
-	@scripts/install-packages.sh $(READER_PACKAGES)
+	@scripts/install-packages.sh $(UNIT_PACKAGES)
 	$(SWIFT_TEST) --skip VMTests
 
-vm: build-packages all kernel build/pattern build/vmlinuz-stock
+vm: build-packages all test-kernel build/test/rootfs-modules.gz build/pattern build/vmlinuz-stock
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	$(SWIFT_TEST) --filter VMTests
 
@@ -128,9 +145,12 @@ check: build-packages all
 	@$(SWIFT_FORMAT) lint --strict --parallel $(SWIFT_FILES)
 	shellcheck $(SHELL_FILES)
 	scripts/check-rootfs.sh
+	scripts/check-kernel.sh
 	scripts/check-licenses.sh
 	scripts/check-version.sh
 	scripts/check-makefile.sh
+	scripts/check-boot-hooks.sh
+	scripts/check-kernel-hooks.sh
 
 format:
 	@$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds rootfs.gz, the initramfs of kernels B and C: the static /init, the files of initramfs/, and the files of --add. In
 # front of it are the microcode and the ACPI tables, which the kernel reads from an initrd before it unpacks anything
-# (Documentation/arch/x86/microcode.rst, Documentation/admin-guide/acpi/initrd_table_override.rst). Two builds of the same
-# files give the same bytes. The script does not need root.
+# (Documentation/arch/x86/microcode.rst, Documentation/admin-guide/acpi/initrd_table_override.rst), and the list of the modules
+# that /init loads: its archive is not compressed, so that `torpor check` can read it. Two builds of the same files give the
+# same bytes. The script does not need root, except to search disks for a hibernation partition.
 set -eu
 
 usage() {
     cat <<TEXT
 usage: mkinitramfs.sh [--output FILE] [--init FILE] [--add FILE[:PATH]]... [--microcode FILE]... [--acpi-tables FILE]...
+                      [--kernel-version V [--module NAME]... [--modules-from DIR] [--system DIR]]
 
   --output FILE       the file to write (default: $built/rootfs.gz)
   --init FILE         the static /init (default: $built/init; in a checkout, make builds it if it is missing)
@@ -17,6 +19,11 @@ usage: mkinitramfs.sh [--output FILE] [--init FILE] [--add FILE[:PATH]]... [--mi
                       files (microcode for other processors only takes space), or an initrd that contains microcode
   --acpi-tables FILE  replace these ACPI tables, as kernel A does: a compiled table (.aml), a directory of such files,
                       or an initrd that contains tables
+  --kernel-version V  let kernels B and C load modules of kernel V: those that this machine's hibernation partition, its
+                      disks in use and its watchdogs need
+  --module NAME       let them load this module and the modules that it needs, and no others; may be repeated
+  --modules-from DIR  take the modules from DIR/lib/modules/V (default: from /lib/modules/V)
+  --system DIR        look for disks and watchdogs in DIR/proc, DIR/sys and DIR/dev, to build an image for another machine
   --help              show this
 TEXT
 }
@@ -32,6 +39,10 @@ built=$top
 [ ! -f "$top/Makefile" ] || built=$top/build
 output=$built/rootfs.gz
 init=
+version=
+modules=
+modules_from=
+system=
 work=$(mktemp -d "${TMPDIR:-/tmp}/torpor-rootfs.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -206,13 +217,28 @@ add_acpi_tables() {
     [ "$count" -le 64 ] || fail "--acpi-tables $1: there are $count tables, but the kernel accepts at most 64"
 }
 
+# Requires a kernel's version, which becomes part of paths.
+set_version() {
+    case $1 in
+        '' | .* | */* | *[[:space:]]*) fail "--kernel-version $1: that is no kernel's version; uname -r shows one" ;;
+    esac
+    version=$1
+}
+
+add_module() {
+    case $1 in
+        '' | -* | *[!A-Za-z0-9_-]*) fail "--module $1: that is no module's name; lsmod shows names" ;;
+    esac
+    modules="$modules $1"
+}
+
 while [ $# -gt 0 ]; do
     case $1 in
         --help)
             usage
             exit 0
             ;;
-        --output | --init | --add | --microcode | --acpi-tables)
+        --output | --init | --add | --microcode | --acpi-tables | --kernel-version | --module | --modules-from | --system)
             [ $# -ge 2 ] || fail "$1 needs a value; see --help" 2
             case $1 in
                 --output) output=$2 ;;
@@ -220,12 +246,23 @@ while [ $# -gt 0 ]; do
                 --add) add "$2" ;;
                 --microcode) add_microcode "$2" ;;
                 --acpi-tables) add_acpi_tables "$2" ;;
+                --kernel-version) set_version "$2" ;;
+                --module) add_module "$2" ;;
+                --modules-from) modules_from=$2 ;;
+                --system) system=$2 ;;
             esac
             shift 2
             ;;
         *) fail "$1: unknown option; see --help" 2 ;;
     esac
 done
+
+if [ -z "$version" ] && [ -n "$modules$modules_from$system" ]; then
+    fail "--module, --modules-from and --system need a kernel's version; add --kernel-version" 2
+fi
+if [ -n "$modules" ] && [ -n "$system" ]; then
+    fail "--system: the modules do not depend on a machine if --module names them; leave one of the two out" 2
+fi
 
 if [ -z "$init" ]; then
     init=$built/init
@@ -242,6 +279,12 @@ case $headers in
         fail "$init: it is not static, and kernels B and C have no libraries; build it with: make build/init"
         ;;
 esac
+
+if [ -n "$version" ]; then
+    # shellcheck disable=SC2086 # names of modules have no spaces
+    "$top/mkinitramfs-modules.sh" "$version" "${modules_from:-/}" "${system:-/}" "$work/modules" $modules || exit 1
+    cp -R "$work/modules/root/." "$root/"
+fi
 
 cp -RL "$top/initramfs/." "$root/"
 cp "$init" "$root/init"
@@ -261,6 +304,7 @@ mkdir -p "$(dirname "$output")"
 archive "$root" >"$work/cpio"
 : >"$work/rootfs.gz"
 [ ! -d "$early/kernel" ] || archive "$early" >"$work/rootfs.gz"
+[ -z "$version" ] || archive "$work/modules/list" >>"$work/rootfs.gz"
 # `torpor hibernate` recognizes the file by the name in this gzip header (RFC 1952: FNAME) and by the size of the gzip file,
 # which is in the field for the time: data after that size is not ours. The kernel ignores both fields.
 gzip -9n <"$work/cpio" >"$work/cpio.gz"

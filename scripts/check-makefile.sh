@@ -13,7 +13,8 @@ mkdir -p "$copy/Tests" "$copy/Sources" "$copy/Benchmarks" "$work/bin dir" "$work
     "$resources/embedded/x86_64-unknown-linux-gnu" "${resources}_static/linux"
 mkdir -p "$copy/Tests/VM"
 cp -R "$top/Tests/VM/kernel" "$copy/Tests/VM/"
-(cd "$top" && cp -R Makefile mkinitramfs.sh VERSION LICENSE NOTICE README.md CHANGES.md scripts initramfs man docs "$copy/")
+(cd "$top" &&
+    cp -R Makefile mkinitramfs*.sh VERSION LICENSE NOTICE README.md CHANGES.md scripts kernel initramfs man docs dist "$copy/")
 touch "$resources/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a" \
     "${resources}_static/linux/static-executable-args.lnk"
 
@@ -101,8 +102,9 @@ root="$work/root dir"
 (umask 077 && run_make install DESTDIR="$root") || fail "make install does not work"
 ! grep -q . "$LOG" || fail "make install builds existing products, or calls a package manager"
 {
-    printf 'f 755 usr/%s\n' sbin/torpor lib/torpor/init lib/torpor/mkinitramfs.sh
-    printf 'f 644 usr/%s\n' lib/torpor/rootfs.gz share/man/man8/torpor.8 \
+    printf 'f 755 usr/%s\n' sbin/torpor lib/torpor/init lib/torpor/torpor-resume lib/torpor/mkinitramfs.sh \
+        lib/torpor/mkinitramfs-drivers.sh lib/torpor/mkinitramfs-modules.sh
+    printf 'f 644 usr/%s\n' lib/torpor/rootfs.gz share/man/man8/torpor.8 share/man/man8/torpor-resume.8 \
         share/doc/torpor/LICENSE share/doc/torpor/NOTICE share/doc/torpor/README.md share/doc/torpor/CHANGES.md
     (cd "$copy" && find initramfs -type f -printf 'f 644 usr/lib/torpor/%p\n' -o -type d -printf 'd 755 usr/lib/torpor/%p\n')
     (cd "$copy" && find docs -type f -printf 'f 644 usr/share/doc/torpor/%p\n' \
@@ -111,13 +113,52 @@ root="$work/root dir"
 } | sort >"$work/expected"
 find "$root" -mindepth 1 -printf '%y %m %P\n' | sort >"$work/found"
 diff -u "$work/expected" "$work/found" >"$work/output" || fail "make install installs other files than it should"
-grep -q "^\.TH .*\"Torpor $(cat "$copy/VERSION")\"" "$root/usr/share/man/man8/torpor.8" || fail "the manual page has no version"
+for page in torpor torpor-resume; do
+    grep -q "^\.TH .*\"Torpor $(cat "$copy/VERSION")\"" "$root/usr/share/man/man8/$page.8" ||
+        fail "the manual page of $page has no version"
+done
+cmp "$root/usr/lib/torpor/init" "$root/usr/lib/torpor/torpor-resume" || fail "torpor-resume is another program than init"
 cp "$root/usr/lib/torpor/rootfs.gz" "$work/installed.gz"
 "$root/usr/lib/torpor/mkinitramfs.sh" >"$work/output" 2>&1 || fail "the installed mkinitramfs.sh does not work"
 cmp "$work/installed.gz" "$root/usr/lib/torpor/rootfs.gz" || fail "the installed mkinitramfs.sh makes a different rootfs.gz"
 
-# Removing: every file and Torpor's own directories, but no foreign file.
+# Hooks: only those that are asked for, with the folder in which Torpor is.
+! run_make install DESTDIR="$root" HOOKS="dracut initd" || fail "make install accepts a hook that does not exist"
+grep -q 'no hook initd; choose from initramfs-tools ' "$work/output" || fail "make install does not name the hooks that exist"
+find "$root" -mindepth 1 -printf '%y %m %P\n' | sort | diff -u "$work/expected" - >"$work/output" ||
+    fail "make install with a wrong hook installs something"
+run_make install DESTDIR="$root" HOOKS=dracut || fail "make install HOOKS=dracut does not work"
+{
+    cat "$work/expected"
+    printf 'f 755 usr/lib/dracut/modules.d/74torpor/%s\n' module-setup.sh torpor-resume.sh torpor-wait.sh
+    printf 'f 755 usr/lib/torpor/%s.sh\n' resume-device resume-generator run-resume
+    echo f 644 usr/lib/torpor/resume-functions.sh
+    printf 'd 755 usr/lib/dracut%s\n' '' /modules.d /modules.d/74torpor
+} | sort >"$work/with-hook"
+find "$root" -mindepth 1 -printf '%y %m %P\n' | sort | diff -u "$work/with-hook" - >"$work/output" ||
+    fail "make install HOOKS=dracut installs other files than it should"
+run_make install DESTDIR="$root" HOOKS="initramfs-tools mkinitcpio kernel-install kernel" ||
+    fail "make install with all other hooks does not work"
+for file in usr/share/initramfs-tools/hooks/torpor usr/share/initramfs-tools/scripts/local-premount/torpor \
+    usr/lib/initcpio/install/torpor usr/lib/initcpio/install/sd-torpor usr/lib/initcpio/hooks/torpor \
+    usr/lib/initcpio/post/torpor \
+    usr/lib/kernel/install.d/60-torpor.install etc/kernel/postinst.d/torpor etc/kernel/postrm.d/torpor \
+    usr/lib/torpor/update-rootfs.sh; do
+    [ -f "$root/$file" ] || fail "make install does not install $file"
+done
+
+# The small kernel is installed if it was built, with its configuration, and nothing builds it.
+for file in vmlinuz-torpor vmlinuz-torpor.config; do echo "$file" >"$copy/build/$file"; done
+echo 1.2.3-torpor >"$copy/build/vmlinuz-torpor.release"
+run_make install DESTDIR="$root" || fail "make install does not work with the small kernel"
+! grep -q . "$LOG" || fail "make install builds existing products, or calls a package manager"
+cmp "$copy/build/vmlinuz-torpor" "$root/usr/lib/torpor/vmlinuz" || fail "make install does not install the small kernel"
+cmp "$copy/build/vmlinuz-torpor.config" "$root/usr/lib/torpor/config-1.2.3-torpor" ||
+    fail "make install does not install the configuration of the small kernel"
+
+# Removing: every file, hooks included, and Torpor's own directories, but no foreign file.
 mkdir -p "$root/usr/lib/torpor/mine"
+rm "$copy/build/vmlinuz-torpor"
 run_make uninstall DESTDIR="$root" || fail "make uninstall does not work"
 find "$root" -mindepth 1 \( -type f -o -name '*torpor*' -o -name mine \) -printf '%P\n' | sort >"$work/found"
 printf '%s\n' usr/lib/torpor usr/lib/torpor/mine | diff -u - "$work/found" >"$work/output" ||
@@ -125,10 +166,11 @@ printf '%s\n' usr/lib/torpor usr/lib/torpor/mine | diff -u - "$work/found" >"$wo
 
 # Other directories; make install builds missing products.
 rm -r "$root" "$copy/build"
-run_make install DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin INSTALL='install -p' ||
+run_make install DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin INSTALL='install -p' HOOKS=kernel ||
     fail "make install does not build"
 [ -x "$root/opt/torpor/bin/torpor" ] || fail "make install ignores SBINDIR"
 [ -f "$root/opt/torpor/lib/torpor/rootfs.gz" ] || fail "make install ignores PREFIX"
+grep -q ' /opt/torpor/lib/torpor/update-rootfs.sh' "$root/etc/kernel/postinst.d/torpor" || fail "the hooks ignore PREFIX"
 run_make uninstall DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin ||
     fail "make uninstall does not work with a PREFIX"
 [ -z "$(find "$root" -type f -o -name torpor -path '*/*/torpor/*/torpor')" ] ||

@@ -27,7 +27,7 @@ esac
 
 grep -qE '^\.TH TORPOR 8 "[0-9-]+" "Torpor @VERSION@" ' man/torpor.8 ||
     fail "man/torpor.8: the version in .TH must be @VERSION@"
-for file in $(find Sources man -type f) Makefile Package.swift mkinitramfs.sh; do
+for file in $(find Sources man -type f) Makefile Package.swift mkinitramfs*.sh; do
     ! grep -nF "\"$version\"" "$file" || fail "$file: it contains the version; take it from VERSION"
 done
 

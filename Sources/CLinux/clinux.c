@@ -142,6 +142,11 @@ int torpor_signal_ends_or_stops(int number)
 	return sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN;
 }
 
+long torpor_load_module(int fd, const char *options)
+{
+	return syscall(SYS_finit_module, fd, options, 0);
+}
+
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags)
 {
 	return syscall(SYS_kexec_load, entry, count, segments, flags);

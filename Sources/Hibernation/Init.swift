@@ -3,11 +3,17 @@ import Basics
 import Console
 import Linux
 
+/// The program of kernels B and C, and of the initramfs of an ordinary start: as PID 1 it is /init, else `torpor-resume`.
+public func runHibernation() -> Never {
+    if processID() == 1 { runInit() }
+    runResumeProgram(Array(programArguments().dropFirst()))
+}
+
 /// PID 1 of kernels B and C: mounts the kernel's file systems, decides whether this is kernel B or C, and runs that role.
 ///
 /// The kernel panics if PID 1 exits, so this never returns. A role ends by a jump, by power-off or a restart, or by running
 /// another init in this process.
-public func runInit() -> Never {
+func runInit() -> Never {
     blockChildSignal()
     setControlAltDelete(restarts: false)
     var mountFailures: [Failure] = []
@@ -27,12 +33,18 @@ public func runInit() -> Never {
     log.debug("torpor \(torporVersion); \(availableProcessorCount()) CPUs; command line: \(trimmed(text))")
     for problem in parameters.problems { log.error(problem) }
 
+    let moduleFailure = loadInitramfsModules(parameters, log)
+    if let moduleFailure { log.error(moduleFailure) }
     // Both parameters are required: an ordinary kexec can leave a stale jump-back entry.
     if let entry = parameters.jumpBackEntry, let session = parameters.session {
-        SaveRole(parameters: parameters, log: log, entry: entry, session: session).run()
+        SaveRole(
+            parameters: parameters, log: log, entry: entry, session: session, moduleFailure: moduleFailure
+        ).run()
     }
+    // Kernel C goes on: if a driver is missing, a later step says so.
     RestoreRole(
-        parameters: parameters, log: log, commandLine: commandLine, watchdogs: Watchdogs.inKernelC(log)
+        parameters: parameters, log: log, commandLine: commandLine, watchdogs: Watchdogs.inKernelC(log),
+        start: parameters.isOrdinaryStart ? .ordinary : .direct
     ).run()
 }
 

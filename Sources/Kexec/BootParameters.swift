@@ -13,6 +13,8 @@ public struct E820Entry: Equatable, Sendable {
         case unusable = 5
         case persistentMemory = 7
         case legacyPersistentMemory = 12
+        /// A type of which Linux knows no name.
+        case unknown = 20
         case softReserved = 0xefff_ffff
     }
 
@@ -37,6 +39,17 @@ public struct E820Entry: Equatable, Sendable {
         case "Soft Reserved": .softReserved
         default: nil
         }
+    }
+
+    /// The entry that makes a kernel show a range of the firmware's memory map (/sys/firmware/memmap) as it is.
+    public init(_ range: FirmwareRange) {
+        addresses = range.addresses
+        kind =
+            switch range.type {
+            case "System RAM": .memory
+            case "Unknown E820 type": .unknown
+            default: E820Entry.kind(named: range.type) ?? .reserved
+            }
     }
 
     /// Merges adjacent and overlapping entries of one kind. The result has memory first, then ACPI's ranges, then the others,

@@ -3,9 +3,9 @@ import Basics
 import Linux
 
 extension LoadPlan {
-    /// Loads kernel B as the running kernel's kexec image, in place of the image loaded before.
+    /// Loads the kernel as the running kernel's kexec image, in place of the image loaded before.
     ///
-    /// - Parameter preservesContext: whether kernel B can jump back.
+    /// - Parameter preservesContext: whether the loaded kernel can jump back, as kernel B.
     /// - Throws: if the kernel refuses, with the reason that its errno stands for.
     public func load(preservesContext: Bool) throws(Failure) {
         var kexecSegments: [KexecSegment] = []
@@ -30,12 +30,24 @@ extension LoadPlan {
             switch error.errno {
             case ErrorNumber.outOfMemory:
                 throw Failure(
-                    "load", "kernel B", "not enough free memory: the backup of low memory takes \(size)",
+                    "load", name,
+                    preservesContext
+                        ? "not enough free memory: the backup of low memory takes \(size)"
+                        : "not enough free memory: it takes \(size)",
                     remedy: "end programs, or use a smaller --backup-end", errno: ErrorNumber.outOfMemory)
             case ErrorNumber.invalid:
                 throw Failure(
-                    "load", "kernel B", "its \(size) are more than half of this machine's memory",
+                    "load", name, "its \(size) are more than half of this machine's memory",
                     remedy: "use a smaller --backup-end", errno: ErrorNumber.invalid)
+            case ErrorNumber.notImplemented:
+                throw Failure(
+                    "load", name, "the running kernel has no kexec_load(2)", remedy: "boot one with CONFIG_KEXEC",
+                    errno: ErrorNumber.notImplemented)
+            case ErrorNumber.notPermitted:
+                throw Failure(
+                    "load", name, "the running kernel refuses kexec_load(2)",
+                    remedy: "boot without lockdown=, with Secure Boot off and without kernel.kexec_load_disabled",
+                    errno: ErrorNumber.notPermitted)
             default: throw error
             }
         }

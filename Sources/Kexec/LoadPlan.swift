@@ -2,43 +2,7 @@
 import Basics
 import ELF
 
-/// The parts of kernel B.
-public struct KexecPayload: Sendable {
-    public var kernel: BzImage
-    public var initrd: [UInt8]
-    /// The parameters of its command line. The plan adds those that depend on addresses.
-    public var commandLine: String
-    /// The memory it runs in: kernel A's System RAM below N, as whole pages, ascending.
-    public var backupRanges: [PhysicalRange]
-    /// Kernel A's memory, for kernel B's /proc/vmcore.
-    public var savedRanges: [PhysicalRange]
-    /// The firmware's ranges that are not memory.
-    public var reservedEntries: [E820Entry]
-    /// The notes for kernel B's /proc/vmcore.
-    public var notes: [CoreNote]
-    /// The physical address of ACPI's RSDP; 0 if unknown.
-    public var rsdp: UInt64
-    /// The running kernel's boot_params; empty if unknown.
-    public var ownBootParameters: [UInt8]
-
-    public init(
-        kernel: BzImage, initrd: [UInt8], commandLine: String, backupRanges: [PhysicalRange],
-        savedRanges: [PhysicalRange], reservedEntries: [E820Entry], notes: [CoreNote], rsdp: UInt64,
-        ownBootParameters: [UInt8]
-    ) {
-        self.kernel = kernel
-        self.initrd = initrd
-        self.commandLine = commandLine
-        self.backupRanges = backupRanges
-        self.savedRanges = savedRanges
-        self.reservedEntries = reservedEntries
-        self.notes = notes
-        self.rsdp = rsdp
-        self.ownBootParameters = ownBootParameters
-    }
-}
-
-/// The places of all parts of kernel B, and the segments for kexec_load(2). This is pure arithmetic.
+/// The places of all parts of a kernel, and the segments for kexec_load(2). This is pure arithmetic.
 public struct LoadPlan: Sendable {
     /// Bytes and their physical address.
     struct Piece: Sendable {
@@ -53,11 +17,13 @@ public struct LoadPlan: Sendable {
     static let maximumSegments = 16
 
     let pieces: [Piece]
-    /// The destinations of the segments. Together they are exactly the backup ranges.
+    /// The destinations of the segments, ascending. For kernel B they are together exactly the backup ranges.
     let segments: [PhysicalRange]
     /// The physical address of the first instruction.
     let entry: UInt64
-    /// The number of ranges in kernel B's memory map.
+    /// The loaded kernel's name in messages.
+    let name: String
+    /// The number of ranges in the loaded kernel's memory map.
     public let memoryMapCount: Int
     /// The number of ranges that every kernel accepts.
     public static let plainMemoryMapCount = 131
@@ -67,12 +33,19 @@ public struct LoadPlan: Sendable {
         var free = payload.backupRanges
         let kernelAddress = try LoadPlan.placeKernel(payload.kernel, &free)
         let loadedAbove: UInt64 = 1 << 20
-        let core = try CoreWriter(notes: payload.notes, memory: payload.savedRanges)
+        name = payload.name
+        var core: CoreWriter?
+        if case .saving(let savedRanges, let notes) = payload.purpose {
+            core = try CoreWriter(notes: notes, memory: savedRanges)
+        }
         let stub = try LoadPlan.place(4096, "the load stub", above: loadedAbove, &free)
         let bootParameters = try LoadPlan.place(BootParameters.byteCount, "boot_params", above: loadedAbove, &free)
         let commandLine = try LoadPlan.place(
             payload.kernel.commandLineLimit + 1, "the command line", above: loadedAbove, &free)
-        let coreHeader = try LoadPlan.place(core.byteCount, "the ELF core header", above: loadedAbove, &free)
+        let coreHeader: PhysicalRange =
+            if let core { try LoadPlan.place(core.byteCount, "the ELF core header", above: loadedAbove, &free) } else {
+                0..<0
+            }
         let initrd: PhysicalRange
         do throws(Failure) {
             initrd = try LoadPlan.place(payload.initrd.count, "the initrd", above: loadedAbove, &free)
@@ -85,20 +58,25 @@ public struct LoadPlan: Sendable {
         }
 
         // These parameters come first: an open quote or `--` in the administrator's parameters would hide later ones.
-        var text = "nokaslr elfcorehdr=0x\(hexadecimal(coreHeader.lowerBound)) kexec_jump_back_entry=0x"
+        // Without a jump to come back from, the load stub writes the entry 0.
+        var text =
+            "nokaslr " + (core == nil ? "" : "elfcorehdr=0x\(hexadecimal(coreHeader.lowerBound)) ")
+            + "kexec_jump_back_entry=0x"
         let digits = commandLine.lowerBound + UInt64(text.utf8.count)
         text += String(repeating: "0", count: 16) + " " + payload.commandLine
         guard text.utf8.count <= payload.kernel.commandLineLimit else {
             throw Failure(
-                "load", "kernel B's command line",
+                "load", "\(payload.name)'s command line",
                 "it has \(text.utf8.count) characters, and the kernel accepts only \(payload.kernel.commandLineLimit): "
                     + "\(payload.commandLine)",
                 remedy: "shorten --append, or boot the running kernel with fewer of these parameters")
         }
 
         let e820 = E820Entry.merged(
-            payload.backupRanges.subtracting([coreHeader]).map { E820Entry(addresses: $0, kind: .memory) }
-                + [E820Entry(addresses: coreHeader, kind: .reserved)] + payload.reservedEntries)
+            core == nil
+                ? payload.memoryMap
+                : payload.backupRanges.subtracting([coreHeader]).map { E820Entry(addresses: $0, kind: .memory) }
+                    + [E820Entry(addresses: coreHeader, kind: .reserved)] + payload.memoryMap)
         memoryMapCount = e820.count
         let setupData = try BootParameters.setupData(e820: e820)
         // Kernel B reserves these pages itself.
@@ -120,15 +98,25 @@ public struct LoadPlan: Sendable {
                     initrd: initrd.lowerBound..<initrd.lowerBound + UInt64(payload.initrd.count), e820: e820,
                     setupData: setupDataAddress, rsdp: payload.rsdp, own: payload.ownBootParameters)[...]),
             Piece(name: "command line", address: commandLine.lowerBound, bytes: (Array(text.utf8) + [0])[...]),
-            Piece(
-                name: "ELF core header", address: coreHeader.lowerBound,
-                bytes: core.encoded(at: coreHeader.lowerBound)[...]),
             Piece(name: "initrd", address: initrd.lowerBound, bytes: payload.initrd[...]),
             Piece(name: "kernel", address: kernelAddress, bytes: payload.kernel.bytes[payload.kernel.payloadOffset...]),
         ]
         if !setupData.isEmpty {
             pieces.append(Piece(name: "memory map", address: setupDataAddress, bytes: setupData[...]))
         }
+        guard let core else {
+            self.pieces = pieces
+            // The kernel's memory until it reads the map belongs to its segment: kexec keeps its own pages out of it.
+            segments = pieces.map { piece in
+                let count = piece.address == kernelAddress ? payload.kernel.initByteCount : piece.addresses.byteCount
+                return piece.address..<piece.address + (count + pageSize - 1) & ~(pageSize - 1)
+            }.sorted { $0.lowerBound < $1.lowerBound }
+            return
+        }
+        pieces.append(
+            Piece(
+                name: "ELF core header", address: coreHeader.lowerBound,
+                bytes: core.encoded(at: coreHeader.lowerBound)[...]))
         self.pieces = pieces
         // The range is split before the kernel, so that the gap between the small pieces and the kernel is not copied as zeros.
         segments = payload.backupRanges.flatMap { range in

@@ -77,6 +77,23 @@ public struct BlockedSignals: ~Copyable {
     }
 }
 
+/// The arguments of this process, from /proc/self/cmdline; the first one is the program's name.
+public func programArguments() -> [String] {
+    guard let bytes = try? readFile("/proc/self/cmdline") else { return [] }
+    return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
+        String(decoding: $0, as: UTF8.self)
+    }
+}
+
+/// Writes text to the standard error output.
+public func writeError(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = write(2, bytes, bytes.count)
+}
+
+/// Ends this process. The corresponding C function is `_exit`.
+public func exitProcess(_ status: Int32) -> Never { _exit(status) }
+
 /// Kills a process with SIGKILL.
 public func kill(_ child: Int32) { _ = CLinux.kill(child, SIGKILL) }
 

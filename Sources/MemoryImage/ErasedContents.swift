@@ -27,11 +27,12 @@ extension HibernationPartition {
             throw Failure("erase the image on", path, "it was not given up")
         }
         let end = superblock.contentsEnd / UInt64(blockSize) * UInt64(blockSize)
-        guard end > Superblock.dataOffset else { return nil }
+        let start = dataArea.lowerBound
+        guard end > start else { return nil }
         try requireOurs()
         // Until now the other slot may say that the image can be resumed.
         try retireImage { $0.recordedContentsEnd = end }
-        let how = try erase(Superblock.dataOffset..<end, progress)
+        let how = try erase(start..<end, progress)
         try store.flush()
         try retireImage { $0.forgetContents() }
         return how

@@ -48,7 +48,7 @@ public final class ImageWriter: @unchecked Sendable {
         try partition.beginImage(imageUUID, codec, .indexBlocks)
         // The superblock is of the present version now, whose data area differs from that of version 1.
         nextOffset = Atomic(partition.dataArea.lowerBound)
-        willWrite(max(earlierContentsEnd, Superblock.dataOffset))
+        willWrite(max(earlierContentsEnd, partition.dataArea.lowerBound))
     }
 
     /// A new worker's builder.

@@ -6,21 +6,25 @@ import Linux
 extension HibernationPartition {
     /// Makes the device at a path a hibernation partition.
     public static func format(
-        _ path: String, label: String, uuid: UUID, mayHideImage: Bool = false, _ options: DeviceStore.Options
+        _ path: String, label: String, uuid: UUID, bootAreaByteCount: UInt64 = 0, mayHideImage: Bool = false,
+        _ options: DeviceStore.Options
     ) throws(Failure) {
         // Before anything is opened.
         try check(label: label, path)
-        try format(DeviceStore(path, [.write, options]), label: label, uuid: uuid, mayHideImage: mayHideImage)
+        try format(
+            DeviceStore(path, [.write, options]), label: label, uuid: uuid, bootAreaByteCount: bootAreaByteCount,
+            mayHideImage: mayHideImage)
     }
 
     /// Makes a device a hibernation partition: zeroes everything before and behind the data area, then writes the first
     /// slot.
     ///
     /// The caller decides whether the device may lose what it holds.
-    /// - Parameter mayHideImage: whether contents of an image may lie anywhere on it. The superblock says so until they are
-    ///   erased.
+    /// - Parameters:
+    ///   - bootAreaByteCount: bytes for both slots of boot files: a multiple of 8 KiB.
+    ///   - mayHideImage: whether contents of an image may lie anywhere on it. The superblock says so until they are erased.
     public static func format(
-        _ store: BlockStore, label: String, uuid: UUID, mayHideImage: Bool = false
+        _ store: BlockStore, label: String, uuid: UUID, bootAreaByteCount: UInt64 = 0, mayHideImage: Bool = false
     ) throws(Failure) {
         try check(label: label, store.path)
         let deviceByteCount = try store.byteCount()
@@ -32,10 +36,20 @@ extension HibernationPartition {
                     "use a partition of at least \(describe(bytes: Superblock.minimumDeviceByteCount)), and about half "
                     + "the size of the memory for a machine in use")
         }
+        guard bootAreaByteCount % UInt64(2 * blockSize) == 0,
+            bootAreaByteCount <= size - Superblock.minimumDeviceByteCount
+        else {
+            throw Failure(
+                "format", store.path,
+                "\(describe(bytes: bootAreaByteCount)) for boot files leave no space for an image",
+                remedy: "use a smaller --boot-files, a multiple of 8K")
+        }
         _ = try store.eraseSignatures(within: nil)
         var superblock = Superblock(uuid: uuid, label: label, deviceByteCount: size)
+        superblock.bootAreaByteCount = bootAreaByteCount
         if mayHideImage { superblock.recordedContentsEnd = size }
-        try store.writeZeros(0..<Superblock.dataOffset)
+        // Contents of an image in the area for boot files would stay: only the data area is erased later.
+        try store.writeZeros(0..<(mayHideImage ? superblock.dataArea.lowerBound : Superblock.dataOffset))
         // Up to the last sector, which may lie behind the last whole block.
         try store.writeZeros(superblock.dataArea.upperBound..<deviceByteCount / 512 * 512)
         try store.flush()

@@ -13,7 +13,8 @@ public struct Superblock: Equatable, Sendable {
     public static let byteCount = 4096
     /// Byte offsets of the two slots.
     public static let slotOffsets: [UInt64] = [0, 64 << 10]
-    /// The byte at which the data area begins, behind the area of the superblocks.
+    /// The byte at which the area of the superblocks ends. The boot files follow if there is space for them, else the data
+    /// area.
     public static let dataOffset: UInt64 = 1 << 20
     /// Bytes in the smallest partition that is formatted.
     public static let minimumDeviceByteCount: UInt64 = 4 << 20
@@ -52,13 +53,21 @@ public struct Superblock: Equatable, Sendable {
     public var reason = ""
     /// Like `contentsEnd`, if the other fields do not tell it.
     var recordedContentsEnd: UInt64 = 0
+    /// Bytes between the superblocks and the data area, for two slots of boot files; 0 if the partition keeps none.
+    public internal(set) var bootAreaByteCount: UInt64 = 0
+    /// The header of the boot files that count; of 0 bytes if there are none.
+    var bootFilesExtent = Extent()
+    /// How often in a row the boot files were started for this image without an answer from the kernel that they hold.
+    public var unansweredStarts: UInt32 = 0
+    /// Whether the next ordinary start goes on without a resume: kernel C has refused the image, and nobody answered.
+    public var isResumePostponed = false
 
     /// The byte up to which the partition may hold contents of images, of this one and of earlier ones; 0 if they were
     /// erased.
     public var contentsEnd: UInt64 {
         let end = max(
             recordedContentsEnd, counts.storedBytes, state == .saving || mayHideContents ? deviceByteCount : 0)
-        return end > Superblock.dataOffset ? min(end, deviceByteCount) : 0
+        return end > dataArea.lowerBound ? min(end, deviceByteCount) : 0
     }
 
     /// Whether the writer of version 1 may have left contents without a trace: it cleared the counts of an image that
@@ -101,13 +110,19 @@ public struct Superblock: Equatable, Sendable {
         refusals = 0
         isGivenUp = false
         reason = ""
+        unansweredStarts = 0
+        isResumePostponed = false
     }
+
+    /// Both slots of boot files.
+    var bootArea: DeviceRange { Superblock.dataOffset..<dataArea.lowerBound }
 
     /// Bytes that chunks, index and description can take: whole blocks. In version 1 they reach up to the end of the
     /// device.
     public var dataArea: DeviceRange {
         let tail = version == 1 ? 0 : Superblock.tailByteCount
         let end = (deviceByteCount - min(deviceByteCount, tail)) / UInt64(blockSize) * UInt64(blockSize)
-        return Superblock.dataOffset..<max(Superblock.dataOffset, end)
+        let start = Superblock.dataOffset + bootAreaByteCount
+        return start..<max(start, end)
     }
 }

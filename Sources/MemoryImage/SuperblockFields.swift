@@ -42,6 +42,10 @@ extension Superblock {
         try coder.integer(&bits, at: Offset.features)
         features = Features(rawValue: bits)
         try coder.integer(&counts.freePages, at: 512)
+        try coder.integer(&bootAreaByteCount, at: 528)
+        try bootFilesExtent.fields(&coder, at: 536)
+        try coder.integer(&unansweredStarts, at: 560)
+        try coder.flag(&isResumePostponed, at: 564)
     }
 
     /// The bytes of a slot.
@@ -84,5 +88,8 @@ extension Superblock {
         var reader = FieldReader(block, of: "the superblock")
         // The checksum is right, but a field can still hold what no version writes.
         do throws(Failure) { try fields(&reader) } catch { throw .damaged }
+        guard bootAreaByteCount % UInt64(2 * blockSize) == 0,
+            bootAreaByteCount <= deviceByteCount - min(deviceByteCount, Superblock.dataOffset)
+        else { throw .damaged }
     }
 }

@@ -18,6 +18,8 @@ struct CommandEnvironment {
     var isRoot: Bool
     /// The release of the running kernel.
     var kernelRelease: String
+    /// Whether there is a file at a path.
+    var exists: (String) -> Bool
     /// The time of day.
     var now: () -> Date
     /// Milliseconds that only grow; the first value means nothing.
@@ -33,7 +35,8 @@ struct CommandEnvironment {
                 errors: DescriptorStream(2, name: "standard error")),
             devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(),
             reports: ReportFile(folder: URL(filePath: "/run/torpor")), isRoot: effectiveUserID() == 0,
-            kernelRelease: systemNames().release, now: { Date() }, milliseconds: monotonicMilliseconds,
+            kernelRelease: systemNames().release, exists: { Linux.exists($0) }, now: { Date() },
+            milliseconds: monotonicMilliseconds,
             log: { KernelLog(showsAll: false).notice($0) })
     }
 

@@ -3,5 +3,5 @@ import Hibernation
 
 @main
 struct Init {
-    static func main() { runInit() }
+    static func main() { runHibernation() }
 }

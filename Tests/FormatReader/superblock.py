@@ -96,13 +96,26 @@ class Superblock:
     def data_area(self) -> range:
         """Version 2 leaves the last MiB alone."""
         end = self.byte_count - (MIB if self.version > 1 else 0)
-        return range(DATA_START, max(DATA_START, end // BLOCK * BLOCK))
+        start = DATA_START + self.boot_area_size
+        return range(start, max(start, end // BLOCK * BLOCK))
+
+    @property
+    def boot_area_size(self) -> int:
+        """Bytes for both slots of boot files."""
+        return self.number(528) if self.version > 1 else 0
+
+    @property
+    def boot_files(self) -> Extent:
+        """The header of the boot files that count."""
+        return self.extent(536) if self.version > 1 else Extent(0, 0)
 
     @property
     def has_known_values(self) -> bool:
         """Whether state, codec and level are ones that the document lists."""
         return (self.number(112, 4) < len(STATES) and self.number(232, 4) < len(CODECS)
-                and self.level in LEVELS[self.codec])
+                and self.level in LEVELS[self.codec]
+                and self.boot_area_size % 8192 == 0
+                and self.boot_area_size <= max(0, self.byte_count - DATA_START))
 
     def summary(self) -> dict:
         return {

@@ -17,6 +17,7 @@ from typing import BinaryIO, Optional
 sys.dont_write_bytecode = True
 
 import description  # noqa: E402
+from boot_files import read_boot_files  # noqa: E402
 from chunks import Run, read_chunk  # noqa: E402
 from fields import PAGE, Refusal, check, checksum, read_checked  # noqa: E402
 from index import read_index  # noqa: E402
@@ -95,7 +96,8 @@ def without(ranges: list[list[int]], holes: list[list[int]]) -> list[list[int]]:
 def show(image: Image) -> None:
     superblock = image.superblock
     about = image.description() if superblock.has_image else None
-    result = {"superblock": superblock.summary(), "counts": superblock.counts(), "description": about}
+    result = {"superblock": superblock.summary(), "counts": superblock.counts(), "description": about,
+              "bootFiles": read_boot_files(image.file, superblock)}
     print(json.dumps(result, sort_keys=True, indent=2))
 
 

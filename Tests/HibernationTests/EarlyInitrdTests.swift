@@ -36,6 +36,21 @@ func archiveEntry(_ name: String, _ content: [UInt8], mode: Int = 0o100644, magi
         #expect(EarlyInitrd(tables) == EarlyInitrd(hasACPITables: true))
     }
 
+    @Test func findsTheListOfModules() throws {
+        let text = "kernel 6.12.1\n/lib/modules/6.12.1/kernel/nvme.ko\n"
+        let list =
+            archiveEntry("etc", [], mode: 0o040755) + archiveEntry("etc/torpor/modules", Array(text.utf8)) + trailer
+        let microcode = archiveEntry(Self.intel, [1, 2, 3]) + trailer
+        for initrd in [list + compressed, microcode + list + compressed] {
+            #expect(try EarlyInitrd(initrd).modules(path: "x") == ModuleList(text))
+        }
+        #expect(try EarlyInitrd(microcode + compressed).modules(path: "x") == .none)
+        let malformed = EarlyInitrd(archiveEntry("etc/torpor/modules", Array("nvme".utf8)) + trailer)
+        #expect(throws: Failure.self) { try malformed.modules(path: "x") }
+        let large = EarlyInitrd(archiveEntry("etc/torpor/modules", [UInt8](repeating: 10, count: 65537)) + trailer)
+        #expect(throws: Failure.self) { try large.modules(path: "x") }
+    }
+
     @Test func skipsFilesThatTheKernelIgnores() {
         for bytes in [
             // Behind the compressed part, in a directory of the name, under another name, empty.

@@ -70,9 +70,11 @@ import Testing
         try link("dev/block/259:9", "../../devices/virtual/block/loop0/loop0p1")
     }
 
-    private func refusal(_ device: String, isRunningKernel: Bool = true) throws -> String? {
+    private func refusal(
+        _ device: String, isRunningKernel: Bool = true, modules: ModuleList = .none
+    ) throws -> String? {
         do throws(Failure) {
-            try KernelBDevices(sysfs: root.path).requirePresent(
+            try KernelBDevices(sysfs: root.path, modules: modules).requirePresent(
                 DeviceNumber(device) ?? DeviceNumber(major: 0, minor: 0), "/dev/x", use: "the hibernation partition",
                 isRunningKernel: isRunningKernel)
             return nil
@@ -136,10 +138,22 @@ import Testing
         for device in ["8:0", "8:1"] {
             let text = try #require(try refusal(device))
             #expect(
-                text.contains("its driver ahci is the module ahci, and kernel B loads no modules; use a kernel with"))
+                text.contains(
+                    "its driver ahci is the module ahci, which rootfs.gz does not have; build rootfs.gz with: "
+                        + "mkinitramfs.sh --kernel-version "))
             #expect(try refusal(device, isRunningKernel: false) == nil)
         }
         #expect(try refusal("259:1")?.contains("its driver nvme is the module nvme") == true)
         #expect(try refusal("254:2") == nil)
+    }
+
+    @Test func takesADriverThatRootfsHas() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        try build()
+        let nvme = try ModuleList("kernel 6.12\n/lib/modules/6.12/nvme.ko\n")
+        #expect(try refusal("259:1", modules: nvme) == nil)
+        #expect(try refusal("8:0", modules: nvme)?.contains("its driver ahci") == true)
+        let both = try ModuleList("kernel 6.12\n/lib/modules/6.12/nvme.ko\n/lib/modules/6.12/ahci.ko a=1\n")
+        #expect(try refusal("8:0", modules: both) == nil)
     }
 }

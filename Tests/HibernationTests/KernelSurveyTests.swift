@@ -25,11 +25,11 @@ import Testing
 
     @Test func findsACPIsRootTable() {
         var parameters = [UInt8](repeating: 0, count: 4096)
-        #expect(KernelSurvey.findRSDP(parameters, systab: "") == 0)
-        #expect(KernelSurvey.findRSDP([], systab: "ACPI=0x10\nACPI20=0x20\nSMBIOS=0x30\n") == 0x20)
-        #expect(KernelSurvey.findRSDP(parameters, systab: "ACPI=0x10\n") == 0x10)
+        #expect(findRSDP(parameters, systab: "") == 0)
+        #expect(findRSDP([], systab: "ACPI=0x10\nACPI20=0x20\nSMBIOS=0x30\n") == 0x20)
+        #expect(findRSDP(parameters, systab: "ACPI=0x10\n") == 0x10)
         parameters.put(UInt64(0x40), at: 0x70)
-        #expect(KernelSurvey.findRSDP(parameters, systab: "ACPI20=0x20\n") == 0x40)
+        #expect(findRSDP(parameters, systab: "ACPI20=0x20\n") == 0x40)
     }
 
     /// AMD's mask is 0 if nothing is encrypted.

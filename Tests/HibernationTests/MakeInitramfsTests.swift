@@ -7,49 +7,9 @@ import Testing
 
 /// mkinitramfs.sh, run with files as makers of processors and boards have them.
 @Suite struct MakeInitramfsTests {
-    private let folder: TemporaryFolder
-    private static let script = URL(filePath: #filePath).deletingLastPathComponent().appending(
-        path: "../../mkinitramfs.sh")
+    private let script: MakeInitramfs
 
-    init() throws {
-        folder = try TemporaryFolder()
-        // The header of a static program for x86_64; nobody runs it.
-        var program = Array("\u{7f}ELF".utf8) + [2, 1, 1] + [UInt8](repeating: 0, count: 57)
-        program.put(UInt16(2), at: 16)
-        program.put(UInt16(62), at: 18)
-        program.put(UInt32(1), at: 20)
-        program.put(UInt16(64), at: 52)
-        try write(program, "init")
-    }
-
-    private func write(_ bytes: [UInt8], _ name: String) throws {
-        let url = URL(filePath: folder.path(name))
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(bytes).write(to: url)
-    }
-
-    /// Runs the script.
-    /// - Returns: its exit status and what it wrote on standard error.
-    private func run(_ words: [String], output: String = "rootfs.gz") throws -> (status: Int32, error: String) {
-        let process = Process(), errors = Pipe()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments =
-            [Self.script.path, "--init", folder.path("init"), "--output", folder.path(output)] + words
-        process.standardError = errors
-        try process.run()
-        let text = String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, text)
-    }
-
-    private func bytes(_ name: String) throws -> [UInt8] {
-        Array(try Data(contentsOf: URL(filePath: folder.path(name))))
-    }
-
-    /// Where the compressed part begins.
-    private func compressedStart(_ bytes: [UInt8]) -> Int? {
-        (0..<max(0, bytes.count - 2)).first { bytes[$0] == 0x1f && bytes[$0 + 1] == 0x8b && bytes[$0 + 2] == 8 }
-    }
+    init() throws { script = try MakeInitramfs() }
 
     private static func intel(_ fill: UInt8) -> [UInt8] {
         var bytes = [UInt8](repeating: fill, count: 2048)
@@ -67,34 +27,34 @@ import Testing
     }
 
     @Test func putsMicrocodeInFront() throws {
-        try write(Self.intel(7), "ucode/06-8e-09")
-        try write(Self.intel(9), "ucode/06-8e-0a")
-        try write(Array("no microcode".utf8), "ucode/README")
-        try write(Self.amd, "amd.bin")
-        let words = ["--microcode", folder.path("ucode"), "--microcode", folder.path("amd.bin")]
-        let result = try run(words)
+        try script.write(Self.intel(7), "ucode/06-8e-09")
+        try script.write(Self.intel(9), "ucode/06-8e-0a")
+        try script.write(Array("no microcode".utf8), "ucode/README")
+        try script.write(Self.amd, "amd.bin")
+        let words = ["--microcode", script.path("ucode"), "--microcode", script.path("amd.bin")]
+        let result = try script.run(words)
         try #require(result.status == 0, "\(result.error)")
-        let image = try bytes("rootfs.gz")
+        let image = try script.bytes("rootfs.gz")
         #expect(EarlyInitrd(image) == EarlyInitrd(microcode: [.intel, .amd]))
-        let start = try #require(compressedStart(image))
+        let start = try #require(MakeInitramfs.compressedStart(image))
         #expect(start > 0 && start % 4 == 0)
         // Both of Intel's, one behind the other, as the kernel looks through them.
         #expect(Data(image[..<start]).range(of: Data(Self.intel(7) + Self.intel(9))) != nil)
         #expect(Data(image[..<start]).range(of: Data(Self.amd)) != nil)
         // The rest is what it is without them, and everything is the same in another build.
-        try #require(try run([], output: "plain.gz").status == 0)
-        #expect(try bytes("plain.gz") == Array(image[start...]))
-        try #require(try run(words, output: "again.gz").status == 0)
-        #expect(try bytes("again.gz") == image)
+        try #require(try script.run([], output: "plain.gz").status == 0)
+        #expect(try script.bytes("plain.gz") == Array(image[start...]))
+        try #require(try script.run(words, output: "again.gz").status == 0)
+        #expect(try script.bytes("again.gz") == image)
     }
 
     @Test func putsACPITablesInFront() throws {
-        try write(Self.table("DSDT"), "tables/dsdt.aml")
-        try write(Self.table("SSDT"), "tables/ssdt1.aml")
-        try write(Array("DefinitionBlock".utf8), "tables/dsdt.dsl")
-        let result = try run(["--acpi-tables", folder.path("tables")])
+        try script.write(Self.table("DSDT"), "tables/dsdt.aml")
+        try script.write(Self.table("SSDT"), "tables/ssdt1.aml")
+        try script.write(Array("DefinitionBlock".utf8), "tables/dsdt.dsl")
+        let result = try script.run(["--acpi-tables", script.path("tables")])
         try #require(result.status == 0, "\(result.error)")
-        let image = try bytes("rootfs.gz")
+        let image = try script.bytes("rootfs.gz")
         #expect(EarlyInitrd(image) == EarlyInitrd(hasACPITables: true))
         for signature in ["DSDT", "SSDT"] { #expect(Data(image).range(of: Data(Self.table(signature))) != nil) }
         #expect(Data(image).range(of: Data("DefinitionBlock".utf8)) == nil)
@@ -102,14 +62,14 @@ import Testing
 
     /// Kernel A's own initrd, or a rootfs.gz of ours, has both in front.
     @Test func takesBothOutOfAnInitrd() throws {
-        try write(Self.intel(7), "intel.bin")
-        try write(Self.table("SSDT"), "ssdt.aml")
-        let first = try run(["--microcode", folder.path("intel.bin"), "--acpi-tables", folder.path("ssdt.aml")])
+        try script.write(Self.intel(7), "intel.bin")
+        try script.write(Self.table("SSDT"), "ssdt.aml")
+        let first = try script.run(["--microcode", script.path("intel.bin"), "--acpi-tables", script.path("ssdt.aml")])
         try #require(first.status == 0, "\(first.error)")
-        let second = try run(
-            ["--acpi-tables", folder.path("rootfs.gz"), "--microcode", folder.path("rootfs.gz")], output: "second.gz")
+        let second = try script.run(
+            ["--acpi-tables", script.path("rootfs.gz"), "--microcode", script.path("rootfs.gz")], output: "second.gz")
         try #require(second.status == 0, "\(second.error)")
-        #expect(try bytes("second.gz") == bytes("rootfs.gz"))
+        #expect(try script.bytes("second.gz") == script.bytes("rootfs.gz"))
     }
 
     /// As initramfs-tools of Debian builds it: one archive for each maker, and one for ACPI tables, each with zeros behind it.
@@ -120,17 +80,17 @@ import Testing
                 + [UInt8](repeating: 0, count: zeros)
         }
         let late = archive(path + "GenuineIntel.bin", Self.intel(1), zeros: 0)
-        try write(
+        try script.write(
             archive(path + "AuthenticAMD.bin", Self.amd, zeros: 4)
                 + archive("kernel/firmware/acpi/ssdt.aml", Self.table("SSDT"), zeros: 1024)
                 // Another file of the same name is not looked at, nor one below a folder, nor what is behind.
                 + archive(path + "GenuineIntel.bin", Self.intel(7), zeros: 0)
                 + archive(path + "GenuineIntel.bin", Self.intel(3), zeros: 8)
                 + archive(path + "x/GenuineIntel.bin", Self.intel(5), zeros: 0) + [0x1f, 0x8b, 8, 0] + late, "initrd")
-        let words = ["--microcode", folder.path("initrd"), "--acpi-tables", folder.path("initrd")]
-        let result = try run(words)
+        let words = ["--microcode", script.path("initrd"), "--acpi-tables", script.path("initrd")]
+        let result = try script.run(words)
         try #require(result.status == 0, "\(result.error)")
-        let image = try bytes("rootfs.gz")
+        let image = try script.bytes("rootfs.gz")
         #expect(EarlyInitrd(image) == EarlyInitrd(microcode: [.intel, .amd], hasACPITables: true))
         for part in [Self.amd, Self.intel(7), Self.table("SSDT")] { #expect(Data(image).range(of: Data(part)) != nil) }
         for fill in [1, 3, 5] as [UInt8] { #expect(Data(image).range(of: Data(Self.intel(fill))) == nil) }
@@ -138,23 +98,23 @@ import Testing
 
     /// `torpor hibernate` knows what the script makes, with all that it can put in, and nothing more.
     @Test func writesTheMarkerOfTorpor() throws {
-        try write(Self.intel(7), "intel.bin")
-        try write(Array("module".utf8), "modules/a.ko")
+        try script.write(Self.intel(7), "intel.bin")
+        try script.write(Array("module".utf8), "modules/a.ko")
         for words in [
-            [], ["--microcode", folder.path("intel.bin")], ["--add", folder.path("modules") + ":/lib/modules"],
+            [], ["--microcode", script.path("intel.bin")], ["--add", script.path("modules") + ":/lib/modules"],
         ] {
-            let result = try run(words)
+            let result = try script.run(words)
             try #require(result.status == 0, "\(result.error)")
-            let image = try bytes("rootfs.gz")
+            let image = try script.bytes("rootfs.gz")
             #expect(RootfsMarker.member(in: image)?.upperBound == image.count)
             try RootfsMarker.require(image, path: "rootfs.gz")
             #expect(throws: Failure.self) { try RootfsMarker.require(image + image, path: "rootfs.gz") }
             // Others unpack it as before.
-            let start = try #require(compressedStart(image))
-            try write(Array(image[start...]), "packed.gz")
+            let start = try #require(MakeInitramfs.compressedStart(image))
+            try script.write(Array(image[start...]), "packed.gz")
             let gzip = Process()
             gzip.executableURL = URL(filePath: "/bin/gzip")
-            gzip.arguments = ["-t", folder.path("packed.gz")]
+            gzip.arguments = ["-t", script.path("packed.gz")]
             try gzip.run()
             gzip.waitUntilExit()
             #expect(gzip.terminationStatus == 0)
@@ -162,15 +122,15 @@ import Testing
     }
 
     @Test func refusesFilesThatTheKernelWouldIgnore() throws {
-        try write(Array("text".utf8) + [UInt8](repeating: 1, count: 60), "text")
-        try write(Self.intel(7).dropLast(1), "cut")
-        try write([1, 0, 0, 0] + [UInt8](repeating: 0, count: 60), "other")
+        try script.write(Array("text".utf8) + [UInt8](repeating: 1, count: 60), "text")
+        try script.write(Self.intel(7).dropLast(1), "cut")
+        try script.write([1, 0, 0, 0] + [UInt8](repeating: 0, count: 60), "other")
         var damaged = Self.table("DSDT")
         damaged[20] ^= 1
-        try write(damaged, "damaged.aml")
-        try write(Self.table("DSDT"), "a-name-of-18-bytes")
-        try write([], "empty/file")
-        try #require(try run([], output: "plain.gz").status == 0)
+        try script.write(damaged, "damaged.aml")
+        try script.write(Self.table("DSDT"), "a-name-of-18-bytes")
+        try script.write([], "empty/file")
+        try #require(try script.run([], output: "plain.gz").status == 0)
         for (option, name, text) in [
             ("--microcode", "text", "it is no microcode"), ("--microcode", "cut", "cut off"),
             ("--microcode", "other", "it is no microcode"), ("--microcode", "missing", "there is no such file"),
@@ -180,9 +140,9 @@ import Testing
             ("--acpi-tables", "a-name-of-18-bytes", "at most 17 bytes"), ("--acpi-tables", "missing", "no such file"),
             ("--acpi-tables", "empty", "no compiled ACPI table in it"),
         ] {
-            let result = try run([option, folder.path(name)], output: "refused.gz")
+            let result = try script.run([option, script.path(name)], output: "refused.gz")
             #expect(result.status == 1 && result.error.contains(text), "\(option) \(name): \(result.error)")
-            #expect(!FileManager.default.fileExists(atPath: folder.path("refused.gz")))
+            #expect(!script.exists("refused.gz"))
         }
     }
 }

@@ -48,6 +48,21 @@ import Testing
         #expect(policy(words).decision(refusals: refusals) == expected)
     }
 
+    /// An ordinary start comes up in the end, and drops no session by itself.
+    @Test(
+        arguments: [
+            ("", 1, restart), ("", 2, Decision(askSeconds: 120, otherwise: .goOn)),
+            ("", nil, Decision(askSeconds: 120, otherwise: .goOn)),
+            ("torpor.unattended=root", 2, bootRoot), ("torpor.unattended=poweroff", 2, powerOff),
+            ("torpor.refused=root", 1, Decision(askSeconds: 0, otherwise: .bootRoot)),
+            ("torpor.refused=ask torpor.ask=5", 1, Decision(askSeconds: 5, otherwise: .goOn)),
+        ] as [(String, UInt32?, RefusalPolicy.Decision)])
+    func decidesInAnOrdinaryStart(words: String, refusals: UInt32?, expected: RefusalPolicy.Decision) {
+        #expect(policy("torpor.ordinary \(words)").decision(refusals: refusals) == expected)
+        let initramfs = KernelParameters(KernelCommandLine(words), isInInitramfs: true)
+        #expect(initramfs.refusalPolicy.decision(refusals: refusals) == expected && initramfs.problems.isEmpty)
+    }
+
     /// Whatever the count, a session is given up by itself only if the command line says so.
     @Test func keepsTheSessionByDefault() {
         for choice in ["", "torpor.refused=ask", "torpor.refused=poweroff", "torpor.refused=reboot"] {

@@ -6,7 +6,7 @@ import Testing
 @Suite struct StepTests {
     /// A step that no role has could never fail, and one without a name could not be asked to.
     @Test func rolesHaveAllSteps() {
-        #expect(Set(Step.save + Step.restore) == Set(Step.allCases))
+        #expect(Set(Step.save + Step.restore + Step.secondStage) == Set(Step.allCases))
         for step in Step.allCases {
             for kind in Fault.Kind.allCases { #expect(Fault("\(step.rawValue):\(kind.rawValue)")?.step == step) }
         }

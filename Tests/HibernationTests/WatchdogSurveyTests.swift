@@ -7,9 +7,13 @@ import Testing
 @testable import Hibernation
 
 @Suite struct WatchdogSurveyTests {
-    private func refusal(_ system: FakeSystem, isOwnKernel: Bool = true) -> (Failure?, Findings) {
+    private func refusal(_ system: FakeSystem, isOwnKernel: Bool = true, modules: ModuleList = .none)
+        -> (Failure?, Findings)
+    {
         var findings = Findings()
-        do throws(Failure) { try WatchdogSurvey(system.folders).check(isOwnKernel: isOwnKernel, &findings) } catch {
+        do throws(Failure) {
+            try WatchdogSurvey(system.folders).check(isOwnKernel: isOwnKernel, modules: modules, &findings)
+        } catch {
             return (error, findings)
         }
         return (nil, findings)
@@ -77,8 +81,11 @@ import Testing
         try system.remove("sys/devices")
         try system.addWatchdog(0, state: "active", seconds: 60, module: "i6300esb")
         let failure = refusal(system).0
-        #expect(failure?.reason.contains("its driver i6300esb is a module") == true)
+        #expect(failure?.reason.contains("its driver i6300esb is a module that rootfs.gz does not have") == true)
         #expect(failure?.remedy?.contains("RuntimeWatchdogSec=off") == true)
+        // In rootfs.gz it is as good as built in.
+        let (inRootfs, nothing) = refusal(system, modules: try ModuleList("kernel 1\n/lib/modules/1/i6300esb.ko\n"))
+        #expect(inRootfs == nil && nothing.warnings.isEmpty)
         // Another kernel may have it.
         let (other, findings) = refusal(system, isOwnKernel: false)
         #expect(other == nil && findings.warnings.count == 1)

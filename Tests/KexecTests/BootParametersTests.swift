@@ -23,7 +23,7 @@ import Testing
     /// Types of Linux's own, by the numbers that the kernel gives them.
     @Test func hasTheKernelsNumbers() {
         #expect(
-            E820Entry.Kind.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 7, 12, 0xefff_ffff])
+            E820Entry.Kind.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 7, 12, 20, 0xefff_ffff])
     }
 
     @Test func mergesNeighboursOfOneKind() {

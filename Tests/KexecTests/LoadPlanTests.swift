@@ -47,6 +47,36 @@ import Testing
         #expect(text.contains("elfcorehdr=0x\(hexadecimal(try piece(plan, "ELF core header").address)) "))
     }
 
+    /// Kernel C gets the whole memory map and no core, and its segments are its own pages only.
+    @Test func placesKernelCBelowItsLimit() throws {
+        let map = [
+            E820Entry(addresses: 0..<0x9fc00, kind: .memory),
+            E820Entry(addresses: 0x10_0000..<0x1_0000_0000, kind: .memory),
+            E820Entry(addresses: 0xf_0000..<0x10_0000, kind: .reserved),
+        ]
+        let plan = try LoadPlan(
+            KexecPayload(
+                kernelC: BzImageFixture().parsed(), initrd: [UInt8](repeating: 0xdd, count: 70_000),
+                commandLine: "mem=128M",
+                in: PayloadFixture.bios, memoryMap: map, rsdp: 0xf5a40, ownBootParameters: []))
+        #expect(!plan.pieces.contains { $0.name == "ELF core header" })
+        let line = try piece(plan, "command line")
+        #expect(
+            String(decoding: line.bytes.dropLast(), as: UTF8.self)
+                == "nokaslr kexec_jump_back_entry=0x0000000000000000 mem=128M")
+        let page = try piece(plan, "boot_params").bytes
+        #expect(page[0x1e8] == 3)
+        #expect(try page.field(at: 0x2d0 + 20 + 8) == UInt64(0x1_0000_0000 - 0x10_0000))
+        let kernel = try piece(plan, "kernel")
+        #expect(plan.segments.contains(kernel.address..<kernel.address + PayloadFixture.kernelByteCount))
+        for piece in plan.pieces { #expect(plan.segments.covers(piece.addresses)) }
+        #expect(plan.segments.normalized().byteCount == plan.segments.byteCount, "segments overlap")
+        for segment in plan.segments {
+            #expect(PayloadFixture.bios.covers(segment) && segment.lowerBound >= 1 << 20)
+            #expect(segment.lowerBound % 4096 == 0 && segment.upperBound % 4096 == 0)
+        }
+    }
+
     /// As kernel B's fs/proc/vmcore.c reads it.
     @Test func describesKernelAsMemory() throws {
         let plan = try LoadPlan(kernelB(PayloadFixture.bios))
@@ -99,7 +129,9 @@ import Testing
     @Test func refusesADescriptionThatKernelBDoesNotRead() throws {
         func refusal(_ count: Int) throws -> String? {
             var b = try plainKernelB([0x10_0000..<0x800_0000])
-            b.notes = [CoreNote(name: "Torpor", content: [UInt8](repeating: 7, count: count))]
+            b.purpose = .saving(
+                savedRanges: [0x800_0000..<0x4000_0000],
+                notes: [CoreNote(name: "Torpor", content: [UInt8](repeating: 7, count: count))])
             return reason(b)
         }
         // The note's header, and its name with a NUL.

@@ -97,8 +97,19 @@ enum SecondReader {
             let freePages: UInt64?
         }
 
+        struct BootFiles: Decodable {
+            struct File: Decodable {
+                let size: Int
+                let checksum: String
+            }
+            let kernel, initrd: File
+            let parameters: String
+        }
+
         let superblock: Superblock
         let counts: Counts
+        /// nil if the partition keeps none.
+        let bootFiles: BootFiles?
         /// nil if there is no complete image.
         let description: Description?
     }

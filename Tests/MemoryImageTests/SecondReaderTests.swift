@@ -47,6 +47,27 @@ import Testing
         #expect(try SecondReader.refusal(file) == "image: there is no complete one (state consumed)\n")
     }
 
+    @Test func readsBootFiles() throws {
+        let file = try PartitionFile()
+        try HibernationPartition.format(
+            file.path, label: "", uuid: PartitionFile.uuid, bootAreaByteCount: 4 << 20, [])
+        let partition = try HibernationPartition(file.path, .write)
+        for size in [100, 5000] {
+            let files = BootFiles(
+                kernel: [UInt8](repeating: 3, count: size), initrd: [UInt8](repeating: 4, count: 2 * size),
+                parameters: "mem=\(size)M")
+            #expect(try partition.store(files))
+            let shown = try #require(try SecondReader.show(file).bootFiles)
+            #expect(shown.kernel.size == size && shown.initrd.size == 2 * size && shown.parameters == "mem=\(size)M")
+        }
+        try MemoryFixture(pageCount: 300).write(to: partition, .lz4)
+        try expectSame(file)
+        try file.change(at: partition.superblock.bootFilesExtent.offset + 4096) { $0 ^= 1 }
+        let damaged = try SecondReader.run("show", file.path)
+        #expect(damaged.status == 1 && damaged.errors.contains("boot files, kernel: its checksum is wrong"))
+        #expect(throws: Failure.self) { try partition.readBootFiles() }
+    }
+
     @Test func exitStatusesAreThoseOfACommand() throws {
         let missing = try SecondReader.run("show", "/nowhere")
         #expect(missing.status == 1 && missing.errors == "torpor_image: /nowhere: No such file or directory\n")

@@ -8,6 +8,8 @@ enum Suites {
         "Tests/VM/Cases/": "whole machines; one serial suite holds all suites",
         "Tests/Simulation/": "the life of an image on a simulated disk",
         "Tests/Fuzz/Replay/ReplayTests.swift": "the corpus, through every target",
+        "Tests/HibernationTests/MakeInitramfsDriversTests.swift": "mkinitramfs-drivers.sh, which is no Swift",
+        "Tests/HibernationTests/MakeInitramfsModulesTests.swift": "mkinitramfs-modules.sh, which is no Swift",
         "Tests/HibernationTests/MakeInitramfsTests.swift": "mkinitramfs.sh, which is no Swift",
         "Tests/HibernationTests/RefusalKindTests.swift": "which refusals are final, of every source that refuses",
         "Tests/MemoryImageTests/AtMostOnceTests.swift": "whatever fails, an image is resumed at most once",

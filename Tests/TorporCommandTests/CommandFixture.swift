@@ -58,6 +58,9 @@ final class CommandFixture {
         reports = ReportFile(folder: devices.folder.appending(path: "run/torpor"))
     }
 
+    /// The files that exist on this system.
+    var files: Set<String> = []
+
     /// Runs the program with these arguments.
     func run(_ arguments: String...) -> Outcome { run(arguments) }
 
@@ -68,7 +71,7 @@ final class CommandFixture {
         let environment = CommandEnvironment(
             terminal: Terminal(output: output, errors: errors, columns: 100), devices: devices,
             hibernation: hibernation, boot: boot.system,
-            reports: reports, isRoot: isRoot, kernelRelease: "6.12.107",
+            reports: reports, isRoot: isRoot, kernelRelease: "6.12.107", exists: { [self] in files.contains($0) },
             now: { [time] in time },
             milliseconds: { [self] in milliseconds.count > 1 ? milliseconds.removeFirst() : milliseconds[0] },
             log: { [self] in kernelLog.append($0) })

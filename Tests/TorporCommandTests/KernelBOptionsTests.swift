@@ -26,6 +26,31 @@ import Testing
         #expect(!plan.isUnwatchedAllowed && !plan.isOldKernelAllowed)
     }
 
+    /// Torpor's kernel goes before the running one, and needs no modules.
+    @Test(
+        arguments: [
+            ([], [], "/boot/vmlinuz-6.12.107", "/usr/lib/torpor/rootfs.gz"),
+            (
+                ["/var/lib/torpor/rootfs-6.12.107.gz"], [], "/boot/vmlinuz-6.12.107",
+                "/var/lib/torpor/rootfs-6.12.107.gz"
+            ),
+            (["/usr/lib/torpor/vmlinuz"], [], "/usr/lib/torpor/vmlinuz", "/usr/lib/torpor/rootfs.gz"),
+            (
+                ["/usr/lib/torpor/vmlinuz", "/var/lib/torpor/rootfs-6.12.107.gz"], [], "/usr/lib/torpor/vmlinuz",
+                "/usr/lib/torpor/rootfs.gz"
+            ),
+            (
+                ["/usr/lib/torpor/vmlinuz", "/var/lib/torpor/rootfs-6.12.107.gz"], ["--kernel", "/boot/k"], "/boot/k",
+                "/var/lib/torpor/rootfs-6.12.107.gz"
+            ),
+            (["/var/lib/torpor/rootfs-6.12.107.gz"], ["--initrd", "/i"], "/boot/vmlinuz-6.12.107", "/i"),
+        ] as [(Set<String>, [String], String, String)])
+    func choosesKernelAndInitrd(files: Set<String>, options: [String], kernel: String, initrd: String) throws {
+        fixture.files = files
+        let plan = try plan(["check"] + options)
+        #expect(plan.kernelPath == kernel && plan.initrdPath == initrd)
+    }
+
     @Test(arguments: ["check", "hibernate"]) func plansWithEachOption(command: String) throws {
         let all = [
             "--device", "LABEL=nap", "--kernel", "/boot/b", "--initrd", "/boot/i", "--codec", "zstd:3", "--backup-end",

@@ -30,7 +30,7 @@ import Testing
     private static let helpTexts = [
         (
             "format", "Make a partition a hibernation partition.",
-            "USAGE: torpor format [--label <label>] [--force] <device>"
+            "USAGE: torpor format [--label <label>] [--force] [--boot-files <boot-files>] <device>"
         ),
         (
             "check", "Check whether this system can hibernate; nothing is changed.",

@@ -74,6 +74,9 @@ int torpor_signal_ends_or_stops(int number);
 /* kexec_load(2) has no wrapper. */
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags);
 
+/* finit_module(2) has no wrapper. */
+long torpor_load_module(int fd, const char *options);
+
 /* LINUX_REBOOT_CMD_KEXEC is not in <sys/reboot.h>. */
 int torpor_reboot_kexec(void);
 

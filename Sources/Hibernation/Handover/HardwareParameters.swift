@@ -126,11 +126,21 @@ struct HardwareParameters {
 
     /// The parameters among them that kernel C may need as well: all except those for consoles.
     static func usefulForKernelC(_ commandLine: KernelCommandLine) -> [String] {
-        let consoles = ["console", "earlyprintk", "earlycon", "loglevel", "video", "nomodeset", "vga", "fbcon", "tsx"]
-        return passedOn(commandLine).filter { parameter in
-            let name = canonical(parameter.utf8.prefix { $0 != UInt8(ascii: "=") })
-            return !consoles.contains { $0.utf8.elementsEqual(name.utf8) }
-        }
+        passedOn(commandLine).filter { !isOneOf(consoleNames + ["tsx"], $0) }
+    }
+
+    /// The parameters among them that are for consoles.
+    static func consoles(_ commandLine: KernelCommandLine) -> [String] {
+        passedOn(commandLine).filter { isOneOf(consoleNames, $0) }
+    }
+
+    private static let consoleNames = [
+        "console", "earlyprintk", "earlycon", "loglevel", "video", "nomodeset", "vga", "fbcon",
+    ]
+
+    private static func isOneOf(_ names: [String], _ parameter: String) -> Bool {
+        let name = canonical(parameter.utf8.prefix { $0 != UInt8(ascii: "=") })
+        return names.contains { $0.utf8.elementsEqual(name.utf8) }
     }
 }
 

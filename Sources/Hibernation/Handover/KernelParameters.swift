@@ -33,6 +33,8 @@ public struct KernelParameters: Sendable {
     public var fault: Fault?
     /// Whether to resume an image whose last resume failed.
     public var isRetrying: Bool
+    /// Whether `torpor-resume` started this kernel C, in an ordinary start.
+    public var isOrdinaryStart: Bool
     /// One sentence for each parameter whose value is not allowed; /init uses the default instead.
     public var problems: [String] = []
 
@@ -41,12 +43,16 @@ public struct KernelParameters: Sendable {
     /// Seconds that kernel C searches for a hibernation partition if none is named.
     static let unnamedDeviceSeconds = 2
 
-    public init(_ commandLine: KernelCommandLine) {
+    /// - Parameter isInInitramfs: whether these are the parameters of an ordinary start, for `torpor-resume`.
+    public init(_ commandLine: KernelCommandLine, isInInitramfs: Bool = false) {
         isDebugging = commandLine.contains(.debug)
         isResumeForbidden = commandLine.contains(.noResume)
         isRetrying = commandLine.contains(.retry)
-        fallback = commandLine.value("root") != nil ? .root : .powerOff
-        refusalPolicy.canBootRoot = commandLine.value("root") != nil
+        isOrdinaryStart = commandLine.contains(.ordinaryStart)
+        let hasRoot = commandLine.value("root") != nil
+        fallback = isOrdinaryStart ? .reboot : hasRoot ? .root : .powerOff
+        refusalPolicy.canBootRoot = hasRoot || isOrdinaryStart || isInInitramfs
+        refusalPolicy.canGoOn = isOrdinaryStart || isInInitramfs
         waitSeconds = KernelParameters.unnamedDeviceSeconds
         // The last valid entry counts: kexec's own may precede the one of Torpor's load stub.
         jumpBackEntry = commandLine.values(.jumpBackEntry).compactMap { parseNumber($0) }.last { $0 != 0 }
@@ -81,7 +87,6 @@ public struct KernelParameters: Sendable {
             read(.refused, commandLine, "ask, poweroff, reboot or root") { RefusalChoice(rawValue: $0) }
         refusalPolicy.unattended =
             read(.unattended, commandLine, "poweroff or root") { UnattendedChoice(rawValue: $0) }
-            ?? refusalPolicy.unattended
         refusalPolicy.askSeconds = seconds(.ask, commandLine) ?? refusalPolicy.askSeconds
         guard !refusalPolicy.canBootRoot else { return }
         if refusalPolicy.choice == .root { problems.append("torpor.refused=root needs root=") }

@@ -26,6 +26,8 @@ enum Parameter: String, CaseIterable {
     case ask = "torpor.ask"
     case retry = "torpor.retry"
     case noResume = "noresume"
+    /// `torpor-resume` writes it: an ordinary start continues with this kernel C.
+    case ordinaryStart = "torpor.ordinary"
 
     /// The parameter as messages name it: `torpor.device=`.
     var option: String { rawValue + "=" }

@@ -26,11 +26,14 @@ public enum UnattendedChoice: String, Sendable {
 struct RefusalPolicy: Equatable {
     /// nil if the command line has no `torpor.refused=`.
     var choice: RefusalChoice?
-    var unattended = UnattendedChoice.powerOff
+    /// nil if the command line has no `torpor.unattended=`.
+    var unattended: UnattendedChoice?
     /// Seconds to wait for an answer.
     var askSeconds = RefusalPolicy.standardAskSeconds
     /// Whether the command line names a root file system.
     var canBootRoot = false
+    /// Whether the ordinary start goes on if nobody answers: the machine has all of its memory then, and comes up.
+    var canGoOn = false
 
     static let standardAskSeconds = 120
     /// Seconds before an automatic restart, in which a person can read the reason and choose another action.
@@ -42,7 +45,13 @@ struct RefusalPolicy: Equatable {
     /// machine.
     static let maximumRestarts: UInt32 = 5
 
-    enum Action: Equatable { case restart, powerOff, bootRoot }
+    enum Action: Equatable {
+        case restart, powerOff
+        /// Drop the session and boot the root file system.
+        case bootRoot
+        /// Keep the image and go on with the ordinary start. If that changes what the session uses, the image is out of date.
+        case goOn
+    }
 
     /// Ask for `askSeconds`, and do `otherwise` if nobody answers; 0 seconds means not to ask.
     struct Decision: Equatable {
@@ -64,7 +73,13 @@ struct RefusalPolicy: Equatable {
 
     /// The decision to ask a person. It also follows a shell that has exited.
     var ask: Decision {
-        Decision(askSeconds: askSeconds, otherwise: unattended == .root && canBootRoot ? .bootRoot : .powerOff)
+        let otherwise: Action =
+            switch unattended {
+            case .root? where canBootRoot: .bootRoot
+            case nil where canGoOn: .goOn
+            default: .powerOff
+            }
+        return Decision(askSeconds: askSeconds, otherwise: otherwise)
     }
 
     private func restart(_ refusals: UInt32?, atMost limit: UInt32) -> Decision {

@@ -49,6 +49,7 @@ public struct Hibernate: Sendable {
         let preparation = try prepare(&findings)
         let plan = try plan(preparation, reportAddress: 0, reportKey: [])
         warnOfLargeMemoryMap(plan, &findings)
+        try checkBootFiles(preparation, &findings)
         let own = KernelCommandLine(try readText("/proc/cmdline"))
         let parameters = HardwareParameters.usefulForKernelC(own)
         if !parameters.isEmpty {
@@ -56,7 +57,7 @@ public struct Hibernate: Sendable {
                 "kernel B gets these parameters of the running kernel's command line, and kernel C may need them too: "
                     + parameters.joined(separator: " ").utf8.printable)
         }
-        return (preparation.path, try parametersForC(preparation))
+        return (preparation.path, parametersForC(preparation, own))
     }
 
     /// Hibernates. Returns when kernel A runs again.

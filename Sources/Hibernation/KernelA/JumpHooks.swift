@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
-import Linux
 
 /// What the caller of `Hibernate.run` does beside the jump, such as to select what the boot loader starts next.
 public struct JumpHooks {
@@ -17,17 +16,5 @@ public struct JumpHooks {
     ) {
         self.whenLoaded = whenLoaded
         self.whenBack = whenBack
-    }
-}
-
-extension Hibernate {
-    /// The parameters that kernel C's command line needs on this system.
-    func parametersForC(_ preparation: Preparation) throws(Failure) -> [String] {
-        KernelCCommandLine(
-            partition: preparation.partition.uuid, backupEnd: preparation.backupEnd.end,
-            processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels,
-            memoryParameters: MemoryTakers(isOwnKernel: preparation.isOwnKernel).parametersForC,
-            own: KernelCommandLine(try readText("/proc/cmdline"))
-        ).parameters
     }
 }

@@ -13,7 +13,8 @@ extension Hibernate {
     /// - Returns: the hibernation partition's path, the report page with a new key, the disks in use, and the parameters that
     ///   kernel C needs.
     func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage, DisksInUse, [String]) {
-        let preparation = try prepare(&findings)
+        var preparation = try prepare(&findings)
+        preparation.partition = try storeBootFiles(preparation, &findings)
         // While the low pages are reserved, the report page gets a page frame above N. There kernel B finds it even without the
         // backup page map.
         let lowMemory = LowMemoryReservation(
@@ -24,7 +25,8 @@ extension Hibernate {
         let plan = try plan(preparation, reportAddress: page.address, reportKey: page.key)
         warnOfLargeMemoryMap(plan, &findings)
         try plan.load(preservesContext: true)
-        return (preparation.path, page, preparation.a.disks, try parametersForC(preparation))
+        let own = KernelCommandLine(try readText("/proc/cmdline"))
+        return (preparation.path, page, preparation.a.disks, parametersForC(preparation, own))
     }
 
     /// Plans the load of kernel B.

@@ -38,7 +38,7 @@ struct KernelSurvey {
         unreadable = try UnreadableMemory.now()
         try unreadable.requireMarks(info)
         bootParameters = (try? readFile("/sys/kernel/boot_params/data")) ?? []
-        rsdp = KernelSurvey.findRSDP(bootParameters, systab: (try? readText("/sys/firmware/efi/systab")) ?? "")
+        rsdp = findRSDP(bootParameters, systab: (try? readText("/sys/firmware/efi/systab")) ?? "")
         memory = try MemorySurvey.now(bootParameters: bootParameters)
 
         var description = ImageDescription()
@@ -95,25 +95,5 @@ struct KernelSurvey {
                 "the memory below it must be less than half of the machine's \(describe(bytes: memory.byteCount))",
                 remedy: "use a smaller value, at least 64M")
         }
-    }
-
-    /// The physical address of ACPI's root table (RSDP), from boot_params or from the firmware's system table. It is 0 if
-    /// neither has it; the kernel then finds the table by itself.
-    /// - Parameter systab: the text of /sys/firmware/efi/systab.
-    static func findRSDP(_ bootParameters: [UInt8], systab: String) -> UInt64 {
-        if bootParameters.count == 4096,
-            let address = try? bootParameters.span.bytes.integer(at: 0x70, as: UInt64.self),
-            address != 0
-        {
-            return address
-        }
-        for name in ["ACPI20=", "ACPI="] {
-            for line in systab.split(separator: "\n") where line.utf8.starts(with: name.utf8) {
-                if let address = parseNumber(String(decoding: line.utf8.dropFirst(name.utf8.count), as: UTF8.self)) {
-                    return address
-                }
-            }
-        }
-        return 0
     }
 }

@@ -14,7 +14,7 @@ extension Hibernate {
     struct Preparation {
         /// The hibernation partition's path.
         let path: String
-        let partition: Superblock
+        var partition: Superblock
         let kernel: BzImage
         let initrd: [UInt8]
         let a: KernelSurvey
@@ -46,6 +46,8 @@ extension Hibernate {
         let kernel = try BzImage(try readNamed(kernelPath, "kernel", "--kernel"), path: kernelPath)
         let initrd = try readNamed(initrdPath, "initrd", "--initrd")
         try RootfsMarker.require(initrd, path: initrdPath)
+        let modules = try EarlyInitrd(initrd).modules(path: initrdPath)
+        try modules.require(kernel: kernel.release, path: initrdPath)
         findEarlyLoads(
             EarlyInitrd(initrd), (try? KernelMessages.read()) ?? KernelMessages(),
             taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0,
@@ -63,11 +65,11 @@ extension Hibernate {
         let a = try KernelSurvey(
             session: session,
             DisksInUse(
-                catalog, partition: path, kernelPath: isOwnKernel ? nil : kernelPath,
+                catalog, partition: path, kernelPath: isOwnKernel ? nil : kernelPath, modules: modules,
                 isUnwatchedAllowed: isUnwatchedAllowed, &findings))
         try kernel.requirePageTables(hasFiveLevels: a.description.machine.hasFiveLevelPaging, path: kernelPath)
         try requireJumpBack(KernelCommandLine(extraWords), hasFiveLevels: a.description.machine.hasFiveLevelPaging)
-        try WatchdogSurvey().check(isOwnKernel: isOwnKernel, &findings)
+        try WatchdogSurvey().check(isOwnKernel: isOwnKernel, modules: modules, &findings)
         return try choosingBackupEnd(path, partition, kernel, initrd, a)
     }
 
@@ -97,11 +99,11 @@ extension Hibernate {
         let total = try memoryInformation("MemTotal"), free = try memoryInformation("MemFree")
         let used = total > free ? total - free : 0
         let needed = codec == .none ? used / 2 : used / 10
-        if superblock.deviceByteCount < needed {
+        if superblock.dataArea.byteCount < needed {
             throw Failure(
                 "use", path,
-                "it is too small: it has \(describe(bytes: superblock.deviceByteCount)), and \(describe(bytes: used)) of "
-                    + "memory are in use",
+                "it is too small: it has \(describe(bytes: superblock.dataArea.byteCount)) for an image, and "
+                    + "\(describe(bytes: used)) of memory are in use",
                 remedy: "use a larger partition")
         }
     }

@@ -16,6 +16,8 @@ struct SaveRole {
     /// Physical address at which kernel A continues.
     let entry: UInt64
     let session: UUID
+    /// Why a kernel module of the initramfs was not loaded; nil if nothing is wrong. Kernel C would have the same trouble.
+    let moduleFailure: String?
 
     func run() -> Never {
         log.notice("kernel B: saving the session \(session.description)")
@@ -24,7 +26,7 @@ struct SaveRole {
         let watchdogs = Watchdogs.inKernelB(parameters.watchdogs, log)
         // Loaded before any work, while memory is free and nothing has failed.
         let isJumpBackLoaded = prepareJumpBack(parameters.fault, watchdogs)
-        let (failure, contentsEnd) = save(watchdogs)
+        let (failure, contentsEnd) = moduleFailure.map { ($0, 0) } ?? save(watchdogs)
         if let failure {
             log.error("the memory was not saved: \(failure)")
         } else if parameters.after != .return {

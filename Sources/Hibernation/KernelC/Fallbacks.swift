@@ -32,6 +32,18 @@ extension RestoreRole {
     ///   none.
     func leave(_ fallback: Fallback, givingUp refusal: ResumeRefusal? = nil) -> Never {
         unloadJump()
+        if start == .initramfs {
+            // The root file system is mounted next.
+            if let refusal { giveUp(refusal) }
+            exitProcess(0)
+        }
+        if start == .ordinary, fallback == .root || fallback == .reboot {
+            // The next ordinary start must not come back to this image.
+            if let refusal { giveUp(refusal) }
+            log.notice("restarting for an ordinary start")
+            watchdogs.disarm()
+            endMachine(log, restarting: true)
+        }
         switch fallback {
         case .root:
             log.error("cannot boot the root file system: \(bootRoot(givingUp: refusal))")

@@ -55,6 +55,7 @@ struct RefusalMenu {
             case .restart: "the machine restarts and tries again"
             case .powerOff: "the machine powers off and keeps the session"
             case .bootRoot: "the session is dropped and the root file system boots"
+            case .goOn: "the machine starts without the session"
             }
         return "torpor: without an answer within \(seconds) s, \(action)"
     }

@@ -37,6 +37,9 @@ extension RestoreRole {
             case (.bootRoot, _), (nil, .bootRoot):
                 log.notice("dropping the session to boot the root file system")
                 leave(.root, givingUp: refusal)
+            case (nil, .goOn):
+                log.notice("the ordinary start goes on; the session is kept")
+                goOn()
             }
         }
     }
@@ -69,6 +72,19 @@ extension RestoreRole {
     /// stale.
     func giveUp(_ refusal: ResumeRefusal) {
         mark("as given up") { (partition) throws(Failure) in try giveUpImage(refusal, on: partition) }
+    }
+
+    /// Lets the ordinary start go on without a resume, and keeps the image; never returns.
+    private func goOn() -> Never {
+        switch start {
+        case .initramfs: exitProcess(0)
+        case .direct, .ordinary:
+            mark("to be left alone by the next start") { (partition) throws(Failure) in
+                try postponeResume(on: partition)
+            }
+            watchdogs.disarm()
+            endMachine(log, restarting: true)
+        }
     }
 
     /// Marks an image `ready` again although its last resume failed, because a person wants another attempt.

@@ -64,26 +64,12 @@ struct Restore {
         return try isPending(partition.superblock, partition.path) ? partition : nil
     }
 
-    /// Whether the partition has an image to resume.
-    /// - Throws: if the last attempt did not complete: the image may have stopped the machine, so a person decides about
-    ///   another attempt. Also if the image was never complete.
+    /// Whether the partition has an image to resume; logs why if there is none.
+    /// - Throws: see `requireResumable`.
     func isPending(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
-        switch superblock.state {
-        case .ready: return true
-        case .attempted where parameters.isRetrying: return true
-        case .attempted:
-            throw Failure(
-                "resume", path,
-                "an earlier resume of its image did not complete"
-                    + (superblock.reason.isEmpty ? "" : " (\(superblock.reason))"),
-                remedy: "to try again, boot with torpor.retry; to drop that session: torpor discard \(path)",
-                isFinal: superblock.isGivenUp)
-        case .saving, .failed:
-            throw Failure("resume", path, "it holds \(superblock.stateDescription)", isFinal: true)
-        case .empty, .consumed, .snapshot:
-            log.notice("nothing to resume: \(path) holds \(superblock.stateDescription)")
-            return false
-        }
+        if try superblock.isResumable(path, isRetrying: parameters.isRetrying) { return true }
+        log.notice("nothing to resume: \(path) holds \(superblock.stateDescription)")
+        return false
     }
 
     private func requireResumeAllowed(_ partition: HibernationPartition) throws(Failure) {

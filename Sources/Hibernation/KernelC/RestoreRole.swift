@@ -7,6 +7,16 @@ import Linux
 import MemoryImage
 import PhysicalMemory
 
+/// How a machine came to look for a session.
+enum ResumeStart {
+    /// The boot loader has started kernel C within the range: /init restores the memory.
+    case direct
+    /// An ordinary start has ended in kernel C within the range: /init restores the memory; to leave it means to restart.
+    case ordinary
+    /// An ordinary start, before any file system is mounted: `torpor-resume` starts kernel C.
+    case initramfs
+}
+
 /// Kernel C: restores kernel A's memory and jumps into it, or takes a fallback if there is nothing to resume.
 ///
 /// Until the jump it changes only RAM that this kernel does not use, and the partition's state, so a refusal costs nothing.
@@ -15,12 +25,16 @@ struct RestoreRole {
     let log: KernelLog
     let commandLine: KernelCommandLine
     let watchdogs: Watchdogs
+    let start: ResumeStart
 
     func run() -> Never {
         guard let refusal = resume() else { leave(parameters.fallback) }
         log.error("not resuming: \(refusal.reason)")
+        // Without an image there is no session to keep.
+        if start == .initramfs, refusal.image == nil { leave(parameters.fallback) }
         let session = note(refusal)
-        if session == .none { leave(parameters.fallback) }
+        // An ordinary start must not come back to this image.
+        if session == .none { leave(parameters.fallback, givingUp: start == .ordinary ? refusal : nil) }
         if refusal.isFinal { leave(parameters.fallback, givingUp: refusal) }
         if parameters.isResumeForbidden { leaveWithoutResume(refusal) }
         decide(refusal, session.refusals)
@@ -29,9 +43,14 @@ struct RestoreRole {
     /// Restores the memory in a child process, and jumps; returns only if there is no resume.
     /// - Returns: why; nil if there is nothing to resume.
     private func resume() -> ResumeRefusal? {
-        let outcome = runInChild("restoring", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
+        let verb = start == .initramfs ? "starting kernel C" : "restoring"
+        let outcome = runInChild(verb, parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let steps = StepRunner(state: state, log: log, fault: parameters.fault)
-            try Restore(parameters: parameters, log: log, steps: steps).run()
+            if start == .initramfs {
+                try SecondStage(parameters: parameters, log: log, commandLine: commandLine, steps: steps).run()
+            } else {
+                try Restore(parameters: parameters, log: log, steps: steps).run()
+            }
         }
         guard outcome.stage == .committed || outcome.stage == .committing && isConsumed(outcome.imageUUID)
         else {
@@ -41,16 +60,20 @@ struct RestoreRole {
                     hasAttempted: outcome.stage != .preparing, image: outcome.image)
             }
         }
-        log.notice("jumping into kernel A")
+        log.notice(start == .initramfs ? "starting kernel C, which resumes the session" : "jumping into kernel A")
         watchdogs.prepareJump()
         defer { watchdogs.continueAfterFailedJump() }
         do throws(Failure) { try jumpToLoadedImage() } catch {
             // If the kernel refuses, it has changed nothing (kernel/kexec_core.c, `kernel_kexec`, Linux 6.12).
             return ResumeRefusal(
-                reason: error.description, hasAttempted: true, image: outcome.image, consumedImage: outcome.image)
+                reason: error.description, hasAttempted: start != .initramfs, image: outcome.image,
+                consumedImage: start == .initramfs ? nil : outcome.image)
         }
         return ResumeRefusal(
-            reason: "the jump into kernel A returned to kernel C", isFinal: true, isClean: false, image: outcome.image)
+            reason: start == .initramfs
+                ? "the jump into kernel C returned" : "the jump into kernel A returned to kernel C",
+            isFinal: start != .initramfs, isClean: start == .initramfs,
+            image: outcome.image)
     }
 
     /// Whether the image is marked `consumed` although the child ended before it reported that. The memory is then in place and

@@ -20,8 +20,28 @@ struct ResumeRefusal {
 }
 
 extension Superblock {
+    /// Whether there is an image to resume.
+    /// - Parameter isRetrying: whether an earlier attempt is ignored (`torpor.retry`).
+    /// - Throws: if the last attempt did not complete: the image may have stopped the machine, so a person decides about
+    ///   another attempt. Also if the image was never complete.
+    func isResumable(_ path: String, isRetrying: Bool) throws(Failure) -> Bool {
+        switch state {
+        case .ready: return true
+        case .attempted where isRetrying: return true
+        case .attempted:
+            throw Failure(
+                "resume", path,
+                "an earlier resume of its image did not complete" + (reason.isEmpty ? "" : " (\(reason))"),
+                remedy: "to try again, boot with torpor.retry; to drop that session: torpor discard \(path)",
+                isFinal: isGivenUp)
+        case .saving, .failed: throw Failure("resume", path, "it holds \(stateDescription)", isFinal: true)
+        case .empty, .consumed, .snapshot: return false
+        }
+    }
+
     /// Marks the beginning of an attempt. If nothing records its end, the attempt may have stopped the machine.
     mutating func beginAttempt() {
+        unansweredStarts = 0
         state = .attempted
         isGivenUp = false
     }
@@ -52,6 +72,7 @@ extension Superblock {
     mutating func note(_ refusal: ResumeRefusal, isRetrying: Bool) -> RefusedSession {
         // This is another image: the device with the refused one is gone.
         if let image = refusal.image, image != imageUUID { return .unknown }
+        unansweredStarts = 0
         switch state {
         case .ready: break
         case .attempted where refusal.isClean && (refusal.hasAttempted || isRetrying): break
@@ -114,4 +135,10 @@ func allowAnotherAttempt(_ refusal: ResumeRefusal, on partition: HibernationPart
     var next = partition.superblock
     guard refusal.image == nil || refusal.image == next.imageUUID, next.allowAttempt() else { return }
     try partition.update { $0.state = next.state }
+}
+
+/// Lets the next ordinary start go on without a resume, durably. The image is kept.
+func postponeResume(on partition: HibernationPartition) throws(Failure) {
+    guard partition.superblock.state.isPending else { return }
+    try partition.update { $0.isResumePostponed = true }
 }

@@ -48,3 +48,23 @@ func forEachEntry(
         offset += size
     }
 }
+
+/// The physical address of ACPI's root table (RSDP), from boot_params or from the firmware's system table. It is 0 if
+/// neither has it; the kernel then finds the table by itself.
+/// - Parameter systab: the text of /sys/firmware/efi/systab.
+func findRSDP(_ bootParameters: [UInt8], systab: String) -> UInt64 {
+    if bootParameters.count == 4096,
+        let address = try? bootParameters.span.bytes.integer(at: 0x70, as: UInt64.self),
+        address != 0
+    {
+        return address
+    }
+    for name in ["ACPI20=", "ACPI="] {
+        for line in systab.split(separator: "\n") where line.utf8.starts(with: name.utf8) {
+            if let address = parseNumber(String(decoding: line.utf8.dropFirst(name.utf8.count), as: UTF8.self)) {
+                return address
+            }
+        }
+    }
+    return 0
+}

@@ -21,17 +21,24 @@ struct ResumeChecks {
     func performInKernelC() throws(Failure) {
         let entries = try readIOMemory()
         try requireOwnMemoryApart(systemMemory(entries), KernelCommandLine(try readText("/proc/cmdline")))
-        guard let map = try readFirmwareMemoryMap() else {
-            throw Failure(
-                "compare", "the memory map", "/sys/firmware/memmap does not exist",
-                remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
-        }
+        let map = try requireFirmwareMemoryMap()
         try machine.requireFirmwareMap(map)
         // Kernel C must write only to RAM of this machine, even if the image lists other addresses.
         try requireMemory(firmwareRanges, in: map)
         try machine.requireProcessors(try PresentProcessors.now())
         try performInBoth()
         try MemoryDevice.prove(machine.hotPluggedRanges, entries)
+    }
+
+    /// The checks of kernel C that an ordinary start can make before it starts kernel C: a refusal then costs no kernel boot.
+    /// - Parameter map: the firmware's memory map.
+    func performInInitramfs(_ map: [FirmwareRange]) throws(Failure) {
+        try machine.requireFirmwareMap(map)
+        try requireMemory(firmwareRanges, in: map)
+        try machine.requireProcessors(try PresentProcessors.now())
+        try requireEntryInSavedMemory()
+        try machine.requireFeatures(processorFeatures(), microcode: microcodeRevision())
+        try machine.requireACPITables(try acpiTablesChecksum())
     }
 
     /// The checks of kernel C that kernel B can make, because kernel C is the same kernel on the same machine.
@@ -117,4 +124,13 @@ struct ResumeChecks {
                 isFinal: true)
         }
     }
+}
+
+/// The firmware's memory map, ascending.
+/// - Throws: if the running kernel does not show it.
+func requireFirmwareMemoryMap() throws(Failure) -> [FirmwareRange] {
+    if let map = try readFirmwareMemoryMap() { return map }
+    throw Failure(
+        "compare", "the memory map", "/sys/firmware/memmap does not exist",
+        remedy: "use a kernel with CONFIG_FIRMWARE_MEMMAP")
 }

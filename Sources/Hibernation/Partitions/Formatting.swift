@@ -9,6 +9,14 @@ public struct Formatting: Sendable {
     public var label: String
     /// Whether to overwrite the device whatever it holds.
     public var isForced: Bool
+    /// Bytes for both slots of boot files; nil for the standard.
+    public var bootAreaByteCount: UInt64?
+
+    /// The bytes for boot files, by default: two slots of a distribution's kernel and a rootfs.gz with modules. A small
+    /// partition gets none.
+    static func standardBootAreaByteCount(deviceByteCount: UInt64) -> UInt64 {
+        deviceByteCount >= 512 << 20 ? 64 << 20 : 0
+    }
 
     public init(_ path: String, label: String, isForced: Bool) {
         self.path = path
@@ -38,7 +46,12 @@ public struct Formatting: Sendable {
             case .ours, .foreign(_, wasOurs: false): false
             case .unusable, .foreign(_, wasOurs: true): true
             }
-        try HibernationPartition.format(path, label: label, uuid: uuid, mayHideImage: mayHideImage, .exclusive)
+        let deviceByteCount = try DeviceGeometry(of: File(path)).byteCount
+        try HibernationPartition.format(
+            path, label: label, uuid: uuid,
+            bootAreaByteCount: bootAreaByteCount
+                ?? Formatting.standardBootAreaByteCount(deviceByteCount: deviceByteCount),
+            mayHideImage: mayHideImage, .exclusive)
         if mayHideImage { _ = try HibernationPartition(path, [.write, .exclusive]).eraseContents(progress) }
         return try HibernationPartition(path).superblock
     }

@@ -21,6 +21,8 @@ public enum Step: String, CaseIterable, Sendable {
     case finish
 
     // Both
+    /// Load the kernel modules of the initramfs.
+    case modules
     /// Check the machine: can kernel C resume here?
     case machine
     /// Find and open the partition.
@@ -44,14 +46,23 @@ public enum Step: String, CaseIterable, Sendable {
     /// Write `consumed` to the superblock.
     case consume
 
+    // An ordinary start, before kernel C
+    /// Read the kernel and the rootfs.gz from the partition.
+    case bootFiles = "boot-files"
+    /// Load them as kernel C.
+    case load
+    /// Count the start of kernel C on the partition.
+    case start
+
     /// Kernel B's steps, in their order.
     public static let save: [Step] = [
-        .jumpBack, .session, .ownMemory, .machine, .pageMap, .partition, .fingerprints, .freePages, .begin, .pages,
-        .finish,
-        .end, .report,
+        .modules, .jumpBack, .session, .ownMemory, .machine, .pageMap, .partition, .fingerprints, .freePages, .begin,
+        .pages, .finish, .end, .report,
     ]
     /// Kernel C's steps, in their order.
     public static let restore: [Step] = [
-        .partition, .image, .machine, .fingerprints, .attempt, .pages, .jump, .report, .consume, .end,
+        .modules, .partition, .image, .machine, .fingerprints, .attempt, .pages, .jump, .report, .consume, .end,
     ]
+    /// The steps of an ordinary start, in their order.
+    public static let secondStage: [Step] = [.partition, .image, .machine, .bootFiles, .load, .start, .end]
 }

@@ -30,6 +30,9 @@ final class Watchdogs {
         self.dev = dev
     }
 
+    /// No watchdogs: the system that runs takes care of them itself.
+    static func none(_ log: KernelLog) -> Watchdogs { Watchdogs(log, SystemFolders(), "/dev") }
+
     /// Opens kernel B's watchdogs: those that kernel A armed; if there are none, one of the machine's.
     /// - Parameters:
     ///   - handedOver: the watchdogs that `torpor.watchdog=` names.

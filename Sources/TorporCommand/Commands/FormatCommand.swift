@@ -18,6 +18,22 @@ struct FormatCommand: TorporSubcommand {
     @Flag(help: "Format the device even if it holds data.")
     var force = false
 
+    @Option(
+        help:
+            """
+            The space for two copies of kernel and rootfs.gz, with which an ordinary start continues: a size such as 96M, or 0. \
+            (default: 64M, but 0 on a partition below 512M)
+            """,
+        transform: bootFiles)
+    var bootFiles: UInt64?
+
+    private static func bootFiles(_ text: String) throws -> UInt64 {
+        guard let bytes = parseSize(text), bytes % 8192 == 0 else {
+            throw ValidationError("\(text) is not a size such as 96M, a multiple of 8K.")
+        }
+        return bytes
+    }
+
     @Argument(help: "The partition: a path, UUID=, LABEL=, PARTUUID= or PARTLABEL=.")
     var device: DeviceName
 
@@ -40,7 +56,9 @@ struct FormatCommand: TorporSubcommand {
         }
         try environment.devices.requireUnused(path, "format")
         let progress = EraseProgress(environment, output)
-        let superblock = try Formatting(path, label: label, isForced: force).perform(progress.show)
+        var formatting = Formatting(path, label: label, isForced: force)
+        formatting.bootAreaByteCount = bootFiles
+        let superblock = try formatting.perform(progress.show)
         let terminal = environment.terminal
         if output.json {
             try terminal.write(

@@ -10,11 +10,21 @@ struct KernelBOptions: ParsableArguments {
     @Option(help: "The hibernation partition; required if there are several.")
     var device: DeviceName?
 
-    @Option(help: "The kernel to load as kernel B. (default: /boot/vmlinuz-RELEASE of the running kernel)")
+    @Option(
+        help:
+            """
+            The kernel to load as kernel B. (default: /usr/lib/torpor/vmlinuz if it is installed, else /boot/vmlinuz-RELEASE of the \
+            running kernel)
+            """)
     var kernel: String?
 
-    @Option(help: "The initramfs of kernel B: a rootfs.gz of Torpor.")
-    var initrd = "/usr/lib/torpor/rootfs.gz"
+    @Option(
+        help:
+            """
+            The initramfs of kernel B: a rootfs.gz of Torpor. (default: /var/lib/torpor/rootfs-RELEASE.gz for the running kernel \
+            if it exists, else /usr/lib/torpor/rootfs.gz)
+            """)
+    var initrd: String?
 
     @Option(help: "The compression: none, lz4, zstd[:LEVEL] or xz[:LEVEL].")
     var codec = Codec.standard
@@ -49,10 +59,20 @@ struct KernelBOptions: ParsableArguments {
         return .bytes(bytes)
     }
 
+    /// The paths of kernel B and its initramfs. Torpor's own kernel has the drivers of disks built in, so it takes a rootfs.gz
+    /// without modules; the running kernel takes the one with its modules.
+    private func files(_ environment: CommandEnvironment) -> (kernel: String, initrd: String) {
+        let own = "/boot/vmlinuz-\(environment.kernelRelease)", torpor = "/usr/lib/torpor/vmlinuz"
+        let kernel = self.kernel ?? (environment.exists(torpor) ? torpor : own)
+        let withModules = "/var/lib/torpor/rootfs-\(environment.kernelRelease).gz"
+        let hasModules = kernel != torpor && environment.exists(withModules)
+        return (kernel, initrd ?? (hasModules ? withModules : "/usr/lib/torpor/rootfs.gz"))
+    }
+
     /// The hibernation that these options ask for.
     func plan(_ environment: CommandEnvironment, after: AfterSave = .powerOff) -> Hibernate {
-        var plan = Hibernate(
-            device: device, kernelPath: kernel ?? "/boot/vmlinuz-\(environment.kernelRelease)", initrdPath: initrd)
+        let (kernel, initrd) = files(environment)
+        var plan = Hibernate(device: device, kernelPath: kernel, initrdPath: initrd)
         plan.after = after
         plan.codec = codec
         if case .bytes(let bytes) = backupEnd { plan.backupEnd = bytes }

@@ -106,7 +106,11 @@ extension MachineTests {
         @Test func resumesWithUEFIAndNVMeAndAHCI() throws {
             let lab = try Lab("uefi")
             var a = try lab.kernelA(
-                "a", disks: [],
+                "a",
+                on: [
+                    Machine.Disk(image: try lab.partitionedDisk(), bus: .ahci),
+                    Machine.Disk(image: try lab.disk("other", 16 << 20), bus: .nvme),
+                ],
                 """
                 start_session
                 expect format torpor format /dev/sda1
@@ -115,10 +119,6 @@ extension MachineTests {
                 """)
             a.firmware = .uefi
             a.timeout = 600
-            a.disks = [
-                Machine.Disk(image: try lab.partitionedDisk(), bus: .ahci),
-                Machine.Disk(image: try lab.disk("other", 16 << 20), bus: .nvme),
-            ]
             try lab.run(a).expectConsole("torpor: powering off")
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }

@@ -16,6 +16,11 @@ public enum Guest {
         [ -d /sys/kernel/security ] && mount -t securityfs securityfs /sys/kernel/security
         mount -t tmpfs -o size=90% tmpfs /tmp
         export PATH=/bin:/sbin HOME=/
+        if [ -f /etc/torpor/modules ]; then
+            while read -r path options; do
+                [ "$path" = kernel ] || insmod $path $options || echo "cannot load $path"
+            done </etc/torpor/modules
+        fi
         verdict=/dev/ttyS1
         # The firmware may have written to this port.
         echo >$verdict
@@ -76,15 +81,19 @@ public enum Guest {
     private static let epilogue = "\nsay done\npoweroff -f\n"
 
     /// Writes an initramfs with a script as its init, and returns the file.
-    /// - Parameter files: more files, by their path in the guest.
-    public static func initrd(_ script: String, files: [String: URL] = [:], in folder: URL, name: String) throws -> URL
-    {
+    /// - Parameters:
+    ///   - files: more files, by their path in the guest.
+    ///   - disks: the machine's disks: the guest loads the modules that they need.
+    public static func initrd(
+        _ script: String, files: [String: URL] = [:], disks: [Machine.Disk] = [], in folder: URL, name: String
+    ) throws -> URL {
         var archive = CPIOArchive()
         try archive.add("bin/busybox", contentsOf: URL(filePath: "/bin/busybox"))
         for applet in try applets() where applet != "busybox" { archive.add("bin/\(applet)", linkTo: "busybox") }
         try archive.add("bin/torpor", contentsOf: Products.torpor)
         try archive.add("boot/bzImage", contentsOf: Products.kernel, mode: 0o644)
-        try archive.add("boot/rootfs.gz", contentsOf: Products.rootfs, mode: 0o644)
+        try archive.add("boot/rootfs.gz", contentsOf: Products.rootfs(for: disks), mode: 0o644)
+        for (path, file) in try Products.modules(for: disks) { try archive.add(path, contentsOf: file, mode: 0o644) }
         for (path, file) in files { try archive.add(path, contentsOf: file) }
         archive.add("etc/passwd", Data("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n".utf8))
         archive.add("init", Data((prelude + script + epilogue).utf8), mode: 0o755)

@@ -86,12 +86,20 @@ public final class Lab {
 
     /// Makes a machine with kernel A and a script as its user space.
     public func kernelA(_ name: String, disks: [URL], files: [String: URL] = [:], _ script: String) throws -> Machine {
-        Machine(
-            name: name, disks: disks.map { Machine.Disk(image: $0) },
-            initrd: try Guest.initrd(script, files: files, in: folder, name: name))
+        try kernelA(name, on: disks.map { Machine.Disk(image: $0) }, files: files, script)
     }
 
-    /// Makes the same machine after power-on, with kernel C and rootfs.gz.
+    /// Makes a machine with kernel A, disks on any bus, and a script as its user space. The kernel loads the modules that the
+    /// disks need.
+    public func kernelA(
+        _ name: String, on disks: [Machine.Disk], files: [String: URL] = [:], _ script: String
+    ) throws -> Machine {
+        Machine(
+            name: name, disks: disks,
+            initrd: try Guest.initrd(script, files: files, disks: disks, in: folder, name: name))
+    }
+
+    /// Makes the same machine after power-on, with kernel C and the rootfs.gz that its disks need.
     /// - Parameters:
     ///   - backupEnd: N, as in kernel A.
     ///   - refused: the value of `torpor.refused=`; nil for the default.
@@ -101,7 +109,7 @@ public final class Lab {
     ) -> Machine {
         var c = machine
         c.name = name
-        c.initrd = Products.rootfs
+        c.initrd = Products.rootfs(for: machine.disks)
         c.commandLine = "quiet mem=\(backupEnd) \(commandLine)" + (refused.map { " torpor.refused=\($0)" } ?? "")
         return c
     }

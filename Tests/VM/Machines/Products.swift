@@ -8,10 +8,38 @@ public enum Products {
     public static let folder = top.appending(path: "build")
     public static let kernel = folder.appending(path: "bzImage")
     /// The kernel's symbol table; missing for a kernel that TORPOR_TEST_KERNEL names.
-    public static let symbols = folder.appending(path: "System.map")
+    public static let symbols = folder.appending(path: "bzImage.map")
     /// Debian's kernel, which lacks CONFIG_KEXEC_JUMP.
     public static let stockKernel = folder.appending(path: "vmlinuz-stock")
     public static let rootfs = folder.appending(path: "rootfs.gz")
+    /// rootfs.gz with the kernel's modules for NVMe and AHCI disks.
+    private static let rootfsWithModules = folder.appending(path: "test/rootfs-modules.gz")
+    /// Those modules as files, in `root`, and their list in load order, in `list`.
+    private static let modules = folder.appending(path: "test/modules")
+
+    /// Whether drivers of the kernel are modules.
+    public static var hasModules: Bool { exists(modules) }
+
+    /// The rootfs.gz for kernels B and C of a machine. A kernel that TORPOR_TEST_KERNEL names may have no modules; then all
+    /// drivers are built in.
+    static func rootfs(for disks: [Machine.Disk]) -> URL {
+        disks.contains { $0.bus != .virtio } && exists(rootfsWithModules) ? rootfsWithModules : rootfs
+    }
+
+    /// The files with which kernel A of a machine loads the modules that its disks need, by their path in the guest.
+    static func modules(for disks: [Machine.Disk]) throws -> [String: URL] {
+        guard disks.contains(where: { $0.bus != .virtio }), exists(modules) else { return [:] }
+        let name = "etc/torpor/modules", list = modules.appending(path: "list/\(name)")
+        var files = [name: list]
+        for line in try String(contentsOf: list, encoding: .utf8).split(separator: "\n").dropFirst() {
+            let path = String(line.dropFirst().prefix { $0 != " " })
+            files[path] = modules.appending(path: "root/\(path)")
+        }
+        return files
+    }
+
+    private static func exists(_ file: URL) -> Bool { FileManager.default.fileExists(atPath: file.path) }
+
     public static let initProgram = folder.appending(path: "init")
     /// /init with its symbols.
     public static let linkedInit = top.appending(path: ".build-init/release/init")

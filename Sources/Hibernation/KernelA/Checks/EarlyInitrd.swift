@@ -33,16 +33,19 @@ enum ProcessorMaker: String, CaseIterable {
     }
 }
 
-/// The files that a kernel reads early in its boot: microcode and ACPI tables in the uncompressed cpio archives at the
-/// beginning of an initrd.
+/// The files in the uncompressed cpio archives at the beginning of an initrd: microcode and ACPI tables, which a kernel reads
+/// early in its boot, and the list of kernel modules for /init.
 struct EarlyInitrd: Equatable {
     /// The vendors for whose processors the initrd has microcode.
     var microcode: Set<ProcessorMaker> = []
     var hasACPITables = false
+    /// The text of the list of modules; nil if there is none.
+    private var moduleText: [UInt8]?
 
     init(_ initrd: [UInt8]) {
-        EarlyInitrd.walk(initrd) { name, size in
-            guard size > 0 else { return }
+        EarlyInitrd.walk(initrd) { name, data in
+            if name.elementsEqual(ModuleList.path.utf8.dropFirst()) { moduleText = Array(initrd[data]) }
+            guard !data.isEmpty else { return }
             for maker in ProcessorMaker.allCases where name.elementsEqual(maker.microcodePath.utf8) {
                 microcode.insert(maker)
             }
@@ -53,6 +56,18 @@ struct EarlyInitrd: Equatable {
     init(microcode: Set<ProcessorMaker> = [], hasACPITables: Bool = false) {
         self.microcode = microcode
         self.hasACPITables = hasACPITables
+    }
+
+    /// The kernel modules that /init loads.
+    /// - Parameter path: the initrd's path, for the message.
+    func modules(path: String) throws(Failure) -> ModuleList {
+        guard let moduleText else { return .none }
+        guard moduleText.count <= ModuleList.byteLimit else {
+            throw Failure(
+                "load initrd", path, "its list of kernel modules has \(describe(bytes: UInt64(moduleText.count)))",
+                remedy: "build it again with mkinitramfs.sh")
+        }
+        return try ModuleList(String(decoding: moduleText, as: UTF8.self))
     }
 
     /// Whether the initrd has microcode for a vendor's processors; for any vendor's if `maker` is nil.
@@ -68,10 +83,10 @@ struct EarlyInitrd: Equatable {
 
     /// Reads cpio archives in newc format as the kernel does (6.12, lib/earlycpio.c, `find_cpio_data`): skips zeros between
     /// them and stops at the first byte that belongs to no archive.
-    /// - Parameter visit: is called with the name and the size in bytes of each regular file.
+    /// - Parameter visit: is called with the name of each regular file and the byte range of its contents.
     /// - Returns: the byte offset of the last entry's end.
     @discardableResult
-    private static func walk(_ initrd: [UInt8], _ visit: (ArraySlice<UInt8>, Int) -> Void) -> Int {
+    private static func walk(_ initrd: [UInt8], _ visit: (ArraySlice<UInt8>, Range<Int>) -> Void) -> Int {
         var offset = 0, end = 0
         while offset < initrd.count {
             if initrd[offset] == 0 {
@@ -85,7 +100,7 @@ struct EarlyInitrd: Equatable {
             let nameStart = offset + headerSize
             let data = (nameStart + nameSize + 3) & ~3
             guard data <= initrd.count, size <= initrd.count - data else { return end }
-            if mode & 0o170000 == 0o100000 { visit(initrd[nameStart..<nameStart + nameSize - 1], size) }
+            if mode & 0o170000 == 0o100000 { visit(initrd[nameStart..<nameStart + nameSize - 1], data..<data + size) }
             offset = (data + size + 3) & ~3
             end = min(offset, initrd.count)
         }

@@ -47,20 +47,22 @@ struct WatchdogSurvey {
 
     /// Refuses an armed watchdog whose driver kernel B does not have: the watchdog would restart the machine while kernel B
     /// saves the memory.
-    /// - Parameter isOwnKernel: whether kernel B is the running kernel, so that it lacks the drivers that are modules here.
-    func check(isOwnKernel: Bool, _ findings: inout Findings) throws(Failure) {
+    /// - Parameters:
+    ///   - isOwnKernel: whether kernel B is the running kernel, so that it lacks the drivers that are modules here.
+    ///   - modules: the modules of rootfs.gz.
+    func check(isOwnKernel: Bool, modules: ModuleList, _ findings: inout Findings) throws(Failure) {
         for device in armed {
             let name =
                 (device.isMiscellaneous ? "/dev/watchdog" : "/dev/watchdog\(device.number)")
                 + (device.identity.isEmpty ? "" : " (\(device.identity.utf8.printable))")
             let disarming = "disarm it (with systemd: RuntimeWatchdogSec=off, then systemctl daemon-reexec)"
-            if let module = device.module {
+            if let module = device.module, !modules.contains(module) {
                 guard !isOwnKernel else {
                     throw Failure(
                         "hibernate", "",
-                        "\(name) is armed, its driver \(module) is a module, and kernel B loads no modules: the watchdog "
+                        "\(name) is armed, and its driver \(module) is a module that rootfs.gz does not have: the watchdog "
                             + "would restart the machine while kernel B saves the memory",
-                        remedy: "\(disarming), or use a kernel with the driver built in")
+                        remedy: "build rootfs.gz with mkinitramfs.sh --kernel-version, or \(disarming)")
                 }
                 findings.warn(
                     "\(name) is armed: if kernel B does not have its driver \(module) built in, the watchdog restarts the "

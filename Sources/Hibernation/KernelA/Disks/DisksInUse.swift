@@ -22,8 +22,8 @@ struct DisksInUse {
     ///   - isUnwatchedAllowed: whether a device that cannot be watched causes a warning instead of a refusal.
     /// - Throws: if a device cannot be watched or unmounted, or if kernel B does not have it.
     init(
-        _ catalog: DeviceCatalog, partition path: String, kernelPath: String?, isUnwatchedAllowed: Bool,
-        _ findings: inout Findings
+        _ catalog: DeviceCatalog, partition path: String, kernelPath: String?, modules: ModuleList,
+        isUnwatchedAllowed: Bool, _ findings: inout Findings
     ) throws(Failure) {
         self.catalog = catalog
         self.isUnwatchedAllowed = isUnwatchedAllowed
@@ -33,7 +33,7 @@ struct DisksInUse {
             findings.warn(DisksInUse.warning(error))
         }
         let isRunningKernel = kernelPath == nil
-        let b = KernelBDevices()
+        let b = KernelBDevices(modules: modules)
         var excluded = efiPartitions.devices
         if let partition = DeviceNumber(path: path) {
             excluded.insert(partition)
@@ -47,7 +47,7 @@ struct DisksInUse {
         if let kernelPath {
             findings.warn(
                 "cannot check whether \(kernelPath) has the drivers of the disks in use",
-                remedy: "make sure that its configuration has them built in")
+                remedy: "make sure that they are built in, or among the modules of rootfs.gz")
         }
         self.excluded = excluded
         watched = found.devices

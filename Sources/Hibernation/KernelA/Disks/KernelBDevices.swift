@@ -3,10 +3,13 @@ import Basics
 import BlockDevices
 import Linux
 
-/// The block devices of this system that kernel B will have: disks and their partitions, if their drivers are built in.
+/// The block devices of this system that kernel B will have: disks and their partitions, if their drivers are built in or in
+/// rootfs.gz.
 struct KernelBDevices {
     /// The mount point of sysfs.
     var sysfs = "/sys"
+    /// The modules that /init of kernel B loads.
+    var modules = ModuleList.none
 
     /// Refuses a device that kernel B will not have.
     /// - Parameters:
@@ -26,8 +29,10 @@ struct KernelBDevices {
         if isRunningKernel, let (driver, module) = loadableDriver(of: device) {
             throw Failure(
                 "use", "\(path), \(use)",
-                "its driver \(driver) is the module \(module), and kernel B loads no modules",
-                remedy: "use a kernel with the driver built in; --kernel can name another kernel")
+                "its driver \(driver) is the module \(module), which rootfs.gz does not have",
+                remedy:
+                    "build rootfs.gz with: mkinitramfs.sh --kernel-version \(systemNames().release); or name with --kernel a "
+                    + "kernel that has the driver built in")
         }
     }
 
@@ -80,7 +85,7 @@ struct KernelBDevices {
         return nil
     }
 
-    /// The first driver on the path from a device up to its bus that is a loadable module.
+    /// The first driver on the path from a device up to its bus that is a loadable module and not in rootfs.gz.
     func loadableDriver(of device: DeviceNumber) -> (driver: String, module: String)? {
         guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return nil }
         // `../../devices/pci0000:00/…/block/sda/sda1`
@@ -94,7 +99,8 @@ struct KernelBDevices {
             if let driver = lastPart(of: readLink("\(folder)/driver")),
                 let module = lastPart(of: readLink("\(folder)/driver/module")),
                 // Only a loaded module has this file; built-in code has none (6.12, kernel/module/main.c, `show_initstate`).
-                exists("\(sysfs)/module/\(module)/initstate")
+                exists("\(sysfs)/module/\(module)/initstate"),
+                !modules.contains(module)
             {
                 return (driver, module)
             }

@@ -43,7 +43,10 @@ struct SecondKernelMemory: Equatable, Sendable {
         present: Int, inFirmware: Int, bounceBuffers: UInt64
     ) {
         self.kernel = kernel.initByteCount
-        self.initrd = UInt64(initrd.count) + RootfsMarker.unpackedByteCount(initrd)
+        let unpacked = RootfsMarker.unpackedByteCount(initrd)
+        // A module that is loaded takes its memory once more.
+        let hasModules = !((try? EarlyInitrd(initrd).modules(path: "")) ?? .none).modules.isEmpty
+        self.initrd = UInt64(initrd.count) + unpacked * (hasModules ? 2 : 1)
         session = UInt64(descriptionByteCount) * 4 + savedBytes / saveRangeByteCount * 64
         worker = codec.workerByteCount
         self.possible = possible
