@@ -37,7 +37,7 @@ struct FakeModules {
     }
 
     func index() throws {
-        let result = try script.run(["-c", "depmod -b \"$1\" \"$2\"", "sh", script.path("a"), Self.version])
+        let result = try script.runShell(["-c", "depmod -b \"$1\" \"$2\"", "sh", script.path("a"), Self.version])
         try #require(result.status == 0, "\(result.error)")
     }
 
@@ -51,7 +51,7 @@ struct FakeModules {
 
     /// Runs a command in the folder of the drivers.
     func change(_ command: String) throws {
-        let result = try script.run(["-c", "cd \"$1\" && \(command)", "sh", script.path("a/\(Self.drivers)")])
+        let result = try script.runShell(["-c", "cd \"$1\" && \(command)", "sh", script.path("a/\(Self.drivers)")])
         try #require(result.status == 0, "\(result.error)")
     }
 

@@ -45,13 +45,13 @@ struct MakeInitramfs {
     /// Runs mkinitramfs.sh.
     /// - Returns: its exit status and what it wrote on standard error.
     func run(_ words: [String], output: String = "rootfs.gz") throws -> (status: Int32, error: String) {
-        let result = try run(
+        let result = try runShell(
             [Self.scripts.path + "/mkinitramfs.sh", "--init", path("init"), "--output", path(output)] + words)
         return (result.status, result.error)
     }
 
     /// Runs a shell script.
-    func run(_ words: [String]) throws -> (status: Int32, output: String, error: String) {
+    func runShell(_ words: [String]) throws -> (status: Int32, output: String, error: String) {
         let process = Process(), outputs = Pipe(), errors = Pipe()
         process.executableURL = URL(filePath: "/bin/sh")
         process.arguments = words

@@ -85,7 +85,7 @@ import Testing
     }
 
     private func drivers() throws -> [String] {
-        let result = try script.run([
+        let result = try script.runShell([
             MakeInitramfs.scripts.path + "/mkinitramfs-drivers.sh", script.path(""),
         ])
         try #require(result.status == 0 && result.error == "", "\(result.error)")

@@ -178,7 +178,7 @@ import Testing
         try tree.index()
         let links = "mkdir bin && ln -s /usr/bin/* /bin/* bin/ 2>/dev/null; rm bin/xz bin/modprobe bin/modinfo; "
         try script.write("#!/bin/sh\necho 'BusyBox v1.35.0'\n", "busybox")
-        _ = try script.run(["-c", "cd \"$1\" && \(links)chmod +x busybox; :", "sh", script.path("")])
+        _ = try script.runShell(["-c", "cd \"$1\" && \(links)chmod +x busybox; :", "sh", script.path("")])
         var script = script
         let path = script.path("bin")
         script.environment?["PATH"] = path

@@ -32,8 +32,8 @@ extension MachineTests {
             var c = a
             c.kernel = Products.stockKernel
             c.initrd = try initramfs(builder, lab)
-            // One CPU runs, because this emulator lets a kernel with CONFIG_JUMP_LABEL crash now and then if it patches its code
-            // while another CPU runs it.
+            // One CPU runs: this emulator lets a kernel with CONFIG_JUMP_LABEL crash now and then if it patches its code while
+            // another CPU runs it.
             c.commandLine = "root=/dev/vdb rw maxcpus=1 systemd.show_status=0 net.ifnames=0"
             return (a, c)
         }

@@ -84,8 +84,8 @@ extension MachineTests {
                     c.disks[0].image = try lab.copy(image, "copy")
                     let result = try lab.run(c)
                     let state = try lab.superblock(c).state
-                    // Kernel C continues without a report and without modules that nothing needs, and nothing stops it after the
-                    // point of no return.
+                    // Kernel C continues without a report and without modules that nothing needs, and nothing stops it after
+                    // the point of no return.
                     if step == "end" || step == "modules" || step == "report" && kind == "error" {
                         #expect(state == .consumed, "\(step):\(kind)")
                         result.expectConsole("torpor: jumping into kernel A")
