@@ -44,7 +44,8 @@ import Testing
 
     /// Debian's kmod does not read .ko.gz, but others do.
     @Test func unpacksModulesOfGzip() throws {
-        try tree.change("gzip ahci.ko libata.ko")
+        // kmod looks whether the files are there that it names.
+        try tree.change("gzip ahci.ko libata.ko && touch ahci.ko libata.ko")
         try script.write(
             """
             #!/bin/sh
@@ -59,7 +60,8 @@ import Testing
         let result = try script.run(
             ["--kernel-version", FakeModules.version, "--modules-from", script.path("a"), "--module", "ahci"])
         try #require(result.status == 0, "\(result.error)")
-        #expect(try tree.list() == ["libata", "ahci"])
+        let list = try tree.list()
+        #expect(list == ["libata", "ahci"])
     }
 
     /// A machine with one disk, by the module of its driver and by its modalias.
@@ -104,7 +106,9 @@ import Testing
         try #require(try script.run(others, output: "plain.gz").status == 0)
         let plain = try script.bytes("plain.gz"), start = try #require(MakeInitramfs.compressedStart(plain))
         #expect(Array(image.prefix(start)) == Array(plain.prefix(start)))
-        #expect(EarlyInitrd(image) == EarlyInitrd(microcode: [.intel]))
+        let early = EarlyInitrd(image)
+        #expect(early.microcode == [.intel] && !early.hasACPITables)
+        #expect(try early.modules(path: "").release == FakeModules.version)
         #expect(RootfsMarker.member(in: image)?.upperBound == image.count)
         try RootfsMarker.require(image, path: "rootfs.gz")
     }
@@ -127,7 +131,10 @@ import Testing
         ("echo text >../../modules.dep.bin", ["ahci"], "modules.dep.bin: it is no index of modules; run depmod"),
         // kmod itself would only say that there is no such module.
         ("truncate -s 24 ../../modules.dep.bin", ["ahci"], "of modules.dep is not in it; run depmod"),
-        ("rm -r ../..", ["ahci"], "/lib/modules/6.12.117-fake; install that kernel's modules, or name their root with"),
+        (
+            "rm -r ../../../6.12.117-fake", ["ahci"],
+            "/lib/modules/6.12.117-fake; install that kernel's modules, or name their root with"
+        ),
         (
             "echo 'install libata /bin/false x' >../../../../../../modprobe.d/a.conf", ["ahci"],
             "modprobe.d has the command \"/bin/false x\" to load a module, but kernels B and C run no commands; remove"
