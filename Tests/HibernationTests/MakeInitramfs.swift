@@ -101,7 +101,7 @@ struct MakeInitramfs {
     func contents(_ name: String = "rootfs.gz") throws -> (early: [String: [UInt8]], packed: [String: [UInt8]]) {
         let image = try bytes(name), start = Self.compressedStart(image) ?? image.count
         try write(Array(image[start...]), "packed.gz")
-        let result = try run(["-c", "gzip -dc <\"$1\" >\"$2\"", "sh", path("packed.gz"), path("packed.cpio")])
+        let result = try runShell(["-c", "gzip -dc <\"$1\" >\"$2\"", "sh", path("packed.gz"), path("packed.cpio")])
         guard result.status == 0 else { throw CocoaError(.fileReadCorruptFile) }
         return (Self.files(image[..<start]), Self.files(try bytes("packed.cpio")[...]))
     }
