@@ -113,8 +113,13 @@ commands; remove that line from modprobe.d"
     esac
     target=${path%.ko*}.ko
     ! grep -qE "^$(printf %s "$target" | sed 's/[.+]/\\&/g')( |\$)" "$list" || continue
-    file=$folder/${path#/lib/modules/"$version"/}
-    [ -f "$file" ] || fail "$file: modules.dep names it, but it is not there; run depmod $version as root"
+    entry=${path#/lib/modules/"$version"/}
+    file=$folder/$entry
+    # modprobe leaves out a module whose file is missing, although others depend on it.
+    for needed in $(awk -v entry="$entry:" '$1 == entry { $1 = ""; print }' "$folder/modules.dep") "$entry"; do
+        [ -f "$folder/$needed" ] ||
+            fail "$folder/$needed: modules.dep names it, but it is not there; run depmod $version as root"
+    done
     mkdir -p "$(dirname "$output/root$target")"
     unpack "$file" "$output/root$target"
     magic=$(modinfo -F vermagic "$output/root$target" 2>/dev/null) || fail "$file: it is no kernel module"

@@ -184,7 +184,9 @@ import Testing
 
     @Test func refusesAFolderWithoutAMachine() throws {
         for path in ["nowhere", "dev"] {
-            let result = try script.runShell([MakeInitramfs.scripts.path + "/mkinitramfs-drivers.sh", script.path(path)])
+            let result = try script.runShell([
+                MakeInitramfs.scripts.path + "/mkinitramfs-drivers.sh", script.path(path),
+            ])
             #expect(result.status == 1 && result.error.contains("there is no proc or no sys in it; mount both, or"))
         }
     }

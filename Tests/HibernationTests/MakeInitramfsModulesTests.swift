@@ -44,8 +44,7 @@ import Testing
 
     /// Debian's kmod does not read .ko.gz, but others do.
     @Test func unpacksModulesOfGzip() throws {
-        // kmod looks whether the files are there that it names.
-        try tree.change("gzip ahci.ko libata.ko && touch ahci.ko libata.ko")
+        try tree.change("gzip -k ahci.ko libata.ko")
         try script.write(
             """
             #!/bin/sh
@@ -60,8 +59,7 @@ import Testing
         let result = try script.run(
             ["--kernel-version", FakeModules.version, "--modules-from", script.path("a"), "--module", "ahci"])
         try #require(result.status == 0, "\(result.error)")
-        let list = try tree.list()
-        #expect(list == ["libata", "ahci"])
+        #expect(try tree.list() == ["libata", "ahci"])
     }
 
     /// A machine with one disk, by the module of its driver and by its modalias.
@@ -106,9 +104,8 @@ import Testing
         try #require(try script.run(others, output: "plain.gz").status == 0)
         let plain = try script.bytes("plain.gz"), start = try #require(MakeInitramfs.compressedStart(plain))
         #expect(Array(image.prefix(start)) == Array(plain.prefix(start)))
-        let early = EarlyInitrd(image)
-        #expect(early.microcode == [.intel] && !early.hasACPITables)
-        #expect(try early.modules(path: "").release == FakeModules.version)
+        #expect(EarlyInitrd(image).microcode == [.intel])
+        #expect(try EarlyInitrd(image).modules(path: "rootfs.gz").modules.count == 4)
         #expect(RootfsMarker.member(in: image)?.upperBound == image.count)
         try RootfsMarker.require(image, path: "rootfs.gz")
     }
@@ -119,6 +116,8 @@ import Testing
         (":", ["../nvme"], "--module ../nvme: that is no module's name; "),
         (":", [""], "--module : that is no module's name"),
         ("rm fan.ko", ["nvme"], "fan.ko: modules.dep names it, but it is not there; run depmod "),
+        // modprobe itself would leave out what ahci depends on.
+        ("rm libata.ko", ["ahci"], "libata.ko: modules.dep names it, but it is not there; run depmod "),
         (
             "cp other.ko libata.ko", ["ahci"],
             "libata.ko: it is a module for kernel 6.12.118, not for 6.12.117-fake; install"
@@ -132,7 +131,7 @@ import Testing
         // kmod itself would only say that there is no such module.
         ("truncate -s 24 ../../modules.dep.bin", ["ahci"], "of modules.dep is not in it; run depmod"),
         (
-            "rm -r ../../../6.12.117-fake", ["ahci"],
+            "cd ../../.. && rm -r 6.12.117-fake", ["ahci"],
             "/lib/modules/6.12.117-fake; install that kernel's modules, or name their root with"
         ),
         (
