@@ -81,7 +81,7 @@ extension MachineTests {
             let lab = try Lab("fault-read")
             let a = try lab.savedMachine()
             var c = lab.kernelC("error", like: a)
-            c.disks[0].errors = Self.errors(.read, megabytes: 8..<9)
+            c.disks[0].errors = Self.errors(.read, megabytes: 72..<73)
             try lab.run(c).expectNoSession("not resuming: read /dev/vda1: Input/output error")
             #expect(try lab.superblock(a).state == .ready)
             try lab.run(lab.kernelC("healthy", like: a)).expectSession()
