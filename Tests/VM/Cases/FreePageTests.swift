@@ -124,7 +124,7 @@ extension MachineTests {
                 mkdir /tmp/more
                 dd if=/dev/urandom of=/tmp/more/random bs=1M count=24 2>/dev/null
                 (cd /tmp/more && echo random | cpio -o -H newc 2>/dev/null | cat - /boot/rootfs.gz >/tmp/large)
-                expect format torpor format /dev/vda1
+                expect format torpor format --boot-files 128M /dev/vda1
                 data_pages() {
                     torpor hibernate --json --after return --kernel /boot/bzImage --initrd $1 >/tmp/answer || return 1
                     tr -d '[:space:]' </tmp/answer | sed -n 's/.*"dataPages":\\([0-9]*\\).*/\\1/p'
