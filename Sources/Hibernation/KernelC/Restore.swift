@@ -65,7 +65,7 @@ struct Restore {
     }
 
     /// Whether the partition has an image to resume; logs why if there is none.
-    /// - Throws: see `requireResumable`.
+    /// - Throws: see `Superblock.isResumable`.
     func isPending(_ superblock: Superblock, _ path: String) throws(Failure) -> Bool {
         if try superblock.isResumable(path, isRetrying: parameters.isRetrying) { return true }
         log.notice("nothing to resume: \(path) holds \(superblock.stateDescription)")

@@ -50,12 +50,12 @@ struct SecondStage {
         }
         let verdict = try HibernationPartition.verdict(path)
         guard case .ours(let superblock, _) = verdict else { throw verdict.failure(path) ?? Failure("open", path, "") }
-        // From here on a refusal is about this image, even if the device disappears.
-        if superblock.state.isPending { state.imageUUID = superblock.imageUUID }
-        guard superblock.state == .ready || superblock.state == .attempted else {
+        guard superblock.state.isPending else {
             log.debug("nothing to resume: \(path) holds \(superblock.stateDescription)")
             return nil
         }
+        // From here on a refusal is about this image, even if the device disappears.
+        state.imageUUID = superblock.imageUUID
         if superblock.isGivenUp {
             log.notice("not resuming: \(path) holds \(superblock.stateDescription); to drop it: torpor discard \(path)")
             return nil
