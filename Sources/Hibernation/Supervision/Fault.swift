@@ -13,6 +13,8 @@ public struct Fault: Equatable, Sendable {
         case kill
         /// The process sleeps for ever.
         case hang
+        /// The process takes memory until the kernel kills it.
+        case memory
     }
 
     public var step: Step
@@ -35,6 +37,12 @@ public struct Fault: Equatable, Sendable {
         case .trap: trap()
         case .kill: kill(processID())
         case .hang: while true { sleep(milliseconds: 60_000) }
+        case .memory:
+            while true {
+                // Pages exist only after something was written to them.
+                _ = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+                    .initializeMemory(as: UInt8.self, repeating: 1)
+            }
         }
     }
 }
