@@ -39,7 +39,7 @@ UNIT_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash kmod xz-uti
 # apt-get twice.
 .NOTPARALLEL:
 
-.PHONY: all rootfs kernel test-kernel install uninstall demo bench fuzz torture test unit vm check format clean FORCE
+.PHONY: all rootfs kernel test-kernel install uninstall demo bench fuzz torture stock test unit vm check format clean FORCE
 .PHONY: build-tools build-packages
 all: build/init build/torpor build/rootfs.gz
 
@@ -105,6 +105,9 @@ build/vmlinuz-stock: Tests/VM/kernel/stock.sh
 build/stock/vmlinuz: FORCE
 	@env -u MAKEFLAGS -u MFLAGS Tests/VM/kernel/stock-jump.sh $@ build/stock/modules
 
+build/stock/root.ext4: build/stock/vmlinuz all FORCE
+	@Tests/VM/stock/make-guest.sh build/stock/vmlinuz build/stock/modules PARTUUID=00000000-0000-4000-9000-000100000002 build/stock
+
 demo: build-packages all test-kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	$(SWIFT_BUILD) --product torpor-demo
@@ -128,6 +131,12 @@ torture: build-packages all test-kernel build/test/rootfs-modules.gz
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|SimulationTests|StepFaultTests|PowerCutTests|KilledMachineTests'
 	$(MAKE) fuzz
+
+# A Debian guest with systemd and PostgreSQL under load, on a kernel with Debian's own configuration and on the small kernel.
+# Takes an hour, and the kernels as long again, once.
+stock: build-packages all kernel build/stock/root.ext4
+	@scripts/install-packages.sh $(VM_PACKAGES)
+	TORPOR_STOCK=1 $(SWIFT_TEST) --filter StockTests
 
 test: unit vm
 

@@ -43,6 +43,9 @@ version=
 modules=
 modules_from=
 system=
+for program in cpio gzip; do
+    command -v "$program" >/dev/null || fail "the program $program is missing; install the package $program"
+done
 work=$(mktemp -d "${TMPDIR:-/tmp}/torpor-rootfs.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -269,16 +272,27 @@ if [ -z "$init" ]; then
     [ -f "$init" ] || [ "$built" = "$top" ] || make -s -C "$top" build/init >&2
 fi
 [ -f "$init" ] || fail "$init: there is no such file; build it with make"
-headers=$(readelf -hl "$init" 2>/dev/null) || fail "$init: it is not an ELF program"
-case $headers in
-    *X86-64*) ;;
-    *) fail "$init: it is not a program for x86_64" ;;
-esac
-case $headers in
-    *"program interpreter"* | *DYNAMIC*)
-        fail "$init: it is not static, and kernels B and C have no libraries; build it with: make build/init"
-        ;;
-esac
+# readelf would do, but administrators seldom have it. The offsets are those of Elf64_Ehdr and Elf64_Phdr (elf(5)).
+number() {
+    od -An -v "-tu$3" --endian=little -j "$2" -N "$3" "$1" 2>/dev/null | tr -d ' '
+}
+[ "$(digits "$init" 0 4)" = 7f454c46 ] || fail "$init: it is not an ELF program"
+# ELFCLASS64, EM_X86_64
+[ "$(digits "$init" 4 1) $(digits "$init" 18 2)" = "02 3e00" ] || fail "$init: it is not a program for x86_64"
+header=$(number "$init" 32 8)
+count=$(number "$init" 56 2)
+[ -n "$count" ] || fail "$init: it is cut off"
+while [ "$count" -gt 0 ]; do
+    case $(number "$init" "$header" 4) in
+        # PT_DYNAMIC, PT_INTERP
+        2 | 3)
+            fail "$init: it is not static, and kernels B and C have no libraries; build it with: make build/init"
+            ;;
+        '') fail "$init: it is cut off" ;;
+    esac
+    header=$((header + $(number "$init" 54 2)))
+    count=$((count - 1))
+done
 
 if [ -n "$version" ]; then
     # shellcheck disable=SC2086 # names of modules have no spaces

@@ -22,13 +22,16 @@ public struct BootDisk {
     public let loader: Loader
     public let image: URL
     private let bootPartition: Range<UInt64>
+    /// The boot partition and the last one, as half-open ranges of bytes.
+    let fileSystems: [Range<UInt64>]
 
     /// - Parameters:
     ///   - initrd, commandLine: of the entry `a`, which is the default.
-    ///   - hibernationByteCount: the size of the last partition.
+    ///   - files: more files of the boot partition, by their paths in it.
+    ///   - last: the content of the last partition.
     public init(
         _ loader: Loader, in lab: Lab, kernel: URL = Products.kernel, initrd: URL, commandLine: String = "",
-        hibernationByteCount: UInt64 = 512 << 20
+        files: [String: URL] = [:], last: PartitionedDisk.Content = .empty(512 << 20)
     ) throws {
         self.loader = loader
         let content = lab.folder.appending(path: "boot")
@@ -36,6 +39,7 @@ public struct BootDisk {
         defer { try? FileManager.default.removeItem(at: content) }
         try Self.copy(kernel, to: content, "a/vmlinuz")
         try Self.copy(initrd, to: content, "a/initrd")
+        for (path, file) in files { try Self.copy(file, to: content, path) }
         let commandLine = "console=ttyS0 panic=-1 \(commandLine)"
         let disk: PartitionedDisk
         switch loader {
@@ -47,7 +51,7 @@ public struct BootDisk {
                 "title A\nlinux /a/vmlinuz\ninitrd /a/initrd\noptions \(commandLine)\n", to: content,
                 "loader/entries/a.conf")
             disk = try lab.partitions(
-                "boot", [.efiSystem(try Self.fat(content, in: lab, 128 << 20)), .empty(hibernationByteCount)])
+                "boot", [.efiSystem(try Self.fat(content, in: lab, 128 << 20)), last])
         case .grubUEFI, .grubBIOS:
             try Self.write(GRUBImage.configuration(commandLine), to: content, "grub/grub.cfg")
             try Self.write(GRUBImage.environment, to: content, "grub/grubenv")
@@ -65,11 +69,12 @@ public struct BootDisk {
             } else {
                 first = .biosBoot(try GRUBImage.make(.bios, in: lab))
             }
-            disk = try lab.partitions("boot", [first, .file(boot), .empty(hibernationByteCount)])
+            disk = try lab.partitions("boot", [first, .file(boot), last])
             if loader == .grubBIOS { try GRUBImage.writeBootSector(to: disk) }
         }
         image = disk.image
         bootPartition = disk.partitions[loader.bootIndex]
+        fileSystems = [bootPartition, disk.partitions[loader.bootIndex + 1]]
     }
 
     /// The machine that starts from this disk.

@@ -36,6 +36,9 @@ public struct Machine {
     /// Whether the memory may be larger than this machine's, as long as the guest uses little of it.
     public var isMemorySparse = false
     public var cpus = 2
+    /// Whether one thread emulates all CPUs. A kernel with CONFIG_JUMP_LABEL patches its code while other CPUs run it, and with
+    /// a thread for each CPU the emulator lets it crash now and then.
+    public var isSingleThreaded = false
     /// Features of QEMU's CPU model `max`, such as `la57=off`.
     public var cpuFeatures = ""
     public var firmware = Firmware.bios

@@ -5,8 +5,8 @@ import Foundation
 extension Machine {
     func arguments(console: URL, verdict: URL, in folder: URL) throws -> [String] {
         var arguments = [
-            "-accel", "tcg", "-cpu", cpuFeatures.isEmpty ? "max" : "max,\(cpuFeatures)", "-m", memory, "-smp",
-            smp ?? "\(cpus)",
+            "-accel", isSingleThreaded ? "tcg,thread=single" : "tcg",
+            "-cpu", cpuFeatures.isEmpty ? "max" : "max,\(cpuFeatures)", "-m", memory, "-smp", smp ?? "\(cpus)",
             "-machine", (firmware == .uefi ? "q35" : "pc") + (isMemorySparse ? ",memory-backend=ram" : ""),
             "-nodefaults", "-display", "none", "-no-reboot",
             "-chardev", consoleDevice(in: folder) + ",id=console,logfile=\(console.path)",

@@ -52,4 +52,8 @@ public enum Products {
     /// The script that builds a Debian initramfs.
     public static let makeSystem = top.appending(path: "Tests/VM/boot/make-system.sh")
     public static let mkinitramfs = top.appending(path: "mkinitramfs.sh")
+    /// A kernel with Debian's own configuration and KEXEC_JUMP, and the Debian guest that it runs (`make stock`).
+    static let stockJumpKernel = folder.appending(path: "stock/vmlinuz")
+    static let stockRoot = folder.appending(path: "stock/root.ext4")
+    static let stockInitrd = folder.appending(path: "stock/initrd")
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+
+/// A Debian guest with systemd and PostgreSQL under load, on a kernel with Debian's own configuration: all disk drivers are
+/// modules. `make stock` makes its parts; Tests/VM/stock/guest.sh is what it does.
+///
+/// The boot loader, /boot and the root file system are on an NVMe disk, the hibernation partition is on an AHCI disk.
+public struct DebianGuest {
+    /// What hibernates the guest.
+    public enum Hibernator: String, Sendable, CaseIterable {
+        /// Torpor; kernels B and C are the guest's own kernel, with a rootfs.gz that has the drivers.
+        case own
+        /// Torpor with its small kernel.
+        case small
+        /// The kernel's own hibernation.
+        case kernel
+    }
+
+    private let lab: Lab
+    private let boot: BootDisk
+    private let hibernationDisk: URL
+
+    /// - Parameter isDirect: whether the boot loader starts kernel C; otherwise it starts the guest's kernel and initramfs.
+    public init(_ loader: BootDisk.Loader, _ hibernator: Hibernator, isDirect: Bool = false, in lab: Lab) throws {
+        self.lab = lab
+        let kernel = Products.stockJumpKernel
+        let release = try String(contentsOfFile: kernel.path + ".release", encoding: .utf8)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        // The fstab of the guest has the numbers of its partitions; the root file system is the third one.
+        let resume = hibernator == .kernel ? " resume=PARTUUID=\(Self.hibernationPartition)" : ""
+        boot = try BootDisk(
+            loader, in: lab, kernel: kernel, initrd: Products.stockInitrd,
+            commandLine: "root=PARTUUID=00000000-0000-4000-9000-000300000001 ro systemd.show_status=0 net.ifnames=0"
+                + " torpor-guest=\(hibernator.rawValue)\(isDirect ? ",direct" : "")\(resume)",
+            files: [
+                "vmlinuz-\(release)": kernel,
+                "config-\(release)": kernel.appendingPathExtension("config"),
+            ], last: .file(Products.stockRoot))
+        hibernationDisk = try lab.partitionedDisk("hibernation", 3 << 30)
+    }
+
+    private static let hibernationPartition = "00000000-0000-4000-9000-000100000002"
+
+    public func machine(_ name: String) -> Machine {
+        var machine = boot.machine(name, others: [hibernationDisk])
+        machine.disks[0].bus = .nvme
+        machine.disks[1].bus = .ahci
+        machine.memory = "2G"
+        machine.isSingleThreaded = true
+        machine.timeout = 900
+        return machine
+    }
+
+    /// Checks the guest's file systems, as `e2fsck -fn` does.
+    /// - Throws: if one is not clean.
+    public func checkFileSystems() throws {
+        for partition in boot.fileSystems {
+            let copy = lab.folder.appending(path: "checked.img")
+            defer { try? FileManager.default.removeItem(at: copy) }
+            try Data().write(to: copy)
+            let file = try FileHandle(forUpdating: copy)
+            try file.truncate(atOffset: UInt64(partition.count))
+            try file.close()
+            try PartitionedDisk.copy(boot.image, partition, to: copy, at: 0)
+            try Tool.run("/sbin/e2fsck", "-fn", copy.path)
+        }
+    }
+}
