@@ -133,7 +133,7 @@ torture: build-packages all test-kernel build/test/rootfs-modules.gz
 	$(MAKE) fuzz
 
 # A Debian guest with systemd and PostgreSQL under load, on a kernel with Debian's own configuration and on the small kernel.
-# Takes an hour, and the kernels as long again, once.
+# Takes half an hour, and the kernels an hour, once.
 stock: build-packages all kernel build/stock/root.ext4
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	TORPOR_STOCK=1 $(SWIFT_TEST) --filter StockTests

@@ -6,13 +6,13 @@ import MemoryImage
 /// `make bench`: compares Torpor with the kernel's own hibernation, in the same machine with the same memory; compares the
 /// pipeline with other programs; measures the growth with the memory; profiles the CPUs.
 ///
-/// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile machine`. TORPOR_BENCH_PAIRS is the number of
-/// pairs of each comparison. TORPOR_BENCH_QUICK skips all machines except the two of the targets. TORPOR_BENCH_CODEC is
+/// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile machine stock`; `stock` runs only if it is named
+/// or if its guest was made. TORPOR_BENCH_PAIRS is the number of pairs of each comparison. TORPOR_BENCH_QUICK skips all machines except the two of the targets. TORPOR_BENCH_CODEC is
 /// Torpor's codec in the machines, if not the default. TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both
 /// sides, such as `erms=off`.
 @main
 struct Benchmark {
-    private enum Part: String, CaseIterable { case pipeline, growth, profile, machine }
+    private enum Part: String, CaseIterable { case pipeline, growth, profile, machine, stock }
 
     static func main() {
         do { try run() } catch {
@@ -34,7 +34,7 @@ struct Benchmark {
                     throw Machine.Failed(description: "TORPOR_BENCH_PARTS names \(name): the parts are \(known)")
                 }
                 return part
-            } ?? Part.allCases
+            } ?? Part.allCases.filter { $0 != .stock || DebianGuest.isThere }
         let lab = try Lab("bench")
         let disk = try ContentsDisk(lab)
         // Written after each step, so that an interrupted run has a report as well.
@@ -62,6 +62,9 @@ struct Benchmark {
                     continue
                 }
                 report.profile = try ProfileBenchmark(lab: lab, contents: disk, codec: codec).run()
+                try report.write()
+            case .stock:
+                report.stock = try StockBenchmark().run(times: pairs) { log($0) }
                 try report.write()
             case .machine:
                 let benchmark = MachineBenchmark(

@@ -45,7 +45,7 @@ struct MachineBenchmark {
         }
         let saved = try lab.run(a)
         try saved.requireNoFailure()
-        let stored = try allocatedBytes(disk)
+        let stored = try disk.allocatedBytes()
         var c = lab.kernelC("c", like: a, backupEnd: Self.backupEnd)
         if hibernator != .torpor {
             // The kernel resumes before it unpacks the initrd, so any small initrd will do.
@@ -53,7 +53,7 @@ struct MachineBenchmark {
         }
         let resumed = try lab.run(c)
         try resumed.requireNoFailure()
-        guard let trigger = time("trigger", saved), let running = time("running", resumed) else {
+        guard let trigger = saved.time(of: "trigger"), let running = resumed.time(of: "running") else {
             throw Machine.Failed(description: "the guest did not come back; the consoles are in \(lab.folder.path)")
         }
         return Sample(save: saved.seconds - trigger, resume: running, stored: Double(stored))
@@ -81,15 +81,6 @@ struct MachineBenchmark {
             """
         }
     }
-
-    private func time(_ word: String, _ result: Machine.Result) -> Double? {
-        zip(result.verdict, result.verdictTimes).first { $0.0 == word }?.1
-    }
-
-    private func allocatedBytes(_ file: URL) throws -> Int {
-        let text = try Tool.run("/usr/bin/stat", "-c", "%b", file.path)
-        return (Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0) * 512
-    }
 }
 
 extension Machine.Result {
@@ -97,4 +88,7 @@ extension Machine.Result {
     func requireNoFailure() throws {
         if let failure = verdicts("FAILED").first { throw Machine.Failed(description: failure) }
     }
+
+    /// The time of a verdict line, in seconds from power-on.
+    func time(of line: String) -> Double? { zip(verdict, verdictTimes).first { $0.0 == line }?.1 }
 }

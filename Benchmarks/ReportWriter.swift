@@ -10,6 +10,7 @@ struct ReportWriter {
     var pipelineByteCount = 0
     var growth: [GrowthBenchmark.Row] = []
     var profile: [ProfileBenchmark.Row] = []
+    var stock: [StockBenchmark.Way] = []
 
     init(folder: URL) { self.folder = folder }
 
@@ -19,6 +20,7 @@ struct ReportWriter {
         let pipelineByteCount: Int
         let growth: [GrowthBenchmark.Row]
         let profile: [ProfileBenchmark.Row]
+        let stock: [StockBenchmark.Way]
     }
 
     private static let figures: [(name: String, unit: String, scale: Double, value: @Sendable (Sample) -> Double)] = [
@@ -33,13 +35,14 @@ struct ReportWriter {
         try encoder.encode(
             Everything(
                 machine: comparisons, pipeline: pipeline, pipelineByteCount: pipelineByteCount, growth: growth,
-                profile: profile)
+                profile: profile, stock: stock)
         ).write(to: folder.appending(path: "report.json"))
         var tables: [String] = []
         if !comparisons.isEmpty { tables.append(machineTable) }
         if !pipeline.isEmpty { tables.append(pipelineTable) }
         if !growth.isEmpty { tables.append(growthTable) }
         if !profile.isEmpty { tables.append(profileTable) }
+        if !stock.isEmpty { tables.append(stockTable) }
         try Data(tables.joined(separator: "\n").utf8).write(to: folder.appending(path: "report.md"))
         for (number, figure) in Self.figures.enumerated() {
             try Data(plot(figure.name, figure.value).utf8).write(to: folder.appending(path: "ratio-\(number + 1).svg"))
@@ -117,6 +120,28 @@ struct ReportWriter {
                 format: "| %d MiB | %.0f | %.0f | %.0f | %.1f MiB | %.1f MiB |\n", row.mebibytes,
                 Double(row.pages) / row.saveSeconds, Double(row.dataPages) / row.saveSeconds,
                 Double(row.pages) / row.restoreSeconds, row.savePeak, row.restorePeak)
+        }
+        return text
+    }
+
+    private var stockTable: String {
+        var text = """
+            # A Debian guest
+
+            2 GiB, PostgreSQL under load, a kernel with Debian's own configuration, its drivers as modules; UEFI, GRUB, root on
+            NVMe, the partition on AHCI; one thread emulates both CPUs. Figures are medians. A ratio is the median of the
+            ratios of the runs, a way's figure divided by the first one's.
+
+            | | runs | command → power-off | ratio | power-on → running | ratio |
+            |---|---:|---:|---:|---:|---:|
+
+            """
+        for way in stock {
+            let pairs = Array(zip(way.samples, stock[0].samples))
+            text += String(
+                format: "| %@ | %d | %.1f s | %.2f | %.1f s | %.2f |\n", way.name, way.samples.count,
+                median(way.samples.map(\.save)), median(pairs.map { $0.0.save / $0.1.save }),
+                median(way.samples.map(\.resume)), median(pairs.map { $0.0.resume / $0.1.resume }))
         }
         return text
     }

@@ -8,14 +8,16 @@ extension MachineTests {
     /// configuration. `make stock` runs these tests.
     @Suite(.serialized, .enabled(if: isStock, "make stock runs these tests")) struct StockTests {
         /// Through the ordinary boot entry: GRUB, an initramfs of initramfs-tools, all memory, KASLR.
-        @Test(arguments: [BootDisk.Loader.grubUEFI, .grubBIOS], [DebianGuest.Hibernator.own, .small])
+        @Test(
+            arguments: zip(
+                [BootDisk.Loader.grubUEFI, .grubBIOS, .grubUEFI], [DebianGuest.Hibernator.own, .own, .small]))
         func resumesThroughTheOrdinaryStart(loader: BootDisk.Loader, hibernator: DebianGuest.Hibernator) throws {
             let resumed = try cycle(loader, hibernator, isDirect: false)
             resumed.expectConsole("starting kernel C, which resumes the session")
         }
 
         /// Through the entry for one boot; the start after it is an ordinary one.
-        @Test(arguments: [BootDisk.Loader.grubUEFI, .grubBIOS], [DebianGuest.Hibernator.own, .small])
+        @Test(arguments: zip([BootDisk.Loader.grubBIOS, .grubUEFI], [DebianGuest.Hibernator.own, .small]))
         func resumesThroughTheDirectStart(loader: BootDisk.Loader, hibernator: DebianGuest.Hibernator) throws {
             let resumed = try cycle(loader, hibernator, isDirect: true)
             #expect(!resumed.console.contains("starting kernel C, which resumes the session"))

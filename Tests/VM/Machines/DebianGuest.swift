@@ -16,6 +16,9 @@ public struct DebianGuest {
         case kernel
     }
 
+    /// Whether `make stock` has made the guest's parts.
+    public static var isThere: Bool { Products.exists(Products.stockRoot) }
+
     private let lab: Lab
     private let boot: BootDisk
     private let hibernationDisk: URL
@@ -50,6 +53,9 @@ public struct DebianGuest {
         machine.timeout = 900
         return machine
     }
+
+    /// The bytes that are allocated for the hibernation disk's image.
+    public func hibernationByteCount() throws -> Int { try hibernationDisk.allocatedBytes() }
 
     /// Checks the guest's file systems, as `e2fsck -fn` does.
     /// - Throws: if one is not clean.

@@ -117,3 +117,11 @@ public final class Lab {
     /// Runs a machine.
     public func run(_ machine: Machine) throws -> Machine.Result { try machine.run(in: folder) }
 }
+
+extension URL {
+    /// The bytes that are allocated for a file, without its holes.
+    public func allocatedBytes() throws -> Int {
+        let text = try Tool.run("/usr/bin/stat", "-c", "%b", path)
+        return (Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0) * 512
+    }
+}

@@ -41,7 +41,7 @@ public enum Products {
         return files
     }
 
-    private static func exists(_ file: URL) -> Bool { FileManager.default.fileExists(atPath: file.path) }
+    static func exists(_ file: URL) -> Bool { FileManager.default.fileExists(atPath: file.path) }
 
     public static let initProgram = folder.appending(path: "init")
     /// /init with its symbols.
