@@ -4,7 +4,8 @@ import Foundation
 /// A disk with a boot loader, from which a machine starts without QEMU's help (`Machine.boots`).
 ///
 /// It has a GPT. The first partition is for the firmware; with GRUB, the second one is /boot (ext4), and with systemd-boot the
-/// first one is (FAT). The last one is empty, for a hibernation partition.
+/// first one is (FAT). The last one is for the test: empty, for a hibernation partition, by
+/// default.
 public struct BootDisk {
     public enum Loader: String, Sendable, CaseIterable {
         case systemdBoot = "systemd-boot"
@@ -25,10 +26,10 @@ public struct BootDisk {
 
     /// - Parameters:
     ///   - initrd, commandLine: of the entry `a`, which is the default.
-    ///   - hibernationByteCount: the size of the last partition.
+    ///   - last: the last partition.
     public init(
         _ loader: Loader, in lab: Lab, kernel: URL = Products.kernel, initrd: URL, commandLine: String = "",
-        hibernationByteCount: UInt64 = 512 << 20
+        last: PartitionedDisk.Content = .empty(512 << 20)
     ) throws {
         self.loader = loader
         let content = lab.folder.appending(path: "boot")
@@ -47,7 +48,7 @@ public struct BootDisk {
                 "title A\nlinux /a/vmlinuz\ninitrd /a/initrd\noptions \(commandLine)\n", to: content,
                 "loader/entries/a.conf")
             disk = try lab.partitions(
-                "boot", [.efiSystem(try Self.fat(content, in: lab, 128 << 20)), .empty(hibernationByteCount)])
+                "boot", [.efiSystem(try Self.fat(content, in: lab, 128 << 20)), last])
         case .grubUEFI, .grubBIOS:
             try Self.write(GRUBImage.configuration(commandLine), to: content, "grub/grub.cfg")
             try Self.write(GRUBImage.environment, to: content, "grub/grubenv")
@@ -65,7 +66,7 @@ public struct BootDisk {
             } else {
                 first = .biosBoot(try GRUBImage.make(.bios, in: lab))
             }
-            disk = try lab.partitions("boot", [first, .file(boot), .empty(hibernationByteCount)])
+            disk = try lab.partitions("boot", [first, .file(boot), last])
             if loader == .grubBIOS { try GRUBImage.writeBootSector(to: disk) }
         }
         image = disk.image
