@@ -26,32 +26,41 @@ extension LoadPlan {
         do throws(Failure) {
             try loadKexecImage(entry: entry, kexecSegments, preservesContext: preservesContext)
         } catch {
-            let size = describe(bytes: segments.byteCount)
-            switch error.errno {
-            case ErrorNumber.outOfMemory:
-                throw Failure(
-                    "load", name,
-                    preservesContext
-                        ? "not enough free memory: the backup of low memory takes \(size)"
-                        : "not enough free memory: it takes \(size)",
-                    remedy: "end programs, or use a smaller --backup-end", errno: ErrorNumber.outOfMemory)
-            case ErrorNumber.invalid:
-                throw Failure(
-                    "load", name, "its \(size) are more than half of this machine's memory",
-                    remedy: "use a smaller --backup-end", errno: ErrorNumber.invalid)
-            case ErrorNumber.notImplemented:
-                throw Failure(
-                    "load", name, "the running kernel has no kexec_load(2)", remedy: "boot one with CONFIG_KEXEC",
-                    errno: ErrorNumber.notImplemented)
-            case ErrorNumber.notPermitted:
-                throw Failure(
-                    "load", name, "the running kernel refuses kexec_load(2)",
-                    remedy: "boot without lockdown=, with Secure Boot off and without kernel.kexec_load_disabled",
-                    errno: ErrorNumber.notPermitted)
-            default: throw error
-            }
+            throw explained(error, preservesContext: preservesContext)
         }
     }
+
+    /// The running kernel's refusal to load the kernel, as a sentence.
+    /// - Parameter error: of kexec_load(2).
+    func explained(_ error: Failure, preservesContext: Bool) -> Failure {
+        let size = describe(bytes: segments.byteCount)
+        var failure = Failure("load", name, error.reason, errno: error.errno)
+        switch error.errno {
+        case ErrorNumber.outOfMemory where preservesContext:
+            failure.reason = "not enough free memory: the backup of low memory takes \(size)"
+            failure.remedy = "end programs, or use a smaller --backup-end"
+        case ErrorNumber.outOfMemory:
+            failure.reason = "not enough free memory: it takes \(size)"
+            failure.remedy = LoadPlan.moreMemory
+        case ErrorNumber.invalid where preservesContext:
+            failure.reason = "its \(size) are more than half of this machine's memory"
+            failure.remedy = "use a smaller --backup-end"
+        case ErrorNumber.invalid:
+            failure.reason = "its \(size) are more than half of the running kernel's memory"
+            failure.remedy = LoadPlan.moreMemory
+        case ErrorNumber.notImplemented:
+            failure.reason = "the running kernel has no kexec_load(2)"
+            failure.remedy = "boot one with CONFIG_KEXEC"
+        case ErrorNumber.notPermitted:
+            failure.reason = "the running kernel refuses kexec_load(2)"
+            failure.remedy = "boot without lockdown=, with Secure Boot off and without kernel.kexec_load_disabled"
+        default: return error
+        }
+        return failure
+    }
+
+    /// The way out of an ordinary start. N was chosen when kernel A hibernated.
+    private static let moreMemory = "boot without mem= and memmap=, or start kernel C directly: torpor boot-entry"
 
     /// The part of a segment with contents: from its beginning to the end of its last piece.
     private func contentRange(of segment: PhysicalRange) -> PhysicalRange {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 import ELF
+import Linux
 import Testing
 
 @testable import Kexec
@@ -107,6 +108,24 @@ import Testing
         #expect(
             try reason(kernelB(pieces + [0x200_0000..<0x800_0000]))?.contains(
                 "too many for the 16 segments of kexec_load(2)") == true)
+    }
+
+    /// kexec_load(2) has too little memory. Kernel A may choose another N; an ordinary start cannot.
+    @Test(arguments: [ErrorNumber.outOfMemory, ErrorNumber.invalid]) func saysWhatToDoAboutTooLittleMemory(errno: CInt)
+        throws
+    {
+        let error = Failure("call", "kexec_load", errorText(errno), errno: errno)
+        let saving = try LoadPlan(kernelB(PayloadFixture.bios)).explained(error, preservesContext: true)
+        #expect(saving.operand == "kernel B" && saving.errno == errno)
+        #expect(saving.remedy?.hasSuffix("use a smaller --backup-end") == true)
+        let restoring = try LoadPlan(
+            KexecPayload(
+                kernelC: try BzImageFixture().parsed(), initrd: [1], commandLine: "", in: PayloadFixture.bios,
+                memoryMap: [], rsdp: 0, ownBootParameters: [])
+        ).explained(error, preservesContext: false)
+        #expect(restoring.operand == "kernel C" && restoring.errno == errno)
+        #expect(restoring.reason.contains("20.0 MiB"))
+        #expect(restoring.remedy == "boot without mem= and memmap=, or start kernel C directly: torpor boot-entry")
     }
 
     /// Ranges of half a MiB, one in every MiB from the second on, and behind them the kernel's.

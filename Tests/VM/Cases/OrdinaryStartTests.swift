@@ -7,31 +7,6 @@ import Testing
 extension MachineTests {
     /// Ordinary starts: a kernel with all memory and KASLR, whose initramfs runs torpor-resume before it mounts anything.
     @Suite(.serialized) struct OrdinaryStartTests {
-        /// The machine after power-on, with an initramfs that is not Torpor's.
-        private func ordinary(
-            _ name: String, like machine: Machine, _ lab: Lab, _ commandLine: String = "", options: String = ""
-        ) throws -> Machine {
-            var c = machine
-            c.name = name
-            c.initrd = try Guest.initrd(
-                """
-                start=$(cut -d ' ' -f 1 /proc/uptime)
-                torpor-resume \(options) 2>/tmp/errors
-                say status $?
-                say seconds $start $(cut -d ' ' -f 1 /proc/uptime)
-                [ -s /tmp/errors ] && say errors "$(cat /tmp/errors)"
-                say boots on
-
-                """, files: ["bin/torpor-resume": Products.initProgram], in: lab.folder, name: name)
-            c.commandLine = "quiet \(commandLine)"
-            return c
-        }
-
-        private func expectBoot(_ result: Machine.Result, _ location: SourceLocation = #_sourceLocation) {
-            #expect(result.verdict.contains("status 0"), sourceLocation: location)
-            #expect(result.verdict.suffix(2) == ["boots on", "done"], sourceLocation: location)
-        }
-
         @Test func resumesThroughTheKernelOfThePartition() throws {
             let lab = try Lab("ordinary")
             let a = try lab.savedMachine()

@@ -91,5 +91,41 @@ extension Machine.Result {
     }
 }
 
+/// Ordinary starts, for the suites.
+extension MachineTests {
+    /// The machine after power-on, with an initramfs that is not Torpor's.
+    /// - Parameters:
+    ///   - before: commands before torpor-resume.
+    ///   - after: commands behind it, if it returns.
+    static func ordinary(
+        _ name: String, like machine: Machine, _ lab: Lab, _ commandLine: String = "", options: String = "",
+        before: String = "", after: String = ""
+    ) throws -> Machine {
+        var c = machine
+        c.name = name
+        c.initrd = try Guest.initrd(
+            """
+            \(before)
+            start=$(cut -d ' ' -f 1 /proc/uptime)
+            torpor-resume \(options) 2>/tmp/errors
+            say status $?
+            say seconds $start $(cut -d ' ' -f 1 /proc/uptime)
+            [ -s /tmp/errors ] && say errors "$(cat /tmp/errors)"
+            \(after)
+            say boots on
+
+            """, files: ["bin/torpor-resume": Products.initProgram], hibernates: false, in: lab.folder,
+            name: name)
+        c.commandLine = "quiet \(commandLine)"
+        return c
+    }
+
+    /// Expects that torpor-resume returned, and that the start went on.
+    static func expectBoot(_ result: Machine.Result, _ location: SourceLocation = #_sourceLocation) {
+        #expect(result.verdict.contains("status 0"), sourceLocation: location)
+        #expect(result.verdict.suffix(2) == ["boots on", "done"], sourceLocation: location)
+    }
+}
+
 /// Whether to run the long form of the tests (`make torture`), of which `make test` runs a sample.
 let isTorture = ProcessInfo.processInfo.environment["TORPOR_TORTURE"] != nil

@@ -56,5 +56,28 @@ extension MachineTests {
                 $0.devices = ["i6300esb"]
             }
         }
+
+        /// An ordinary start of a kernel of another build than kernel A's, with the small kernel on the partition.
+        @Test func resumesInAnOrdinaryStart() throws {
+            let lab = try Lab("small-ordinary")
+            var a = try lab.kernelA(
+                "a", disks: [try lab.partitionedDisk()], files: ["boot/vmlinuz-torpor": Products.smallKernel],
+                """
+                dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null
+                md5sum /tmp/data >/tmp/sum
+                uname -r >/tmp/release
+                expect format torpor format /dev/vda1
+                expect hibernate hibernate --kernel /boot/vmlinuz-torpor
+                expect "the data are unchanged" md5sum -c /tmp/sum
+                expect "kernel A runs" sh -c 'uname -r | cmp - /tmp/release'
+                """)
+            a.memory = "512M"
+            try lab.run(a).expectConsole("torpor: powering off")
+            var c = try ordinary("c", like: a, lab)
+            c.kernel = Products.smallKernel
+            let result = try lab.run(c)
+            result.expectConsole("starting kernel C, which resumes the session")
+            result.expectSession()
+        }
     }
 }

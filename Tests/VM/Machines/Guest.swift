@@ -84,15 +84,19 @@ public enum Guest {
     /// - Parameters:
     ///   - files: more files, by their path in the guest.
     ///   - disks: the machine's disks: the guest loads the modules that they need.
+    ///   - hibernates: false leaves out torpor and kernel B, for a guest with little memory.
     public static func initrd(
-        _ script: String, files: [String: URL] = [:], disks: [Machine.Disk] = [], in folder: URL, name: String
+        _ script: String, files: [String: URL] = [:], disks: [Machine.Disk] = [], hibernates: Bool = true,
+        in folder: URL, name: String
     ) throws -> URL {
         var archive = CPIOArchive()
         try archive.add("bin/busybox", contentsOf: URL(filePath: "/bin/busybox"))
         for applet in try applets() where applet != "busybox" { archive.add("bin/\(applet)", linkTo: "busybox") }
-        try archive.add("bin/torpor", contentsOf: Products.torpor)
-        try archive.add("boot/bzImage", contentsOf: Products.kernel, mode: 0o644)
-        try archive.add("boot/rootfs.gz", contentsOf: Products.rootfs(for: disks), mode: 0o644)
+        if hibernates {
+            try archive.add("bin/torpor", contentsOf: Products.torpor)
+            try archive.add("boot/bzImage", contentsOf: Products.kernel, mode: 0o644)
+            try archive.add("boot/rootfs.gz", contentsOf: Products.rootfs(for: disks), mode: 0o644)
+        }
         for (path, file) in try Products.modules(for: disks) { try archive.add(path, contentsOf: file, mode: 0o644) }
         for (path, file) in files { try archive.add(path, contentsOf: file) }
         archive.add("etc/passwd", Data("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n".utf8))
