@@ -4,8 +4,7 @@ import Foundation
 /// A disk with a boot loader, from which a machine starts without QEMU's help (`Machine.boots`).
 ///
 /// It has a GPT. The first partition is for the firmware; with GRUB, the second one is /boot (ext4), and with systemd-boot the
-/// first one is (FAT). The last one is for the test: empty, for a hibernation partition, by
-/// default.
+/// first one is (FAT). The last one is for the test; by default it is empty, for a hibernation partition.
 public struct BootDisk {
     public enum Loader: String, Sendable, CaseIterable {
         case systemdBoot = "systemd-boot"

@@ -1,5 +1,5 @@
-# shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Functions that make Debian trees of this machine's release; make-system.sh and make-guest.sh read this file, in the top
 # directory. They need root, and neither loop devices nor the network once a tree is in the cache.
 

@@ -21,7 +21,8 @@ find_tree initramfs-tools,systemd-sysv,kmod,udev,busybox,e2fsprogs,fdisk,zstd,xz
 copy_tree
 add_modules "$modules" "$release" "$kernel.config"
 install_torpor install initramfs-tools
-mkdir -p "$root/etc/torpor"
+# The system has no package of GRUB: the test makes the disk with the boot loader.
+mkdir -p "$root/etc/torpor" "$root/etc/grub.d"
 printf 'device=%s\n' "$device" >"$root/etc/torpor/resume.conf"
 
 # Partitions of the first disk, as Tests/VM/Machines/PartitionedDisk.swift numbers them.
