@@ -6,10 +6,10 @@ import MemoryImage
 /// `make bench`: compares Torpor with the kernel's own hibernation, in the same machine with the same memory; compares the
 /// pipeline with other programs; measures the growth with the memory; profiles the CPUs.
 ///
-/// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile machine stock`; `stock` runs only if it is named
-/// or if its guest was made. TORPOR_BENCH_PAIRS is the number of pairs of each comparison. TORPOR_BENCH_QUICK skips all machines except the two of the targets. TORPOR_BENCH_CODEC is
-/// Torpor's codec in the machines, if not the default. TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both
-/// sides, such as `erms=off`.
+/// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile machine stock`; without it, `stock` runs if `make
+/// stock` has made its guest. TORPOR_BENCH_PAIRS is the number of pairs of each comparison. TORPOR_BENCH_QUICK skips all
+/// machines except the two of the targets. TORPOR_BENCH_CODEC is Torpor's codec in the machines, if not the default.
+/// TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both sides, such as `erms=off`.
 @main
 struct Benchmark {
     private enum Part: String, CaseIterable { case pipeline, growth, profile, machine, stock }
