@@ -17,6 +17,18 @@ let imageTargets: [FuzzTarget] = [
         block.put(xxh64(block, count: Superblock.byteCount - 8), at: Superblock.byteCount - 8)
         checkSuperblock(block)
     },
+    FuzzTarget("boot-files") { bytes in
+        var block = Array(bytes.prefix(blockSize))
+        block += [UInt8](repeating: 0, count: blockSize - block.count)
+        block.put(BootFilesHeader.magic, at: 0)
+        attempt { () throws(Failure) in
+            let header = try BootFilesHeader(decoding: block)
+            require(header.parameters.utf8.count <= BootFilesHeader.parametersLimit, "the parameters fit")
+            require(
+                try BootFilesHeader(decoding: header.encoded()) == header,
+                "a header of boot files comes back as it was written")
+        }
+    },
     // An index of version 1.
     FuzzTarget("index") { bytes in
         attempt { () throws(Failure) in

@@ -24,6 +24,27 @@ let textTargets: [FuzzTarget] = [
             require(false, "a codec can be read")
         }
     },
+    FuzzTarget("module-list") { bytes in
+        attempt { () throws(Failure) in
+            let list = try ModuleList(String(decoding: bytes, as: UTF8.self))
+            require(!list.release.isEmpty && list.modules.count <= ModuleList.countLimit, "a list is bounded")
+            for module in list.modules {
+                require(module.path.utf8.first == UInt8(ascii: "/"), "a path is absolute")
+                require(list.contains(module.name), "a module is in its list")
+            }
+            attempt { () throws(Failure) in try list.require(kernel: "6.12.117", path: "rootfs.gz") }
+        }
+    },
+    FuzzTarget("initrd") { bytes in
+        let initrd = Array(bytes)
+        let early = EarlyInitrd(initrd)
+        attempt { () throws(Failure) in
+            require(try early.modules(path: "initrd").modules.count <= ModuleList.countLimit, "a list is bounded")
+        }
+        require((0...initrd.count).contains(EarlyInitrd.end(of: initrd)), "the archives end within the file")
+        attempt { () throws(Failure) in try RootfsMarker.require(initrd, path: "initrd") }
+        _ = RootfsMarker.unpackedByteCount(initrd)
+    },
     FuzzTarget("iomem") { bytes in
         attempt { () throws(Failure) in
             let entries = try parseIOMemory(String(decoding: bytes, as: UTF8.self))
