@@ -68,6 +68,10 @@ struct BootFilesHeader: Equatable {
     init(decoding bytes: [UInt8]) throws(Failure) {
         var reader = FieldReader(bytes, of: "the header of the boot files")
         try fields(&reader)
+        // A byte that is not UTF-8 was read as an escape sequence.
+        guard bytes[64...].starts(with: parameters.utf8),
+            !parameters.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f })
+        else { throw Failure("read", "the header of the boot files", "its parameters are not printable UTF-8") }
     }
 }
 

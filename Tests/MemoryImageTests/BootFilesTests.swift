@@ -100,6 +100,17 @@ import Testing
         #expect(try partition.store(Self.files(1, kernel: 400_000)))
     }
 
+    /// Parameters that no writer writes. A name may have letters that are not ASCII.
+    @Test func refusesParametersThatAreNotText() throws {
+        var block = BootFilesHeader(BootFiles(kernel: [], initrd: [], parameters: "torpor.device=LABEL=Schläfer"))
+            .encoded()
+        #expect(try BootFilesHeader(decoding: block).parameters == "torpor.device=LABEL=Schläfer")
+        for byte in [UInt8(10), 0x7f, 0xff] {
+            block[70] = byte
+            #expect(throws: Failure.self) { try BootFilesHeader(decoding: block) }
+        }
+    }
+
     /// Sizes that no writer writes, with a right checksum.
     @Test func survivesForgedHeaders() throws {
         let file = try PartitionFile()
