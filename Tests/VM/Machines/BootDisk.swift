@@ -89,12 +89,8 @@ public struct BootDisk {
     /// The text of a file on GRUB's /boot.
     public func text(_ path: String) throws -> String {
         let copy = image.deletingPathExtension().appendingPathExtension("ext4.img")
-        try Data().write(to: copy)
         defer { try? FileManager.default.removeItem(at: copy) }
-        let file = try FileHandle(forUpdating: copy)
-        try file.truncate(atOffset: UInt64(bootPartition.count))
-        try file.close()
-        try PartitionedDisk.copy(image, bootPartition, to: copy, at: 0)
+        try PartitionedDisk.extract(bootPartition, of: image, to: copy)
         return try Tool.run("/sbin/debugfs", "-R", "cat \(path)", copy.path)
     }
 

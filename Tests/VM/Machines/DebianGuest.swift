@@ -63,11 +63,7 @@ public struct DebianGuest {
         for partition in boot.fileSystems {
             let copy = lab.folder.appending(path: "checked.img")
             defer { try? FileManager.default.removeItem(at: copy) }
-            try Data().write(to: copy)
-            let file = try FileHandle(forUpdating: copy)
-            try file.truncate(atOffset: UInt64(partition.count))
-            try file.close()
-            try PartitionedDisk.copy(boot.image, partition, to: copy, at: 0)
+            try PartitionedDisk.extract(partition, of: boot.image, to: copy)
             try Tool.run("/sbin/e2fsck", "-fn", copy.path)
         }
     }

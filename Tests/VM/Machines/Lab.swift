@@ -55,11 +55,7 @@ public final class Lab {
         let place = try PartitionedDisk.firstPartition(of: image)
         if place.lowerBound == 0 { return image }
         let copy = image.deletingPathExtension().appendingPathExtension("partition.img")
-        try Data().write(to: copy)
-        let file = try FileHandle(forUpdating: copy)
-        try file.truncate(atOffset: UInt64(place.count))
-        try file.close()
-        try PartitionedDisk.copy(image, place, to: copy, at: 0)
+        try PartitionedDisk.extract(place, of: image, to: copy)
         return copy
     }
 

@@ -103,6 +103,15 @@ public struct PartitionedDisk {
         return try handle.seekToEnd()
     }
 
+    /// Copies bytes of a file into a new file; holes stay holes.
+    static func extract(_ bytes: Range<UInt64>, of source: URL, to target: URL) throws {
+        try Data().write(to: target)
+        let file = try FileHandle(forUpdating: target)
+        try file.truncate(atOffset: UInt64(bytes.count))
+        try file.close()
+        try copy(source, bytes, to: target, at: 0)
+    }
+
     /// SEEK_DATA and SEEK_HOLE of lseek(2), which need _GNU_SOURCE in C.
     private static let seekData: Int32 = 3, seekHole: Int32 = 4
 
