@@ -81,6 +81,11 @@ digits() {
     od -An -v -tx1 -j "$2" -N "$3" "$1" | tr -d ' \n'
 }
 
+# Prints a little-endian number in a file, nothing behind its end: FILE OFFSET BYTES.
+number() {
+    od -An -v "-tu$3" --endian=little -j "$2" -N "$3" "$1" 2>/dev/null | tr -d ' '
+}
+
 # Prints bytes of a file: FILE OFFSET COUNT.
 part() {
     tail -c "+$(($2 + 1))" "$1" | head -c "$3"
@@ -185,7 +190,7 @@ add_microcode() {
 add_acpi_table() {
     size=$(stat -L -c %s "$1")
     [ "$size" -ge 36 ] || return 1
-    length=$(od -An -tu4 --endian=little -j 4 -N 4 "$1" | tr -d ' ')
+    length=$(number "$1" 4 4)
     [ "$length" -eq "$size" ] || return 1
     sum=$(od -An -v -tu1 -w1 "$1" | awk '{ sum += $1 } END { print sum % 256 }')
     [ "$sum" -eq 0 ] || return 1
@@ -273,9 +278,6 @@ if [ -z "$init" ]; then
 fi
 [ -f "$init" ] || fail "$init: there is no such file; build it with make"
 # readelf would do, but administrators seldom have it. The offsets are those of Elf64_Ehdr and Elf64_Phdr (elf(5)).
-number() {
-    od -An -v "-tu$3" --endian=little -j "$2" -N "$3" "$1" 2>/dev/null | tr -d ' '
-}
 [ "$(digits "$init" 0 4)" = 7f454c46 ] || fail "$init: it is not an ELF program"
 # ELFCLASS64, EM_X86_64
 [ "$(digits "$init" 4 1) $(digits "$init" 18 2)" = "02 3e00" ] || fail "$init: it is not a program for x86_64"
