@@ -168,25 +168,9 @@ private enum Seeds {
 
     /// An archive with a list of modules, and behind it the beginning of a rootfs.gz.
     static var initrd: [UInt8] {
-        var bytes: [UInt8] = []
-        func add(_ name: String, _ mode: UInt32, _ content: String) {
-            var numbers = [UInt32](repeating: 0, count: 13)
-            numbers[1] = mode
-            numbers[6] = UInt32(content.utf8.count)
-            numbers[11] = UInt32(name.utf8.count + 1)
-            bytes += Array("070701".utf8)
-            for number in numbers {
-                let digits = String(number, radix: 16)
-                bytes += Array((String(repeating: "0", count: 8 - digits.count) + digits).utf8)
-            }
-            for text in [name + "\0", content] {
-                bytes += Array(text.utf8)
-                bytes += [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
-            }
-        }
-        add("etc/torpor/modules", 0o100644, "kernel 6.12.117\n/lib/nvme.ko\n")
-        add("kernel/x86/microcode/GenuineIntel.bin", 0o100644, "x")
-        add("TRAILER!!!", 0, "")
+        var bytes = archiveEntry("etc/torpor/modules", Array("kernel 6.12.117\n/lib/nvme.ko\n".utf8))
+        bytes += archiveEntry("kernel/x86/microcode/GenuineIntel.bin", [1])
+        bytes += archiveEntry("TRAILER!!!", [], mode: 0)
         bytes += [UInt8](repeating: 0, count: 512 - bytes.count % 512)
         return bytes + [0x1f, 0x8b, 8, 8, 40, 0, 0, 0, 2, 3] + Array("torpor-rootfs\0".utf8)
             + [UInt8](repeating: 1, count: 16)
