@@ -12,6 +12,8 @@ struct CommandEnvironment {
     var hibernation: any HibernationSystem
     /// What the boot loader reads and writes.
     var boot: BootSystem
+    /// The settings of this system.
+    var configuration: ConfigurationFile
     /// Where the report of the last hibernation is kept.
     var reports: ReportFile
     /// Whether the process runs as root.
@@ -34,6 +36,7 @@ struct CommandEnvironment {
                 output: DescriptorStream(1, name: "standard output"),
                 errors: DescriptorStream(2, name: "standard error")),
             devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(),
+            configuration: ConfigurationFile(path: ConfigurationFile.standardPath),
             reports: ReportFile(folder: URL(filePath: "/run/torpor")), isRoot: effectiveUserID() == 0,
             kernelRelease: systemNames().release, exists: { Linux.exists($0) }, now: { Date() },
             milliseconds: monotonicMilliseconds,

@@ -6,13 +6,8 @@ import MemoryImage
 /// The hibernation of a system, with all its outcomes.
 protocol HibernationSystem {
     /// Checks whether the system can hibernate as planned.
-    /// - Parameters:
-    ///   - findings: gets warnings and notes, also if this throws.
-    ///   - log: is called with a line before something that takes time.
-    /// - Returns: the path of the hibernation partition, and the parameters that kernel C needs.
-    func check(
-        _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
-    ) throws(Failure) -> (path: String, parametersForC: [String])
+    /// - Parameter log: is called with a line before something that takes time.
+    func survey(_ plan: Hibernate, _ log: (String) -> Void) -> Hibernate.Survey
 
     /// Hibernates as planned. Returns when kernel A runs again.
     /// - Throws: if kernel A did not jump.
@@ -31,9 +26,7 @@ protocol HibernationSystem {
 
 /// The running kernel's hibernation.
 struct KernelAHibernation: HibernationSystem {
-    func check(
-        _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
-    ) throws(Failure) -> (path: String, parametersForC: [String]) { try plan.check(&findings, log) }
+    func survey(_ plan: Hibernate, _ log: (String) -> Void) -> Hibernate.Survey { plan.survey(log) }
 
     func run(
         _ plan: Hibernate, _ findings: inout Findings, hooks: JumpHooks, _ log: (String) -> Void

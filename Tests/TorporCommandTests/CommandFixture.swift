@@ -71,6 +71,7 @@ final class CommandFixture {
         let environment = CommandEnvironment(
             terminal: Terminal(output: output, errors: errors, columns: 100), devices: devices,
             hibernation: hibernation, boot: boot.system,
+            configuration: ConfigurationFile(path: boot.folder.path + ConfigurationFile.standardPath),
             reports: reports, isRoot: isRoot, kernelRelease: "6.12.107", exists: { [self] in files.contains($0) },
             now: { [time] in time },
             milliseconds: { [self] in milliseconds.count > 1 ? milliseconds.removeFirst() : milliseconds[0] },
@@ -102,11 +103,16 @@ final class FakeHibernation: HibernationSystem {
     var onErase: (((UInt64, UInt64) -> Void) throws(Failure) -> Erasure?)?
     var onCopies: () throws(Failure) -> [String] = { [] }
 
-    func check(
-        _ plan: Hibernate, _ findings: inout Findings, _ log: Log
-    ) throws(Failure) -> (path: String, parametersForC: [String]) {
+    func survey(_ plan: Hibernate, _ log: Log) -> Hibernate.Survey {
         self.plan = plan
-        return try onCheck(&findings, log)
+        var survey = Hibernate.Survey()
+        let result = survey.list.check("this test") { (findings) throws(Failure) in
+            let result = try onCheck(&findings, log)
+            return (result, "it is set up")
+        }
+        survey.path = result?.path
+        survey.parametersForC = result?.parametersForC
+        return survey
     }
 
     func run(

@@ -3,9 +3,14 @@ import ArgumentParser
 import Basics
 import Hibernation
 
-struct CheckCommand: TorporSubcommand {
+struct CheckCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Check whether this system can hibernate; nothing is changed.")
+        commandName: "check", abstract: "List everything that a hibernation needs; nothing is changed.",
+        discussion: """
+            The exit status is 0 if this system can hibernate, with warnings or without, and 1 if something is missing.
+            """)
+
+    static let configurationKeys = KernelBOptions.configurationKeys
 
     @OptionGroup var kernelB: KernelBOptions
     @OptionGroup var output: OutputOptions
@@ -16,47 +21,30 @@ struct CheckCommand: TorporSubcommand {
         let reason: String?
         /// The parameters that kernel C needs on its command line; nil if this system cannot hibernate.
         let kernelCParameters: [String]?
+        let requirements: [RequirementOutput]
         /// What does not prevent hibernation: warnings, and facts worth knowing.
         let warnings, notes: [String]
-
-        init(device: String?, reason: String?, kernelCParameters: [String]?, _ findings: Findings) {
-            canHibernate = reason == nil
-            self.device = device
-            self.kernelCParameters = kernelCParameters
-            self.reason = reason
-            warnings = findings.warnings.map { $0.description }
-            notes = findings.notes.map { $0.description }
-        }
     }
 
     func run(_ environment: CommandEnvironment) throws {
         let terminal = environment.terminal
-        var findings = Findings()
-        let path: String
-        let parameters: [String]
-        do throws(Failure) {
-            (path, parameters) = try environment.hibernation.check(kernelB.plan(environment), &findings) { line in
-                if !output.json { terminal.show(line) }
-            }
-        } catch {
-            if output.json {
-                let reason = environment.sentence(error)
-                try terminal.write(json: Answer(device: nil, reason: reason, kernelCParameters: nil, findings))
-            } else {
-                show(findings, terminal)
-            }
-            throw error
+        let survey = environment.hibernation.survey(kernelB.plan(environment)) { line in
+            if !output.json { terminal.show(line) }
         }
+        let findings = survey.list.findings
+        let requirements = survey.list.requirements.map { RequirementOutput($0, environment) }
+        let failure = survey.list.failure
         if output.json {
-            try terminal.write(json: Answer(device: path, reason: nil, kernelCParameters: parameters, findings))
+            try terminal.write(
+                json: Answer(
+                    canHibernate: failure == nil, device: survey.path, reason: failure.map(environment.sentence),
+                    kernelCParameters: survey.parametersForC, requirements: requirements,
+                    warnings: findings.warnings.map { $0.description }, notes: findings.notes.map { $0.description }))
         } else {
-            terminal.show("this system can hibernate to \(path)")
-            terminal.show("kernel C needs these parameters: \(parameters.joined(separator: " "))")
-            show(findings, terminal)
+            for line in requirements.flatMap({ $0.lines }) { terminal.show(line) }
+            for note in findings.notes { terminal.show("note: \(note)") }
+            if let path = survey.path { terminal.show("this system can hibernate to \(path)") }
         }
-    }
-
-    private func show(_ findings: Findings, _ terminal: Terminal) {
-        for finding in findings.all { terminal.show("\(finding.severity.rawValue): \(finding)") }
+        if let failure { throw failure }
     }
 }

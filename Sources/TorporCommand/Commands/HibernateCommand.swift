@@ -3,18 +3,25 @@ import ArgumentParser
 import Basics
 import Hibernation
 
-struct HibernateCommand: TorporSubcommand {
+struct HibernateCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "hibernate", abstract: "Save the memory to the hibernation partition and power off.")
 
     @Option(help: "What to do after the save: poweroff, reboot, or return, which keeps the image as a snapshot.")
     var after = AfterSave.powerOff
 
-    @Flag(help: "Select the boot entry that torpor boot-entry installed, for the next start only.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Select the boot entry that torpor boot-entry installed, for the next start only.")
     var directStart = false
 
     @OptionGroup var kernelB: KernelBOptions
     @OptionGroup var output: OutputOptions
+
+    static let configurationKeys = KernelBOptions.configurationKeys + ["after", "direct-start"]
+
+    /// A session that goes on starts nothing.
+    var ignoredKeys: Set<String> { after == .return ? ["direct-start"] : [] }
 
     func validate() throws {
         guard !directStart || after != .return else {

@@ -37,14 +37,22 @@ struct KernelBOptions: ParsableArguments {
     @Option(help: "More parameters for kernel B's command line.")
     var append = ""
 
-    @Flag(help: "Hibernate even if some file systems cannot be checked for outside changes at resume.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Hibernate even if some file systems cannot be checked for outside changes at resume.")
     var allowUnwatched = false
 
     @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
         help:
             "Hibernate even if the running kernel's release is older than the first ones with the fix for the jump back."
     )
     var allowOldKernel = false
+
+    /// The settings of /etc/torpor.conf for these options.
+    static let configurationKeys = [
+        "device", "kernel", "initrd", "codec", "backup-end", "append", "allow-unwatched", "allow-old-kernel",
+    ]
 
     enum BackupEndOption {
         case automatic

@@ -32,3 +32,8 @@ struct Terminal {
     /// Prints a warning of one line on standard error.
     func warn(_ text: String) { write(error: "torpor: warning: \(printable(text))") }
 }
+
+extension String {
+    /// The text with spaces behind it, up to a number of characters.
+    func padded(to count: Int) -> String { self + String(repeating: " ", count: max(0, count - self.count)) }
+}
