@@ -12,6 +12,8 @@ struct CommandEnvironment {
     var hibernation: any HibernationSystem
     /// What the boot loader reads and writes.
     var boot: BootSystem
+    /// Other programs.
+    var programs: any ProgramRunner
     /// The settings of this system.
     var configuration: ConfigurationFile
     /// Where the report of the last hibernation is kept.
@@ -34,8 +36,8 @@ struct CommandEnvironment {
         CommandEnvironment(
             terminal: Terminal(
                 output: DescriptorStream(1, name: "standard output"),
-                errors: DescriptorStream(2, name: "standard error")),
-            devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(),
+                errors: DescriptorStream(2, name: "standard error"), readLine: Terminal.personsAnswers),
+            devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(), programs: LinuxPrograms(),
             configuration: ConfigurationFile(path: ConfigurationFile.standardPath),
             reports: ReportFile(folder: URL(filePath: "/run/torpor")), isRoot: effectiveUserID() == 0,
             kernelRelease: systemNames().release, exists: { Linux.exists($0) }, now: { Date() },

@@ -9,6 +9,9 @@ protocol HibernationSystem {
     /// - Parameter log: is called with a line before something that takes time.
     func survey(_ plan: Hibernate, _ log: (String) -> Void) -> Hibernate.Survey
 
+    /// Checks what the running kernel must be able to do, whatever is set up.
+    func surveyKernel(_ plan: Hibernate, _ log: (String) -> Void) -> Checklist
+
     /// Hibernates as planned. Returns when kernel A runs again.
     /// - Throws: if kernel A did not jump.
     func run(
@@ -27,6 +30,8 @@ protocol HibernationSystem {
 /// The running kernel's hibernation.
 struct KernelAHibernation: HibernationSystem {
     func survey(_ plan: Hibernate, _ log: (String) -> Void) -> Hibernate.Survey { plan.survey(log) }
+
+    func surveyKernel(_ plan: Hibernate, _ log: (String) -> Void) -> Checklist { plan.surveyKernel(log) }
 
     func run(
         _ plan: Hibernate, _ findings: inout Findings, hooks: JumpHooks, _ log: (String) -> Void

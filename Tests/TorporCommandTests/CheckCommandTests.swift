@@ -36,10 +36,10 @@ import Testing
             #expect(
                 result.output == """
                     waiting for the process cat (7)
-                    this system can hibernate to /dev/sdb3
-                    kernel C needs these parameters: torpor.device=UUID=1234 mem=128M nr_cpus=4
-                    warning: the kernel has no /dev/snapshot; use another kernel
+                    [warning] this test: the kernel has no /dev/snapshot
+                              -> use another kernel
                     note: kernel B starts 4 CPUs\\x1b[2J
+                    this system can hibernate to /dev/sdb3
 
                     """)
         }
@@ -50,7 +50,18 @@ import Testing
         let result = fixture.run("check", "--json")
         #expect(result.status == 0 && result.errors == "")
         let json = try result.json
-        #expect(Set(json.keys) == ["canHibernate", "device", "kernelCParameters", "warnings", "notes", "version"])
+        #expect(
+            Set(json.keys) == [
+                "canHibernate", "device", "kernelCParameters", "requirements", "warnings", "notes", "version",
+            ])
+        let requirements = json["requirements"] as? [[String: String]]
+        #expect(
+            requirements == [
+                [
+                    "name": "this test", "mark": "warning", "value": "the kernel has no /dev/snapshot",
+                    "remedy": "use another kernel",
+                ]
+            ])
         #expect(json["canHibernate"] as? Bool == true && json["device"] as? String == "/dev/sdb3")
         #expect(json["kernelCParameters"] as? [String] == Self.parameters)
         #expect(json["warnings"] as? [String] == ["the kernel has no /dev/snapshot; use another kernel"])
@@ -67,9 +78,16 @@ import Testing
         }
         #expect(
             text.output
-                == "waiting for the process cat (7)\nwarning: the kernel has no /dev/snapshot; use another kernel\n")
+                == """
+                waiting for the process cat (7)
+                [warning] this test: the kernel has no /dev/snapshot
+                          -> use another kernel
+                [missing] this test: hibernate: the kernel is locked down
+                          -> boot without lockdown=
+
+                """)
         let answer = try json.json
-        #expect(Set(answer.keys) == ["canHibernate", "reason", "warnings", "notes", "version"])
+        #expect(Set(answer.keys) == ["canHibernate", "reason", "requirements", "warnings", "notes", "version"])
         #expect(answer["canHibernate"] as? Bool == false)
         #expect(answer["reason"] as? String == "hibernate: the kernel is locked down; boot without lockdown=")
         #expect(answer["warnings"] as? [String] == ["the kernel has no /dev/snapshot; use another kernel"])
@@ -84,6 +102,7 @@ import Testing
         let result = fixture.run("check", "--json")
         #expect(result.status == 1)
         #expect(result.errors == "torpor: open /proc/kcore: Permission denied; run this as root\n")
+        #expect((try result.json["requirements"] as? [[String: String]])?.first?["remedy"] == "run this as root")
         #expect(try result.json["reason"] as? String == "open /proc/kcore: Permission denied; run this as root")
         fixture.isRoot = true
         #expect(fixture.run("check").errors == "torpor: open /proc/kcore: Permission denied\n", "root is root already")

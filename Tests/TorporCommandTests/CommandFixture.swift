@@ -51,6 +51,9 @@ final class CommandFixture {
     /// What the monotonic clock says; the last value stays.
     var milliseconds: [UInt64] = [0]
     let reports: ReportFile
+    let programs = FakePrograms()
+    /// The answers of a person at the terminal; nobody is there if this is nil.
+    var answers: [String]?
 
     init() throws {
         devices = try FakeDevices()
@@ -69,8 +72,11 @@ final class CommandFixture {
         output.nextFailure = outputFailure
         devices.isRoot = isRoot
         let environment = CommandEnvironment(
-            terminal: Terminal(output: output, errors: errors, columns: 100), devices: devices,
-            hibernation: hibernation, boot: boot.system,
+            terminal: Terminal(
+                output: output, errors: errors, columns: 100,
+                readLine: answers == nil ? nil : { [self] in answers?.isEmpty == false ? answers?.removeFirst() : nil }),
+            devices: devices,
+            hibernation: hibernation, boot: boot.system, programs: programs,
             configuration: ConfigurationFile(path: boot.folder.path + ConfigurationFile.standardPath),
             reports: reports, isRoot: isRoot, kernelRelease: "6.12.107", exists: { [self] in files.contains($0) },
             now: { [time] in time },
@@ -113,6 +119,18 @@ final class FakeHibernation: HibernationSystem {
         survey.path = result?.path
         survey.parametersForC = result?.parametersForC
         return survey
+    }
+
+    /// Why the running kernel cannot hibernate; nil if it can.
+    var kernelFailure: Failure?
+
+    func surveyKernel(_ plan: Hibernate, _ log: Log) -> Checklist {
+        var list = Checklist()
+        list.check("running kernel") { (_) throws(Failure) in
+            if let kernelFailure { throw kernelFailure }
+            return "it can"
+        }
+        return list
     }
 
     func run(

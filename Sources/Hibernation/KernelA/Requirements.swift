@@ -54,6 +54,15 @@ extension Hibernate {
         return survey
     }
 
+    /// Checks the requirements that the running kernel must meet, whatever is set up. Changes nothing.
+    /// - Parameter log: is called with a sentence if a check has to wait.
+    public func surveyKernel(_ log: (String) -> Void = { _ in }) -> Checklist {
+        var list = Checklist()
+        checkKernel(&list)
+        checkJump(&list, SystemFolders(), log)
+        return list
+    }
+
     /// Checks that this process may load a kernel, and that the running kernel comes back from a jump.
     func checkKernel(_ findings: inout Findings) throws(Failure) {
         try untilFailure(&findings) { (list) -> Void? in
