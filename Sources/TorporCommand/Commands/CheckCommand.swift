@@ -10,7 +10,12 @@ struct CheckCommand: ConfiguredCommand {
             The exit status is 0 if this system can hibernate, with warnings or without, and 1 if something is missing.
             """)
 
-    static let configurationKeys = KernelBOptions.configurationKeys
+    static let configurationKeys = KernelBOptions.configurationKeys + ["direct-start"]
+
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Check for torpor hibernate --direct-start as well.")
+    var directStart = false
 
     @OptionGroup var kernelB: KernelBOptions
     @OptionGroup var output: OutputOptions
@@ -28,22 +33,25 @@ struct CheckCommand: ConfiguredCommand {
 
     func run(_ environment: CommandEnvironment) throws {
         let terminal = environment.terminal
-        let survey = environment.hibernation.survey(kernelB.plan(environment)) { line in
+        let plan = kernelB.plan(environment)
+        var survey = environment.hibernation.survey(plan) { line in
             if !output.json { terminal.show(line) }
         }
+        SystemChecks(environment: environment, plan: plan, wantsDirectStart: directStart).add(to: &survey.list)
         let findings = survey.list.findings
         let requirements = survey.list.requirements.map { RequirementOutput($0, environment) }
         let failure = survey.list.failure
         if output.json {
             try terminal.write(
                 json: Answer(
-                    canHibernate: failure == nil, device: survey.path, reason: failure.map(environment.sentence),
-                    kernelCParameters: survey.parametersForC, requirements: requirements,
+                    canHibernate: failure == nil, device: failure == nil ? survey.path : nil,
+                    reason: failure.map(environment.sentence),
+                    kernelCParameters: failure == nil ? survey.parametersForC : nil, requirements: requirements,
                     warnings: findings.warnings.map { $0.description }, notes: findings.notes.map { $0.description }))
         } else {
             for line in requirements.flatMap({ $0.lines }) { terminal.show(line) }
             for note in findings.notes { terminal.show("note: \(note)") }
-            if let path = survey.path { terminal.show("this system can hibernate to \(path)") }
+            if failure == nil, let path = survey.path { terminal.show("this system can hibernate to \(path)") }
         }
         if let failure { throw failure }
     }
