@@ -168,9 +168,12 @@ expect "the partition's link is not its name" "$root/dev/disk/by-id/virtio-a-par
 ln -s ../../vda2 "$root/dev/disk/by-partuuid/12-02"
 name
 expect "the partition's PARTUUID is not its name" PARTUUID=12-02
-echo 'device=LABEL=nap' >"$root/etc/torpor/resume.conf"
-name
-expect "resume.conf does not win" LABEL=nap
+for line in 'device=LABEL=nap' '  device  =  "LABEL=nap" ' "$(printf 'device = LABEL=nap\r')"; do
+    printf '# device = LABEL=no\n%s\ncodec = xz\n' "$line" >"$root/etc/torpor.conf"
+    name
+    expect "the settings '$line' do not win" LABEL=nap
+done
+rm "$root/etc/torpor.conf"
 machine '' ''
 for paths in '' '/dev/vda2 /dev/vdb1'; do
     # shellcheck disable=SC2086 # The words are paths.

@@ -6,7 +6,7 @@
 #
 #   KERNEL       a kernel, with KERNEL.config and KERNEL.release beside it
 #   MODULES      a folder with lib/modules/RELEASE
-#   DEVICE       the hibernation partition, as /etc/torpor/resume.conf names it
+#   DEVICE       the hibernation partition, as /etc/torpor.conf names it
 #   OUTPUT-DIR   gets root.ext4, the root file system, and initrd, the initramfs that initramfs-tools builds
 #
 # The system's service torpor-guest runs guest.sh, which is in this folder.
@@ -23,7 +23,7 @@ add_modules "$modules" "$release" "$kernel.config"
 install_torpor install initramfs-tools
 # The system has no package of GRUB: the test makes the disk with the boot loader.
 mkdir -p "$root/etc/torpor" "$root/etc/grub.d"
-printf 'device=%s\n' "$device" >"$root/etc/torpor/resume.conf"
+printf 'device = %s\n' "$device" >"$root/etc/torpor.conf"
 
 # Partitions of the first disk, as Tests/VM/Machines/PartitionedDisk.swift numbers them.
 cat >"$root/etc/fstab" <<'LINES'
