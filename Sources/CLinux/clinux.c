@@ -311,3 +311,16 @@ int torpor_processor_count(void)
 
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
 }
+
+int torpor_pipe(int descriptors[2])
+{
+	if (pipe2(descriptors, O_CLOEXEC) < 0)
+		return -1;
+	return fcntl(descriptors[0], F_SETFL, O_NONBLOCK);
+}
+
+int torpor_process_descriptor(pid_t process)
+{
+	/* The descriptor is closed on exec(2). */
+	return syscall(SYS_pidfd_open, process, 0);
+}

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,9 @@ int torpor_signal_ends_or_stops(int number);
 /* kexec_load(2) has no wrapper. */
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags);
 
+/* pidfd_open(2) has a wrapper only since glibc 2.36. Returns a descriptor that polls as readable when the process ends. */
+int torpor_process_descriptor(pid_t process);
+
 /* finit_module(2) has no wrapper. */
 long torpor_load_module(int fd, const char *options);
 
@@ -97,6 +101,8 @@ int torpor_is_block_device(mode_t mode);
 int torpor_open_direct_flag(void);
 int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
+/* pipe2(2) with O_CLOEXEC: descriptors[0] reads, without blocking, what descriptors[1] writes. Returns 0, or -1. */
+int torpor_pipe(int descriptors[2]);
 /* Closes all descriptors from 3 on except `fd`, which must be at least 3 (close_range(2)). */
 void torpor_close_all_but(int fd);
 /*
