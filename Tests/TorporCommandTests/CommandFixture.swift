@@ -51,6 +51,8 @@ final class CommandFixture {
     /// What the monotonic clock says; the last value stays.
     var milliseconds: [UInt64] = [0]
     let reports: ReportFile
+    /// A system without systemd, unless a test says otherwise.
+    lazy var sleep = FakeSleep(in: devices.folder)
 
     init() throws {
         devices = try FakeDevices()
@@ -70,7 +72,7 @@ final class CommandFixture {
         devices.isRoot = isRoot
         let environment = CommandEnvironment(
             terminal: Terminal(output: output, errors: errors, columns: 100), devices: devices,
-            hibernation: hibernation, boot: boot.system,
+            hibernation: hibernation, boot: boot.system, sleep: sleep.system,
             reports: reports, isRoot: isRoot, kernelRelease: "6.12.107", exists: { [self] in files.contains($0) },
             now: { [time] in time },
             milliseconds: { [self] in milliseconds.count > 1 ? milliseconds.removeFirst() : milliseconds[0] },

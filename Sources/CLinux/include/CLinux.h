@@ -78,6 +78,12 @@ long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_s
 /* pidfd_open(2) has a wrapper only since glibc 2.36. Returns a descriptor that polls as readable when the process ends. */
 int torpor_process_descriptor(pid_t process);
 
+/*
+ * A timer that wakes the machine from suspend (CLOCK_BOOTTIME_ALARM). Returns a descriptor that becomes readable when the time
+ * is over, or -1.
+ */
+int torpor_wake_alarm(uint64_t milliseconds);
+
 /* finit_module(2) has no wrapper. */
 long torpor_load_module(int fd, const char *options);
 

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+
+/// What `torpor sleep` is asked for, by the names of systemd-sleep(8).
+enum SleepOperation: String, CaseIterable, ExpressibleByArgument {
+    case hibernate
+    case suspendThenHibernate = "suspend-then-hibernate"
+    case hybridSleep = "hybrid-sleep"
+    /// No operation of systemd: ends what an operation that was killed has left behind.
+    case thaw
+}
