@@ -21,6 +21,14 @@ struct SleepCommand: TorporSubcommand {
         case .thaw:
             try UserSessions(system: environment.sleep, say: terminal.show, warn: terminal.warn).thawLeftOver()
             return
+        case .announce:
+            let resume = ResumeSetting(system: environment.sleep)
+            if resume.isInTheWay {
+                try resume.set(partition: partition(environment))
+                terminal.show(
+                    "\(ResumeSetting.file) names the hibernation partition, so that logind offers hibernation")
+            }
+            return
         case .hybridSleep:
             throw Failure(
                 "hybrid-sleep", "",
@@ -29,12 +37,7 @@ struct SleepCommand: TorporSubcommand {
         }
         let command = try HibernateCommand.parse([])
         let hibernation = SleepRun.Hibernation(
-            check: {
-                var findings = Findings()
-                _ = try environment.hibernation.check(
-                    command.kernelB.plan(environment, after: command.after), &findings
-                ) { _ in }
-            },
+            check: { _ = try partition(environment) },
             run: {
                 do { try command.run(environment) } catch let failure as Failure {
                     // It is printed where it happens, before the hooks run.
@@ -46,5 +49,15 @@ struct SleepCommand: TorporSubcommand {
             system: environment.sleep, operation: operation, hibernation: hibernation, say: terminal.show,
             warn: terminal.warn
         ).run()
+    }
+
+    /// The path of the partition to which `torpor hibernate` would hibernate.
+    /// - Throws: if this system cannot hibernate. Warnings are left to `torpor hibernate`.
+    private func partition(_ environment: CommandEnvironment) throws -> String {
+        let command = try HibernateCommand.parse([])
+        var findings = Findings()
+        return try environment.hibernation.check(
+            command.kernelB.plan(environment, after: command.after), &findings
+        ) { _ in }.path
     }
 }

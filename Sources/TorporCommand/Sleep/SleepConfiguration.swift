@@ -97,7 +97,7 @@ struct SleepConfiguration: Equatable {
         case .suspendThenHibernate:
             allowSuspendThenHibernate ?? (allowSuspend != false && allowHibernation != false)
         case .hybridSleep: false
-        case .thaw: true
+        case .thaw, .announce: true
         }
     }
 }

@@ -8,4 +8,6 @@ enum SleepOperation: String, CaseIterable, ExpressibleByArgument {
     case hybridSleep = "hybrid-sleep"
     /// No operation of systemd: ends what an operation that was killed has left behind.
     case thaw
+    /// No operation of systemd: makes logind offer hibernation on a machine where its own rule is in the way.
+    case announce
 }
