@@ -342,3 +342,8 @@ int torpor_wake_alarm(uint64_t milliseconds)
 	}
 	return fd;
 }
+
+void torpor_default_child_signal(void)
+{
+	signal(SIGCHLD, SIG_DFL);
+}

@@ -59,6 +59,8 @@ final class FakeSleep: ProgramRunner {
 
     func url(_ path: String) -> URL { folder.appending(path: path) }
 
+    func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: url(path).path) }
+
     func text(_ path: String) -> String { (try? String(contentsOf: url(path), encoding: .utf8)) ?? "" }
 
     func write(_ path: String, _ text: String) {

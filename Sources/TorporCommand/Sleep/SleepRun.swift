@@ -61,12 +61,12 @@ struct SleepRun {
 
     private func withFrozenSessions(_ work: () throws -> Void) throws {
         let sessions = UserSessions(system: system, say: say, warn: warn)
-        guard sessions.freeze(operation) else { return try work() }
+        let outcome = sessions.freeze(operation)
         do { try work() } catch {
-            do throws(Failure) { try sessions.thaw() } catch { warn(error.description) }
+            do throws(Failure) { try sessions.thaw(after: outcome) } catch { warn(error.description) }
             throw error
         }
-        try sessions.thaw()
+        try sessions.thaw(after: outcome)
     }
 
     /// Locks the home directories of systemd-homed, so that their keys are not in memory.

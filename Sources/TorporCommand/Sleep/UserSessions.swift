@@ -7,14 +7,19 @@ struct UserSessions {
     /// Exists while the sessions are frozen. If `torpor sleep` is killed meanwhile, `torpor sleep thaw` finds it.
     static let mark = "/run/torpor/frozen-sessions"
 
+    enum Outcome {
+        case untouched, frozen
+        /// Some processes may be frozen, or become so.
+        case failed
+    }
+
     let system: SleepSystem
     let say: (String) -> Void
     let warn: (String) -> Void
 
     /// Freezes the sessions if the installed systemd would do so for this operation. A failure is a warning.
-    /// - Returns: whether they must be thawed.
-    func freeze(_ operation: SleepOperation) -> Bool {
-        guard isWanted(operation), system.isActive("user.slice") else { return false }
+    func freeze(_ operation: SleepOperation) -> Outcome {
+        guard isWanted(operation), system.isActive("user.slice") else { return .untouched }
         let mark = URL(filePath: system.real(UserSessions.mark))
         try? FileManager.default.createDirectory(
             at: mark.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -22,14 +27,25 @@ struct UserSessions {
         try? Data().write(to: mark)
         if let failure = systemctl("freeze") {
             warn("the user sessions stay unfrozen: \(failure)")
-        } else {
-            say("froze the user sessions (user.slice)")
+            return .failed
         }
-        return true
+        say("froze the user sessions (user.slice)")
+        return .frozen
     }
 
-    /// Thaws the sessions.
-    func thaw() throws(Failure) {
+    /// Thaws the sessions after `freeze`. Where freezing is not supported, thawing is not either, which is no failure then.
+    func thaw(after outcome: Outcome) throws(Failure) {
+        switch outcome {
+        case .untouched: break
+        case .frozen: try thaw()
+        case .failed:
+            do throws(Failure) { try thaw() } catch {
+                try? FileManager.default.removeItem(atPath: system.real(UserSessions.mark))
+            }
+        }
+    }
+
+    private func thaw() throws(Failure) {
         if let failure = systemctl("thaw") {
             throw Failure("thaw", "the user sessions", failure, remedy: "run: systemctl thaw user.slice")
         }
