@@ -4,8 +4,8 @@ import Foundation
 
 @testable import TorporCommand
 
-/// A system for `torpor sleep` whose root is a folder. Programs of systemd are played, hooks really run. Everything that happens
-/// is recorded in one list, in its order.
+/// A system for `torpor sleep` whose root is a folder. Programs of systemd are played, hooks really run. Everything that
+/// happens is recorded in one list, in its order.
 final class FakeSleep: ProgramRunner {
     /// The version that systemctl tells; nil without systemd.
     var systemdVersion: String?

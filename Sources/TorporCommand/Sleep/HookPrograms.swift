@@ -3,8 +3,8 @@ import CLinux
 
 /// The programs in /usr/lib/systemd/system-sleep, which systemd runs around each sleep.
 ///
-/// As with systemd-sleep (src/sleep/sleep.c, src/shared/exec-util.c, version 257): all at the same time, for at most 90 seconds;
-/// a hook that fails does not stop the operation.
+/// As with systemd-sleep (src/sleep/sleep.c, src/shared/exec-util.c, version 257): all at the same time, for at most 90
+/// seconds; a hook that fails does not stop the operation.
 struct HookPrograms {
     static let folder = "/usr/lib/systemd/system-sleep"
     static let milliseconds = 90_000

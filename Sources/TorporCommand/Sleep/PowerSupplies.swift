@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Linux
 
-/// The batteries and other power supplies of a machine, from /sys/class/power_supply (Documentation/ABI/testing/sysfs-class-power).
+/// The batteries and other power supplies of a machine, from /sys/class/power_supply
+/// (Documentation/ABI/testing/sysfs-class-power).
 struct PowerSupplies {
     static let folder = "/sys/class/power_supply"
     /// A battery with at most this percentage is low, as for systemd (src/shared/battery-util.c).
