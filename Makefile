@@ -12,7 +12,7 @@ SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 MKINITRAMFS = mkinitramfs.sh mkinitramfs-drivers.sh mkinitramfs-modules.sh
-SHELL_FILES = .ci/run $(MKINITRAMFS) $(shell find scripts kernel Tests -name '*.sh') $(shell find dist -type f)
+SHELL_FILES = .ci/run $(MKINITRAMFS) $(shell find scripts kernel Tests -name '*.sh') $(shell find dist -type f -not -path 'dist/systemd/*')
 
 # Where `make install` puts Torpor. torpor looks for rootfs.gz in /usr/lib/torpor.
 DESTDIR ?=
@@ -160,6 +160,7 @@ check: build-packages all
 	scripts/check-makefile.sh
 	scripts/check-boot-hooks.sh
 	scripts/check-kernel-hooks.sh
+	scripts/check-systemd.sh
 
 format:
 	@$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)

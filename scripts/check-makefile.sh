@@ -107,6 +107,7 @@ root="$work/root dir"
     printf 'f 644 usr/%s\n' lib/torpor/rootfs.gz share/man/man8/torpor.8 share/man/man8/torpor-resume.8 \
         share/doc/torpor/LICENSE share/doc/torpor/NOTICE share/doc/torpor/README.md share/doc/torpor/CHANGES.md
     (cd "$copy" && find initramfs -type f -printf 'f 644 usr/lib/torpor/%p\n' -o -type d -printf 'd 755 usr/lib/torpor/%p\n')
+    (cd "$copy/dist" && find systemd -type f -printf 'f 644 usr/lib/torpor/%p\n' -o -type d -printf 'd 755 usr/lib/torpor/%p\n')
     (cd "$copy" && find docs -type f -printf 'f 644 usr/share/doc/torpor/%p\n' \
         -o -type d -printf 'd 755 usr/share/doc/torpor/%p\n')
     printf 'd 755 usr%s\n' '' /sbin /lib /lib/torpor /share /share/man /share/man/man8 /share/doc /share/doc/torpor

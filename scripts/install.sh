@@ -16,9 +16,9 @@ trap 'rm -rf "$work"' EXIT
 for page in man/*.8; do
     sed "s/@VERSION@/$version/" "$page" >"$work/${page##*/}"
 done
-# The hooks name Torpor's folder.
+# The hooks name Torpor's folder, and the units its program.
 cp -R dist "$work/dist"
-find "$work/dist" -type f -exec sed -i "s|/usr/lib/torpor|$PKGLIBDIR|g" {} +
+find "$work/dist" -type f -exec sed -i "s|/usr/lib/torpor|$PKGLIBDIR|g; s|/usr/sbin/torpor|$SBINDIR/torpor|g" {} +
 
 # Each file to install: its mode and its source, a tab, and its destination.
 files() {
@@ -46,6 +46,10 @@ LIST
         done
     fi
     find initramfs -type f | LC_ALL=C sort | while IFS= read -r file; do printf '644 %s\t%s\n' "$file" "$PKGLIBDIR/$file"; done
+    # Units that do nothing in this place: an administrator's command copies them to /etc/systemd.
+    (cd "$work/dist" && find systemd -type f) | LC_ALL=C sort | while IFS= read -r file; do
+        printf '644 %s\t%s\n' "$work/dist/$file" "$PKGLIBDIR/$file"
+    done
     find docs -type f | LC_ALL=C sort | while IFS= read -r file; do printf '644 %s\t%s\n' "$file" "$DOCDIR/$file"; done
 }
 

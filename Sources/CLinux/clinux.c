@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 int torpor_errno(void)
 {
@@ -323,4 +324,26 @@ int torpor_process_descriptor(pid_t process)
 {
 	/* The descriptor is closed on exec(2). */
 	return syscall(SYS_pidfd_open, process, 0);
+}
+
+int torpor_wake_alarm(uint64_t milliseconds)
+{
+	struct itimerspec time = {
+		.it_value = { .tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000 },
+	};
+	int fd = timerfd_create(CLOCK_BOOTTIME_ALARM, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd >= 0 && timerfd_settime(fd, 0, &time, NULL) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+void torpor_default_child_signal(void)
+{
+	signal(SIGCHLD, SIG_DFL);
 }

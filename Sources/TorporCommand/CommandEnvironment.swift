@@ -16,6 +16,8 @@ struct CommandEnvironment {
     var programs: any ProgramRunner
     /// The settings of this system.
     var configuration: ConfigurationFile
+    /// What `torpor sleep` uses.
+    var sleep: SleepSystem
     /// Where the report of the last hibernation is kept.
     var reports: ReportFile
     /// Whether the process runs as root.
@@ -33,12 +35,14 @@ struct CommandEnvironment {
 
     /// The real environment of this process.
     static func ofThisSystem() -> CommandEnvironment {
-        CommandEnvironment(
+        let errors = DescriptorStream(2, name: "standard error")
+        let isJournal = JournalStream.isJournal(2, ProcessInfo.processInfo.environment["JOURNAL_STREAM"])
+        return CommandEnvironment(
             terminal: Terminal(
-                output: DescriptorStream(1, name: "standard output"),
-                errors: DescriptorStream(2, name: "standard error"), readLine: Terminal.personsAnswers),
+                output: DescriptorStream(1, name: "standard output"), errors: isJournal ? JournalStream(errors) : errors,
+                readLine: Terminal.personsAnswers),
             devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(), programs: LinuxPrograms(),
-            configuration: ConfigurationFile(path: ConfigurationFile.standardPath),
+            configuration: ConfigurationFile(path: ConfigurationFile.standardPath), sleep: SleepSystem(),
             reports: ReportFile(folder: URL(filePath: "/run/torpor")), isRoot: effectiveUserID() == 0,
             kernelRelease: systemNames().release, exists: { Linux.exists($0) }, now: { Date() },
             milliseconds: monotonicMilliseconds,

@@ -11,7 +11,7 @@ public struct Torpor: ParsableCommand {
         version: torporVersion,
         subcommands: [
             FormatCommand.self, CheckCommand.self, HibernateCommand.self, StatusCommand.self, VerifyCommand.self,
-            DiscardCommand.self, BootEntryCommand.self, SetupCommand.self,
+            DiscardCommand.self, BootEntryCommand.self, SetupCommand.self, SleepCommand.self,
         ])
 
     public init() {}

@@ -54,6 +54,8 @@ final class CommandFixture {
     let programs = FakePrograms()
     /// The answers of a person at the terminal; nobody is there if this is nil.
     var answers: [String]?
+    /// A system without systemd, unless a test says otherwise.
+    lazy var sleep = FakeSleep(in: devices.folder)
 
     init() throws {
         devices = try FakeDevices()
@@ -77,7 +79,7 @@ final class CommandFixture {
                 readLine: answers == nil ? nil : { [self] in answers?.isEmpty == false ? answers?.removeFirst() : nil }),
             devices: devices,
             hibernation: hibernation, boot: boot.system, programs: programs,
-            configuration: ConfigurationFile(path: boot.folder.path + ConfigurationFile.standardPath),
+            configuration: ConfigurationFile(path: boot.folder.path + ConfigurationFile.standardPath), sleep: sleep.system,
             reports: reports, isRoot: isRoot, kernelRelease: "6.12.107", exists: { [self] in files.contains($0) },
             now: { [time] in time },
             milliseconds: { [self] in milliseconds.count > 1 ? milliseconds.removeFirst() : milliseconds[0] },

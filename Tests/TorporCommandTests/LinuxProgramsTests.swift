@@ -48,7 +48,9 @@ import Testing
         blockChildSignal()
         let result = try LinuxPrograms().run(Program("cat", ["/proc/self/status"]))
         let masks = result.output.split(separator: "\n").filter { $0.hasPrefix("SigBlk") || $0.hasPrefix("SigIgn") }
-        #expect(masks == ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"])
+            .compactMap { UInt64($0.dropFirst(8), radix: 16) }
+        // Signals 32 and 33 belong to the C library, which lets nobody change them.
+        #expect(masks.map { $0 & ~(3 << 31) } == [0, 0])
     }
 
     @Test func programsThatDoNotExistFail() throws {

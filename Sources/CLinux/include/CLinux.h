@@ -75,8 +75,17 @@ int torpor_signal_ends_or_stops(int number);
 /* kexec_load(2) has no wrapper. */
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags);
 
+/* Gives SIGCHLD its default action, so that waitpid(2) tells how children ended; SIG_DFL is a cast. */
+void torpor_default_child_signal(void);
+
 /* pidfd_open(2) has a wrapper only since glibc 2.36. Returns a descriptor that polls as readable when the process ends. */
 int torpor_process_descriptor(pid_t process);
+
+/*
+ * A timer that wakes the machine from suspend (CLOCK_BOOTTIME_ALARM). Returns a descriptor that becomes readable when the time
+ * is over, or -1.
+ */
+int torpor_wake_alarm(uint64_t milliseconds);
 
 /* finit_module(2) has no wrapper. */
 long torpor_load_module(int fd, const char *options);

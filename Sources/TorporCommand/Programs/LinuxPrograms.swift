@@ -10,6 +10,8 @@ struct LinuxPrograms: ProgramRunner {
     var graceMilliseconds = 5000
 
     func run(_ programs: [Program], milliseconds: Int?) -> [Result<ProgramResult, Failure>] {
+        // A process that ignores SIGCHLD, as a parent may have wanted, does not get the status of its children.
+        torpor_default_child_signal()
         let start = monotonicMilliseconds()
         let children = programs.map { program in Result { () throws(Failure) in try Child(program) } }
         let running = children.compactMap { try? $0.get() }
