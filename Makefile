@@ -12,7 +12,7 @@ SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 MKINITRAMFS = mkinitramfs.sh mkinitramfs-drivers.sh mkinitramfs-modules.sh
-SHELL_FILES = .ci/run $(MKINITRAMFS) $(shell find scripts kernel Tests -name '*.sh') $(shell find dist -type f)
+SHELL_FILES = .ci/run $(MKINITRAMFS) $(shell find scripts kernel Tests -name '*.sh') $(shell grep -rlE '^(\#!/.*sh|\# shellcheck shell=.*)$$' dist)
 
 # Where `make install` puts Torpor. torpor looks for rootfs.gz in /usr/lib/torpor.
 DESTDIR ?=
@@ -21,6 +21,10 @@ SBINDIR ?= $(PREFIX)/sbin
 PKGLIBDIR ?= $(PREFIX)/lib/torpor
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/torpor
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+# Debian's zsh reads share/zsh/vendor-completions.
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 INSTALL ?= install
 # Hooks of other programs to install, of: initramfs-tools dracut mkinitcpio kernel-install kernel.
 HOOKS ?=
@@ -41,7 +45,9 @@ UNIT_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash kmod xz-uti
 
 .PHONY: all rootfs kernel test-kernel install uninstall demo bench fuzz torture stock test unit vm check format clean FORCE
 .PHONY: build-tools build-packages
-all: build/init build/torpor build/rootfs.gz
+PRODUCTS = build/init build/torpor build/rootfs.gz $(COMPLETIONS)
+COMPLETIONS = build/completion/torpor.bash build/completion/torpor.zsh build/completion/torpor.fish
+all: $(PRODUCTS)
 
 rootfs: build/rootfs.gz
 kernel: build/vmlinuz-torpor
@@ -74,6 +80,12 @@ build/torpor: FORCE | build-tools
 	$(SWIFT_BUILD) -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable $(LINK_FLAGS)
 	@scripts/install-program.sh .build-torpor/release/torpor $@
 
+# What shells complete: ArgumentParser makes the scripts from the commands.
+$(COMPLETIONS): build/completion/torpor.%: build/torpor
+	@mkdir -p $(@D)
+	@# bash reads its script with `.`, so that needs no interpreter in its first line.
+	@build/torpor --generate-completion-script $* >$@.new && sed -i '1{/^#!/d}' $@.new && mv $@.new $@
+
 build/rootfs.gz: build/init $(MKINITRAMFS) $(shell find initramfs)
 	./mkinitramfs.sh --init build/init --output $@
 
@@ -83,8 +95,8 @@ build/vmlinuz-torpor: FORCE
 
 # Builds only missing products, so that `make` can run as a user and `make install` as root. Installs the small kernel if it
 # was built.
-PRODUCTS = build/init build/torpor build/rootfs.gz
-PLACES = DESTDIR='$(DESTDIR)' SBINDIR='$(SBINDIR)' PKGLIBDIR='$(PKGLIBDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)'
+PLACES = DESTDIR='$(DESTDIR)' SBINDIR='$(SBINDIR)' PKGLIBDIR='$(PKGLIBDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' \
+	BASHCOMPDIR='$(BASHCOMPDIR)' ZSHCOMPDIR='$(ZSHCOMPDIR)' FISHCOMPDIR='$(FISHCOMPDIR)'
 install: $(filter-out $(wildcard $(PRODUCTS)),$(PRODUCTS))
 	@$(PLACES) INSTALL='$(INSTALL)' HOOKS='$(HOOKS)' scripts/install.sh install
 
