@@ -60,24 +60,31 @@ must() {
 # All files with their modes and contents, except what dpkg and apt write for every package.
 list_files() {
     (cd "$root" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./packages -o -path ./tmp \
-        -o -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/cache -o -path ./var/log \) -prune -o \
+        -o -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/cache -o -path ./var/log -o -path "./boot/initrd.img-$kernel" \
+        -o -path ./var/lib/initramfs-tools \) -prune -o \
         -printf '%y %m %p ' \( -type f -exec sha256sum {} \; -o -printf '%l\n' \) | LC_ALL=C sort)
 }
-# Builds the initramfs with both builders and prints the files of Torpor in it.
+# Prints the files of Torpor in the initramfs of the system.
 initramfs_files() {
-    must mkinitramfs -o /tmp/initrd "$kernel"
-    must sh -c 'rm -rf /tmp/unpacked && unmkinitramfs /tmp/initrd /tmp/unpacked'
-    must dracut --force --no-hostonly --no-kernel --modules 'base torpor' --add torpor --kver "$kernel" /tmp/initrd.dracut
-    must sh -c 'rm -rf /tmp/dracut && mkdir /tmp/dracut && cd /tmp/dracut && lsinitrd --unpack /tmp/initrd.dracut'
-    find "$root/tmp/unpacked" -name '*torpor*'
+    rm -rf "$root/tmp/unpacked"
+    must unmkinitramfs "/boot/initrd.img-$kernel" /tmp/unpacked
+    find "$root/tmp/unpacked" -name '*torpor*' -type f -printf '%P\n' | sed 's|^main/||' | LC_ALL=C sort
+}
+# Fails if the system is not as it was before.
+nothing_left() {
+    list_files | diff -u "$work/before" - >"$work/difference" || {
+        cat "$work/difference" >&2
+        fail "$1 leaves or changes files"
+    }
+    must dpkg --audit
+    ! grep -q . "$work/messages" || fail "$1: dpkg finds a package in a wrong state"
 }
 apt_install() { must apt-get install -y --no-install-recommends "$@"; }
 
-# A build now, so that what the builders leave in the system is there before as well.
+# Folders of other packages that setup writes to, and an initramfs.
+mkdir -p "$root/etc/grub.d" "$root/etc/systemd/system/multi-user.target.wants"
 must update-initramfs -c -k "$kernel"
 list_files >"$work/before"
-initrd_sum() { sha256sum <"$root/boot/initrd.img-$kernel"; }
-sum=$(initrd_sum)
 
 # Installed, and not set up: nothing happens.
 apt_install "/packages/torpor_${version}_amd64.deb" "/packages/torpor-kernel_${version}_amd64.deb"
@@ -88,20 +95,81 @@ cmp "$root/tmp/rootfs.gz" "$root/usr/lib/torpor/rootfs.gz" || fail "the installe
 must /etc/kernel/postinst.d/torpor "$kernel"
 [ ! -e "$root/var/lib/torpor" ] || fail "the hook for kernels builds something before torpor setup"
 must update-initramfs -u -k "$kernel"
-must sh -c 'rm -rf /tmp/unpacked && unmkinitramfs /boot/initrd.img-'$kernel' /tmp/unpacked'
-[ -z "$(find "$root/tmp/unpacked" -name '*torpor*')" ] || fail "the initramfs gets torpor-resume before torpor setup"
+[ -z "$(initramfs_files)" ] || fail "the initramfs gets files before torpor setup: $(initramfs_files | tr '\n' ' ')"
 for folder in etc/systemd lib/systemd usr/lib/systemd; do
     [ -z "$(find "$root/$folder" -name '*torpor*')" ] || fail "the package makes something active below /$folder"
 done
 apt_install "/packages/torpor_${newer}_amd64.deb" "/packages/torpor-kernel_${newer}_amd64.deb"
 ! grep -q '^torpor: ' "$work/messages" || fail "the upgrade of a package that was not set up says something"
 must apt-get purge -y torpor torpor-kernel
-rm -f "$root/boot/initrd.img-$kernel.dpkg-bak"
-must update-initramfs -u -k "$kernel"
-list_files | diff -u "$work/before" - >"$work/difference" || {
-    cat "$work/difference" >&2
-    fail "install and purge leave or change files"
-}
-[ "$(initrd_sum)" = "$sum" ] || echo "$name: note: the initramfs is not reproducible here" >&2
-must dpkg --audit
+nothing_left "install and purge"
 echo "$name: install, upgrade and purge on a system that was not set up: nothing happens, nothing is left"
+
+# Set up. The scripts call `torpor setup`, for which a program stands that records its arguments.
+use_stand_in() {
+    must dpkg-divert --local --rename --divert /usr/sbin/torpor.real --add /usr/sbin/torpor
+    cat >"$root/usr/sbin/torpor" <<'STUB'
+#!/bin/sh
+[ "$1" != setup ] || echo "$*" >>/tmp/calls
+[ ! -e /tmp/broken ] || exit 1
+[ "$1 $2" != "setup --remove" ] || rm -f /var/lib/torpor/setup.json
+STUB
+    chmod 755 "$root/usr/sbin/torpor"
+    : >"$root/tmp/calls"
+}
+# What setup leaves on a machine, and what `torpor setup --remove` takes away if it works.
+set_up() {
+    mkdir -p "$root/etc/torpor" "$root/var/lib/torpor" "$root/run/torpor" "$root/boot/torpor"
+    echo 'device = PARTUUID=01' >"$root/etc/torpor.conf"
+    echo 'device=PARTUUID=01' >"$root/etc/torpor/resume.conf"
+    for file in setup.json "rootfs-$kernel.gz"; do echo x >"$root/var/lib/torpor/$file"; done
+    for unit in systemd-hibernate systemd-suspend-then-hibernate systemd-hybrid-sleep systemd-logind; do
+        mkdir -p "$root/etc/systemd/system/$unit.service.d"
+        echo '[Unit]' >"$root/etc/systemd/system/$unit.service.d/50-torpor.conf"
+    done
+    mkdir -p "$root/etc/systemd/sleep.conf.d"
+    echo '[Sleep]' >"$root/etc/systemd/sleep.conf.d/50-torpor.conf"
+    echo '[Unit]' >"$root/etc/systemd/system/torpor-check.service"
+    ln -sf ../torpor-check.service "$root/etc/systemd/system/multi-user.target.wants/torpor-check.service"
+    printf '#!/bin/sh\n# Written by torpor boot-entry\n' >"$root/etc/grub.d/42_torpor"
+    for file in vmlinuz rootfs.gz; do echo x >"$root/boot/torpor/$file"; done
+}
+# Whether the calls since the last time are one or more of this one: WHAT [CALL].
+expect_calls() {
+    LC_ALL=C sort -u "$root/tmp/calls" >"$work/calls"
+    [ "$(cat "$work/calls")" = "${2-}" ] || {
+        cat "$work/calls" "$work/messages" >&2
+        fail "$1"
+    }
+    : >"$root/tmp/calls"
+}
+
+for result in works fails; do
+    apt_install "/packages/torpor_${version}_amd64.deb" "/packages/torpor-kernel_${version}_amd64.deb"
+    use_stand_in
+    set_up
+    [ $result = works ] || : >"$root/tmp/broken"
+    must update-initramfs -u -k "$kernel"
+    initramfs_files >"$work/found"
+    printf '%s\n' scripts/local-premount/torpor usr/bin/torpor-resume | diff -u - "$work/found" >&2 ||
+        fail "the initramfs of a system that was set up has other files of Torpor"
+    apt_install "/packages/torpor_${newer}_amd64.deb" "/packages/torpor-kernel_${newer}_amd64.deb"
+    expect_calls "an upgrade does not renew what was set up, or does more" "setup --refresh"
+    grep -q "update-initramfs: Generating /boot/initrd.img-$kernel" "$work/messages" ||
+        fail "an upgrade does not renew the initramfs"
+    apt_install --allow-downgrades "/packages/torpor-kernel_${version}_amd64.deb"
+    expect_calls "an upgrade of the kernel's package does not renew its copy" "setup --refresh"
+    must apt-get remove -y torpor torpor-kernel
+    [ $result = works ] || grep -q '^torpor: not all .* is removed' "$work/messages" || fail "a removal that fails says nothing"
+    expect_calls "the removal does not undo what was set up, or does more" "setup --remove --keep-configuration"
+    [ -e "$root/etc/torpor.conf" ] || fail "the removal takes away the configuration"
+    [ -z "$(initramfs_files)" ] || fail "after the removal, the initramfs has files of Torpor"
+    must "/etc/kernel/postinst.d/torpor" "$kernel"
+    rm "$root/usr/sbin/torpor"
+    must dpkg-divert --local --rename --remove /usr/sbin/torpor
+    must apt-get purge -y torpor torpor-kernel
+    expect_calls "the purge calls torpor"
+    rm -rf "$root/tmp/broken"
+    nothing_left "the purge after torpor setup, whose removal $result,"
+done
+echo "$name: upgrade, removal and purge on a system that was set up: they renew and undo it, nothing is left"
