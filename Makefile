@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The only entry point. `make` builds Torpor, `make install` installs it; neither installs a package. `make demo` shows a cycle,
-# `make test` runs the tests, and both install the Debian packages that they need.
+# `make test` runs the tests, `make deb` (or rpm, or arch) makes packages, and all of these install the Debian packages that they
+# need.
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
 # A file imports only modules that Package.swift declares for its target.
@@ -35,7 +36,11 @@ LINK_FLAGS = $(if $(STATIC_LIBDIR),-Xlinker '-L$(STATIC_LIBDIR)')
 BUILD_PACKAGES = libblkid-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev binutils gcc libc6-dev cpio
 VM_PACKAGES = qemu-system-x86 ovmf busybox-static e2fsprogs dmsetup fdisk btrfs-progs xfsprogs f2fs-tools exfatprogs dosfstools \
 	mtools grub-common grub-pc-bin grub-efi-amd64-bin systemd-boot-efi
-CHECK_PACKAGES = shellcheck
+CHECK_PACKAGES = shellcheck zsh fish
+# debhelper makes the packages of Debian, rpmbuild those of Fedora and makepkg those of Arch.
+DEB_PACKAGES = build-essential debhelper dpkg-dev fakeroot git lintian
+RPM_PACKAGES = git rpm rpmlint
+ARCH_PACKAGES = git libarchive-tools makepkg pacman-package-manager zstd
 # The second reader of the format needs them, and the tests of mkinitramfs.sh.
 UNIT_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash kmod xz-utils zstd
 
@@ -44,7 +49,7 @@ UNIT_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash kmod xz-uti
 .NOTPARALLEL:
 
 .PHONY: all rootfs kernel test-kernel install uninstall demo bench fuzz torture stock test unit vm check format clean FORCE
-.PHONY: build-tools build-packages
+.PHONY: build-tools build-packages debian deb rpm arch check-deb check-rpm check-arch
 PRODUCTS = build/init build/torpor build/rootfs.gz $(COMPLETIONS)
 COMPLETIONS = build/completion/torpor.bash build/completion/torpor.zsh build/completion/torpor.fish
 all: $(PRODUCTS)
@@ -102,6 +107,31 @@ install: $(filter-out $(wildcard $(PRODUCTS)),$(PRODUCTS))
 
 uninstall:
 	@$(PLACES) scripts/install.sh uninstall
+
+# Packages, from the products of `make all kernel`.
+deb: build-packages all kernel
+	@scripts/install-packages.sh $(DEB_PACKAGES)
+	scripts/build-deb.sh
+
+rpm: build-packages all kernel
+	@scripts/install-packages.sh $(RPM_PACKAGES)
+	scripts/build-rpm.sh
+
+arch: build-packages all kernel
+	@scripts/install-packages.sh $(ARCH_PACKAGES)
+	scripts/build-arch.sh
+
+# Makes the top directory one for dpkg-buildpackage, which builds everything itself.
+debian: FORCE
+	@scripts/debian-changelog.sh >dist/debian/changelog
+	@ln -sfn dist/debian debian
+
+# Each step of a package's life in a tree of this Debian; for Debian, also lintian and a second build. As root, minutes.
+check-deb: deb
+	scripts/check-deb.sh
+
+check-rpm check-arch: check-%: %
+	scripts/check-other-packages.sh $*
 
 build/bzImage: FORCE
 	@env -u MAKEFLAGS -u MFLAGS Tests/VM/kernel/build.sh $@ build/test-modules
@@ -172,9 +202,11 @@ check: build-packages all
 	scripts/check-makefile.sh
 	scripts/check-boot-hooks.sh
 	scripts/check-kernel-hooks.sh
+	scripts/check-completions.sh
 
 format:
 	@$(SWIFT_FORMAT) --in-place --parallel $(SWIFT_FILES)
 
 clean:
 	rm -rf build .build .build-init .build-torpor .build-fuzz
+	rm -f debian dist/debian/changelog
