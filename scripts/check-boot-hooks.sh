@@ -186,7 +186,15 @@ echo 'torpor: open: no' >"$root/status"
 name
 expect "a failure of torpor gives a name"
 
-# initramfs-tools.
+# initramfs-tools. The machine tests run the rest of the hook.
+place initramfs-tools/hook usr/share/initramfs-tools/hooks/torpor
+machine '' ''
+mkdir -p "$root/initrd/scripts/local-premount"
+touch "$root/initrd/scripts/local-premount/torpor" "$root/initrd/scripts/local-premount/resume"
+DESTDIR=$root/initrd sh "$root/usr/share/initramfs-tools/hooks/torpor" >"$log" 2>&1 || fail "the hook fails"
+expect "the hook says something although Torpor was not set up"
+[ "$(find "$root/initrd" -type f -printf '%P\n')" = scripts/local-premount/resume ] ||
+    fail "the initramfs has files of Torpor although it was not set up"
 place initramfs-tools/local-premount scripts/local-premount/torpor
 program scripts/functions <<STUB
 elapsed=0

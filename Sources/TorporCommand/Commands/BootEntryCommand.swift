@@ -22,10 +22,10 @@ struct BootEntryCommand: ConfiguredCommand {
     @Option(help: "The hibernation partition; required if there are several.")
     var device: DeviceName?
 
-    @Option(help: "The kernel of the entry. (default: as for torpor hibernate)")
+    @Option(help: "The kernel of the entry. (default: as for torpor hibernate)", completion: .file())
     var kernel: String?
 
-    @Option(help: "The rootfs.gz of the entry. (default: as for torpor hibernate)")
+    @Option(help: "The rootfs.gz of the entry. (default: as for torpor hibernate)", completion: .file())
     var initrd: String?
 
     @Option(help: "The --backup-end of torpor hibernate.")

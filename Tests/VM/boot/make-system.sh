@@ -48,6 +48,8 @@ cp "$program" "$work/torpor-resume"
 chmod 755 "$work/torpor-resume"
 install_torpor install-hooks "initramfs-tools dracut"
 install -D -m 755 "$work/torpor-resume" "$root/usr/lib/torpor/torpor-resume"
+# What tells the hooks that this machine was set up.
+touch "$root/etc/torpor.conf"
 if [ -n "$device" ]; then
     printf 'device = %s\n' "$device" >"$root/etc/torpor.conf"
 fi
