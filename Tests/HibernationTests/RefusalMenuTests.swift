@@ -20,7 +20,7 @@ import Testing
 
     @Test(
         arguments: [
-            ("r", [.answer(.restart)]), ("R\n", [.answer(.restart)]), ("p", [.answer(.powerOff)]),
+            ("r", [.answer(.again)]), ("R\n", [.answer(.again)]), ("p", [.answer(.powerOff)]),
             ("s", [.answer(.shell)]), ("\r\n", []), ("x", [.showAgain]),
             // One key does not end a session.
             ("b", [.confirm]), ("by", [.confirm, .answer(.bootRoot)]), ("B\nY\n", [.confirm, .answer(.bootRoot)]),
@@ -29,7 +29,7 @@ import Testing
             // Down, F1, F3 and F4 of a terminal, F1 of the Linux console, Delete: their letters are no answers.
             ("\u{1b}[B", []), ("\u{1b}OP", []), ("\u{1b}OR", []), ("\u{1b}OS", []), ("\u{1b}[[P", []),
             ("\u{1b}[3~", []),
-            ("\u{1b}[Br", [.answer(.restart)]), ("\u{1b}OPp", [.answer(.powerOff)]),
+            ("\u{1b}[Br", [.answer(.again)]), ("\u{1b}OPp", [.answer(.powerOff)]),
         ] as [(String, [RefusalMenu.Reply])])
     func takesKeys(keys: String, expected: [RefusalMenu.Reply]) {
         #expect(replies(menu(), to: keys) == expected)
