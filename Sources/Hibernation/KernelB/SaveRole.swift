@@ -41,6 +41,9 @@ struct SaveRole {
         jumpBack(isLoaded: isJumpBackLoaded, watchdogs)
         if failure == nil { keepSnapshot(watchdogs) }
         // Nothing is left to try. If the image is complete, the next boot resumes it.
+        log.error(
+            "cannot jump back into kernel A; powering off; "
+                + (failure == nil ? "switch the machine on to continue the session" : "the session is lost"))
         watchdogs.disarm()
         endMachine(log)
     }
