@@ -72,6 +72,17 @@ int torpor_controlling_terminal(int fd)
 	return ioctl(fd, TIOCSCTTY, 1);
 }
 
+int torpor_window_size(int fd, int *columns, int *rows)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0)
+		return -1;
+	*columns = size.ws_col;
+	*rows = size.ws_row;
+	return 0;
+}
+
 int torpor_clear_immutable(int fd)
 {
 	int flags;

@@ -54,6 +54,8 @@ int torpor_discard(int fd, uint64_t start, uint64_t length);
 int torpor_zero_out(int fd, uint64_t start, uint64_t length);
 int torpor_punch_hole(int fd, uint64_t start, uint64_t length);
 int torpor_controlling_terminal(int fd);
+/* The size of a terminal in characters (TIOCGWINSZ); returns 0, or -1. */
+int torpor_window_size(int fd, int *columns, int *rows);
 int torpor_watchdog_timeout(int fd, int *seconds);
 int torpor_watchdog_get_timeout(int fd, int *seconds);
 int torpor_watchdog_enable(int fd, int on);

@@ -21,6 +21,8 @@ public struct Machine {
         public var errors = ""
         /// Limit of the write speed, in bytes per second; 0 for no limit.
         public var bytesPerSecond = 0
+        /// The same for the read speed.
+        public var readBytesPerSecond = 0
         /// The file that records all writes to the disk, for a `WriteLog`.
         public var log: URL?
 
@@ -73,6 +75,8 @@ public struct Machine {
     public var monitorCommands: [String] = []
     /// Texts to type on the console, each when its question appears.
     public var answers: [(question: String, text: String)] = []
+    /// Commands for QEMU's monitor when the console contains a text, in their order: keys of the keyboard, for example.
+    public var monitorAnswers: [(question: String, commands: [String])] = []
     /// The moment of a power cut: seconds after a verdict line or, if that is nil, after power-on.
     public var powerCut: (line: String?, seconds: Double)?
 
@@ -148,6 +152,7 @@ public struct Machine {
         }
         var times: [Double] = []
         var isCut = false
+        var monitorAnswerCount = 0
         while qemu.isRunning, Date().timeIntervalSince(start) < timeout {
             Thread.sleep(forTimeInterval: sampling != nil ? 0.002 : powerCut == nil ? 0.05 : 0.005)
             let now = Date().timeIntervalSince(start)
@@ -171,6 +176,14 @@ public struct Machine {
                 }
             }
             try keyboard?.type(at: console)
+            if let next = monitorAnswers.dropFirst(monitorAnswerCount).first,
+                String(decoding: try Data(contentsOf: console), as: UTF8.self).contains(next.question)
+            {
+                for command in next.commands {
+                    try monitor.fileHandleForWriting.write(contentsOf: Data("\(command)\n".utf8))
+                }
+                monitorAnswerCount += 1
+            }
             if !isDumped, let dump, lines.contains("dump") {
                 try monitor.fileHandleForWriting.write(contentsOf: Data("dump-guest-memory \(dump.path)\nquit\n".utf8))
                 isDumped = true
@@ -204,7 +217,7 @@ public struct Machine {
         return text[..<end].split(separator: "\n").map(String.init)
     }
 
-    var hasMonitor: Bool { dump != nil || sampling != nil || !monitorCommands.isEmpty }
+    var hasMonitor: Bool { dump != nil || sampling != nil || !monitorCommands.isEmpty || !monitorAnswers.isEmpty }
 
     /// Asks QEMU's monitor for the registers of all CPUs.
     /// - Returns: an empty array if QEMU has ended or does not answer in time.
