@@ -14,6 +14,12 @@ protocol HibernationSystem {
         _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
     ) throws(Failure) -> (path: String, parametersForC: [String])
 
+    /// Estimates the size of the image and the times of the hibernation as planned.
+    /// - Parameters:
+    ///   - findings: gets warnings and notes, also if this throws.
+    ///   - isDiskRequired: whether a disk that cannot be measured is a failure, and not a warning.
+    func estimate(_ plan: Hibernate, _ findings: inout Findings, isDiskRequired: Bool) throws(Failure) -> Estimate
+
     /// Hibernates as planned. Returns when kernel A runs again.
     /// - Throws: if kernel A did not jump.
     func run(
@@ -34,6 +40,10 @@ struct KernelAHibernation: HibernationSystem {
     func check(
         _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
     ) throws(Failure) -> (path: String, parametersForC: [String]) { try plan.check(&findings, log) }
+
+    func estimate(_ plan: Hibernate, _ findings: inout Findings, isDiskRequired: Bool) throws(Failure) -> Estimate {
+        try plan.estimate(&findings, isDiskRequired: isDiskRequired)
+    }
 
     func run(
         _ plan: Hibernate, _ findings: inout Findings, hooks: JumpHooks, _ log: (String) -> Void

@@ -96,6 +96,9 @@ final class FakeHibernation: HibernationSystem {
     var onRun: (inout Findings, Log) throws(Failure) -> Report = {
         (_, _) throws(Failure) in throw Failure("hibernate", "", "nothing is set up")
     }
+    var onEstimate: (inout Findings, Bool) throws(Failure) -> Estimate = {
+        (_, _) throws(Failure) in throw Failure("estimate", "", "nothing is set up")
+    }
     /// The parameters that kernel C needs when kernel B is loaded.
     var parametersForC: [String] = []
     /// Takes the place of erasing; nil erases what is in the file.
@@ -107,6 +110,11 @@ final class FakeHibernation: HibernationSystem {
     ) throws(Failure) -> (path: String, parametersForC: [String]) {
         self.plan = plan
         return try onCheck(&findings, log)
+    }
+
+    func estimate(_ plan: Hibernate, _ findings: inout Findings, isDiskRequired: Bool) throws(Failure) -> Estimate {
+        self.plan = plan
+        return try onEstimate(&findings, isDiskRequired)
     }
 
     func run(
