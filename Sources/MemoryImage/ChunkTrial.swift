@@ -17,6 +17,9 @@ public final class ChunkTrial {
         public init() {}
     }
 
+    /// Bytes of the partition that a trial writes to: more than any sample takes.
+    private static let capacity: UInt64 = 1 << 60
+
     private let unpacker: Unpacker
     private let builder: ChunkBuilder
     private var nanoseconds: UInt64 = 0
@@ -24,8 +27,15 @@ public final class ChunkTrial {
     /// - Parameter device: a hibernation partition; nothing is written to it.
     public init(_ device: BlockStore, codec: Codec) throws(Failure) {
         let unpacker = try Unpacker()
-        let store = TrialStore(device) { (chunk) throws(Failure) in try unpacker.unpack(chunk) }
-        let writer = try ImageWriter(HibernationPartition(store), imageUUID: .zero, codec: codec)
+        let store = TrialStore(device, byteCount: ChunkTrial.capacity) { (bytes) throws(Failure) in
+            try unpacker.take(bytes)
+        }
+        let partition = try HibernationPartition(store)
+        try partition.update { superblock in
+            superblock.version = Superblock.version
+            superblock.deviceByteCount = ChunkTrial.capacity
+        }
+        let writer = try ImageWriter(partition, imageUUID: .zero, codec: codec)
         builder = try writer.makeChunkBuilder()
         self.unpacker = unpacker
     }
@@ -70,7 +80,13 @@ private final class Unpacker {
         target = try Mapping(anonymous: ChunkHeader.maximumPayloadByteCount, isPopulated: true)
     }
 
-    func unpack(_ chunk: UnsafeRawBufferPointer) throws(Failure) {
+    /// Takes what is written: a chunk, or a part of the index.
+    func take(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+        guard bytes.count >= 4, bytes.loadUnaligned(as: UInt32.self).littleEndian == ChunkHeader.magic else { return }
+        try unpack(bytes)
+    }
+
+    private func unpack(_ chunk: UnsafeRawBufferPointer) throws(Failure) {
         let start = threadNanoseconds()
         let header = try ChunkHeader(decoding: chunk)
         result.chunks += 1

@@ -7,22 +7,26 @@ import Linux
 /// are written stay in memory and can be read back. All other writes are dropped.
 public final class TrialStore: BlockStore, @unchecked Sendable {
     private let device: BlockStore
+    private let ownByteCount: UInt64?
     /// The written blocks of the area of the superblocks.
     private let kept = Locked<[(offset: UInt64, bytes: [UInt8])]>([])
     private let whenWritten: (UnsafeRawBufferPointer) throws(Failure) -> Void
 
     /// - Parameters:
     ///   - device: the partition; it need not be open for writing.
+    ///   - byteCount: the size that the partition seems to have; nil for its own.
     ///   - whenWritten: is called with what would be written behind the area of the superblocks, on the thread that writes.
     public init(
-        _ device: BlockStore, whenWritten: @escaping (UnsafeRawBufferPointer) throws(Failure) -> Void = { _ in }
+        _ device: BlockStore, byteCount: UInt64? = nil,
+        whenWritten: @escaping (UnsafeRawBufferPointer) throws(Failure) -> Void = { _ in }
     ) {
         self.device = device
+        ownByteCount = byteCount
         self.whenWritten = whenWritten
         super.init(path: device.path)
     }
 
-    public override func byteCount() throws(Failure) -> UInt64 { try device.byteCount() }
+    public override func byteCount() throws(Failure) -> UInt64 { try ownByteCount ?? device.byteCount() }
 
     public override func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Failure) {
         let own = kept.withLock { kept in kept.first { $0.offset == offset && $0.bytes.count == buffer.count }?.bytes }

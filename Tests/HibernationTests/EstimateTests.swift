@@ -20,7 +20,9 @@ import Testing
         return sample
     }
 
-    private func estimate(_ sample: MemorySample = sample, processors: Int = 2, _ rates: DiskRates? = nil) -> Estimate {
+    private func estimate(
+        _ rates: DiskRates? = nil, of sample: MemorySample = sample, processors: Int = 2
+    ) -> Estimate {
         Estimate(sample, used: 1000, free: 50, Self.superblock, .lz4, processors: processors, rates: rates)
     }
 
@@ -49,13 +51,13 @@ import Testing
     @Test func saysWhetherTheImageFits() {
         var sample = Self.sample
         sample.chunks.byteCount = 7 << 20
-        #expect(!estimate(sample).fits)
-        #expect(estimate(sample).capacityBytes == 63 << 20)
+        #expect(!estimate(of: sample).fits)
+        #expect(estimate(of: sample).capacityBytes == 63 << 20)
     }
 
     /// Nothing divides by zero or overflows.
     @Test func survivesAnySample() {
-        #expect(estimate(MemorySample()).transferBytes == 0)
+        #expect(estimate(of: MemorySample()).transferBytes == 0)
         var sample = MemorySample()
         sample.dataPages = 1
         sample.chunks.byteCount = .max

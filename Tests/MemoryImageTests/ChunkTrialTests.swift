@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 import BlockStore
+import Fixtures
 import Testing
 
 @testable import MemoryImage
@@ -38,6 +39,32 @@ import Testing
         let stored = counts.storedBytes - partition.dataArea.lowerBound
         #expect(result.byteCount <= stored + stored / 20 && result.byteCount >= stored - stored / 20)
         #expect(result.chunks > 0 && result.chunks <= counts.chunks)
+    }
+
+    /// A sample may be larger than the partition, and have more chunks than a block of the index.
+    @Test func hasNoLimits() throws {
+        let file = try PartitionFile(4 << 20)
+        _ = try file.formatted()
+        let trial = try ChunkTrial(try DeviceStore(file.path), codec: .none)
+        let pages = [UInt8](repeating: 0x5a, count: 256 * 4096)
+        var result = ChunkTrial.Result()
+        for _ in 0..<16 {
+            try pages.withUnsafeBytes { try trial.addPages(firstFrame: 0x8000, $0) { _, _ in true } }
+        }
+        for _ in 0..<IndexBlock.maximumEntries {
+            try trial.addFreePages(firstFrame: 0x8000, count: 1)
+            result = try trial.finish()
+        }
+        #expect(result.chunks == 16 + UInt64(IndexBlock.maximumEntries) && result.byteCount > 16 << 20)
+    }
+
+    @Test(arguments: ["v1-empty", "v2-empty"]) func worksOnEveryVersion(name: String) throws {
+        let bytes = try GoldenFiles.bytes(of: name)
+        let file = try PartitionFile(UInt64(bytes.count))
+        try file.put(bytes, at: 0)
+        let trial = try ChunkTrial(try DeviceStore(file.path), codec: .lz4)
+        try trial.addFreePages(firstFrame: 0x8000, count: 1)
+        #expect(try trial.finish().chunks == 1)
     }
 
     @Test func hasNothingWithoutPages() throws {

@@ -161,8 +161,8 @@ import Testing
         #expect(result.status == 0)
         #expect(
             result.output.contains(
-                "warning: the image would take about 1074790400 of the partition, which has space up to 1073741824; use a larger "
-                    + "partition, or a codec that compresses better\n"))
+                "warning: the image would take about 1074790400 of the partition, which has space up to 1073741824; use a "
+                    + "larger partition, or a codec that compresses better\n"))
     }
 
     @Test func failsIfItCannotMeasure() throws {

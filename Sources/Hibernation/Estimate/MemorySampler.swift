@@ -35,8 +35,14 @@ final class MemorySampler: @unchecked Sendable {
         self.marks = marks
         let alignment = (marks?.alignment ?? 1) * pageSize
         let windowByteCount = max(alignment, SamplePart.byteCount)
-        // /proc/kcore may lack the page at address 0.
-        let readable = memory.intersection(core.segments.map { $0.addresses.wholePages }.normalized())
+        // /proc/kcore may lack the page at address 0. No part crosses the end of a segment, and segments may overlap.
+        var rest = memory
+        var readable: [PhysicalRange] = []
+        for segment in core.segments {
+            let own = [segment.addresses.wholePages]
+            readable += rest.intersection(own)
+            rest = rest.subtracting(own)
+        }
         parts = WorkQueue(SamplePart.all(of: readable, windowByteCount: windowByteCount))
     }
 
