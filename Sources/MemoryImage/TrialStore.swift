@@ -26,7 +26,10 @@ public final class TrialStore: BlockStore, @unchecked Sendable {
         super.init(path: device.path)
     }
 
-    public override func byteCount() throws(Failure) -> UInt64 { try ownByteCount ?? device.byteCount() }
+    public override func byteCount() throws(Failure) -> UInt64 {
+        if let ownByteCount { return ownByteCount }
+        return try device.byteCount()
+    }
 
     public override func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Failure) {
         let own = kept.withLock { kept in kept.first { $0.offset == offset && $0.bytes.count == buffer.count }?.bytes }
