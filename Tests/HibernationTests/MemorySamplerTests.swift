@@ -19,9 +19,9 @@ import Testing
     private func sampler(
         _ fixture: CoreFixture, codec: Codec = .lz4, info: VMCoreInfo = CoreFixture.info
     ) throws -> MemorySampler {
-        MemorySampler(
-            try fixture.write(to: folder.path("core")), info, memory: [CoreFixture.memory],
-            try DeviceStore(partition.path), codec)
+        _ = try fixture.write(to: folder.path("core"))
+        return try MemorySampler(
+            folder.path("core"), info, memory: [CoreFixture.memory], DeviceStore(partition.path), codec)
     }
 
     /// With enough time the sample is the whole memory, and takes what its image takes.

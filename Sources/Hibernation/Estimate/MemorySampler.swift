@@ -12,42 +12,54 @@ import PhysicalMemory
 /// The kernel itself guards the file: it gives zeros for pages that must not be read, and for pages that are not mapped
 /// (6.12, fs/proc/kcore.c, `read_kcore_iter`).
 final class MemorySampler: @unchecked Sendable {
-    private let core: CoreFile
-    /// nil if the marks of pages cannot be read: then all pages count as in use, as they do for kernel B.
-    private let marks: PageMarks?
+    private let path: String
+    private let info: VMCoreInfo
     private let parts: WorkQueue<SamplePart>
     private let device: BlockStore
     private let codec: Codec
+    /// Whether free pages can be told apart.
+    let tellsFreePages: Bool
+
+    /// The memory as one thread reads it. All reads of one open /proc/kcore share a buffer without a lock (6.12,
+    /// fs/proc/kcore.c, `open_kcore`), so each thread opens it for itself.
+    private struct Source {
+        let core: CoreFile
+        /// nil if the marks of pages cannot be read: then all pages count as in use, as they do for kernel B.
+        let marks: PageMarks?
+
+        init(_ path: String, _ info: VMCoreInfo) throws(Failure) {
+            core = try CoreFile(path)
+            let kernel = try? KernelMemory(core, backupRanges: [], pageMap: BackupPageMap(sources: []), info: info)
+            var marks: PageMarks?
+            if let kernel { marks = try? PageMarks(kernel, info: info) }
+            self.marks = marks
+        }
+    }
 
     /// - Parameters:
-    ///   - core: /proc/kcore.
+    ///   - path: /proc/kcore.
     ///   - memory: physical addresses of the memory that is saved, whole pages.
     ///   - device: a hibernation partition; nothing is written to it.
     init(
-        _ core: CoreFile, _ info: VMCoreInfo, memory: [PhysicalRange], _ device: BlockStore, _ codec: Codec
-    ) {
-        self.core = core
+        _ path: String, _ info: VMCoreInfo, memory: [PhysicalRange], _ device: BlockStore, _ codec: Codec
+    ) throws(Failure) {
+        self.path = path
+        self.info = info
         self.device = device
         self.codec = codec
-        let kernel = try? KernelMemory(core, backupRanges: [], pageMap: BackupPageMap(sources: []), info: info)
-        var marks: PageMarks?
-        if let kernel { marks = try? PageMarks(kernel, info: info) }
-        self.marks = marks
-        let alignment = (marks?.alignment ?? 1) * pageSize
-        let windowByteCount = max(alignment, SamplePart.byteCount)
+        let source = try Source(path, info)
+        tellsFreePages = source.marks.map { $0.freeProblem == nil } ?? false
+        let alignment = (source.marks?.alignment ?? 1) * pageSize
         // /proc/kcore may lack the page at address 0. No part crosses the end of a segment, and segments may overlap.
         var rest = memory
         var readable: [PhysicalRange] = []
-        for segment in core.segments {
+        for segment in source.core.segments {
             let own = [segment.addresses.wholePages]
             readable += rest.intersection(own)
             rest = rest.subtracting(own)
         }
-        parts = WorkQueue(SamplePart.all(of: readable, windowByteCount: windowByteCount))
+        parts = WorkQueue(SamplePart.all(of: readable, windowByteCount: max(alignment, SamplePart.byteCount)))
     }
-
-    /// Whether free pages can be told apart.
-    var tellsFreePages: Bool { marks.map { $0.freeProblem == nil } ?? false }
 
     /// Takes the sample.
     /// - Parameters:
@@ -58,13 +70,14 @@ final class MemorySampler: @unchecked Sendable {
         let sum = Locked(MemorySample())
         let workers = Workers(count: count)
         try workers.run { () throws(Failure) in
+            let source = try Source(self.path, self.info)
             let trial = try ChunkTrial(self.device, codec: self.codec)
             let buffer = try Mapping(anonymous: Int(SamplePart.byteCount), isPopulated: true)
             var sample = MemorySample()
             // At least one part each, however slow the codec is.
             repeat {
                 guard let part = self.parts.take() else { break }
-                try self.take(part, trial, buffer.bytes, &sample, until: end)
+                try self.take(part, source, trial, buffer.bytes, &sample, until: end)
             } while !workers.isStopping && monotonicMilliseconds() < end
             sample.chunks = try trial.finish()
             sum.withLock { $0.add(sample) }
@@ -73,19 +86,19 @@ final class MemorySampler: @unchecked Sendable {
     }
 
     private func take(
-        _ part: SamplePart, _ trial: ChunkTrial, _ buffer: UnsafeMutableRawBufferPointer, _ sample: inout MemorySample,
-        until end: UInt64
+        _ part: SamplePart, _ source: Source, _ trial: ChunkTrial, _ buffer: UnsafeMutableRawBufferPointer,
+        _ sample: inout MemorySample, until end: UInt64
     ) throws(Failure) {
         var leftOut: [PhysicalRange] = []
         var free: [PhysicalRange] = []
-        try marks?.find(in: part.window.frames) { kind, frames in
+        try source.marks?.find(in: part.window.frames) { kind, frames in
             guard kind != .impossible, let addresses = frames.addresses else { return }
             leftOut.append(addresses)
             if kind == .free { free.append(addresses) }
         }
         if part.pages.lowerBound == part.window.lowerBound, let first = free.first {
             let page = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(pageSize)])
-            try core.read(first.lowerBound..<first.lowerBound + pageSize, into: page)
+            try source.core.read(first.lowerBound..<first.lowerBound + pageSize, into: page)
             sample.countFree(UnsafeRawBufferPointer(page))
         }
         for range in [part.pages].intersection(free) {
@@ -93,7 +106,7 @@ final class MemorySampler: @unchecked Sendable {
         }
         for range in [part.pages].subtracting(leftOut.normalized()) {
             let contents = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(range.byteCount)])
-            try core.read(range, into: contents)
+            try source.core.read(range, into: contents)
             var isOver = false
             try trial.addPages(firstFrame: range.frames.lowerBound, UnsafeRawBufferPointer(contents)) {
                 count, areZeros in

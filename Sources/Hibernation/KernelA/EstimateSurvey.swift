@@ -41,9 +41,9 @@ extension Hibernate {
         let subject = Subject(try prepare(&findings))
         // Before this process takes memory, which is free when it hibernates.
         let count = try FreePageCount.now()
-        let sampler = MemorySampler(
-            try CoreFile("/proc/kcore"), VMCoreInfo(subject.vmcoreInfo), memory: subject.memory,
-            try DeviceStore(subject.path), codec)
+        let sampler = try MemorySampler(
+            "/proc/kcore", VMCoreInfo(subject.vmcoreInfo), memory: subject.memory,
+            DeviceStore(subject.path), codec)
         let sample = try sampler.run(
             threads: min(subject.processors, availableProcessorCount()), milliseconds: Hibernate.memoryMilliseconds)
         var rates: DiskRates?
