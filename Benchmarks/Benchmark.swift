@@ -4,15 +4,15 @@ import Machines
 import MemoryImage
 
 /// `make bench`: compares Torpor with the kernel's own hibernation, in the same machine with the same memory; compares the
-/// pipeline with other programs; measures the growth with the memory; profiles the CPUs.
+/// pipeline with other programs; measures the growth with the memory; profiles the CPUs; compares estimates with what happens.
 ///
-/// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile machine stock`; without it, `stock` runs if `make
-/// stock` has made its guest. TORPOR_BENCH_PAIRS is the number of pairs of each comparison. TORPOR_BENCH_QUICK skips all
+/// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile estimate machine stock`; without it, `stock` runs if
+/// `make stock` has made its guest. TORPOR_BENCH_PAIRS is the number of pairs of each comparison. TORPOR_BENCH_QUICK skips all
 /// machines except the two of the targets. TORPOR_BENCH_CODEC is Torpor's codec in the machines, if not the default.
 /// TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both sides, such as `erms=off`.
 @main
 struct Benchmark {
-    private enum Part: String, CaseIterable { case pipeline, growth, profile, machine, stock }
+    private enum Part: String, CaseIterable { case pipeline, growth, profile, estimate, machine, stock }
 
     static func main() {
         do { try run() } catch {
@@ -63,6 +63,12 @@ struct Benchmark {
                 }
                 report.profile = try ProfileBenchmark(lab: lab, contents: disk, codec: codec).run()
                 try report.write()
+            case .estimate:
+                for guest in EstimateBenchmark.guests {
+                    report.estimates.append(try EstimateBenchmark(lab: lab, contents: disk).run(guest))
+                    log("bench: estimated \(guest.name)")
+                    try report.write()
+                }
             case .stock:
                 report.stock = try StockBenchmark().run(times: pairs) { log($0) }
                 try report.write()

@@ -11,6 +11,7 @@ struct ReportWriter {
     var growth: [GrowthBenchmark.Row] = []
     var profile: [ProfileBenchmark.Row] = []
     var stock: [StockBenchmark.Way] = []
+    var estimates: [EstimateBenchmark.Row] = []
 
     init(folder: URL) { self.folder = folder }
 
@@ -21,6 +22,7 @@ struct ReportWriter {
         let growth: [GrowthBenchmark.Row]
         let profile: [ProfileBenchmark.Row]
         let stock: [StockBenchmark.Way]
+        let estimates: [EstimateBenchmark.Row]
     }
 
     private static let figures: [(name: String, unit: String, scale: Double, value: @Sendable (Sample) -> Double)] = [
@@ -35,13 +37,14 @@ struct ReportWriter {
         try encoder.encode(
             Everything(
                 machine: comparisons, pipeline: pipeline, pipelineByteCount: pipelineByteCount, growth: growth,
-                profile: profile, stock: stock)
+                profile: profile, stock: stock, estimates: estimates)
         ).write(to: folder.appending(path: "report.json"))
         var tables: [String] = []
         if !comparisons.isEmpty { tables.append(machineTable) }
         if !pipeline.isEmpty { tables.append(pipelineTable) }
         if !growth.isEmpty { tables.append(growthTable) }
         if !profile.isEmpty { tables.append(profileTable) }
+        if !estimates.isEmpty { tables.append(EstimateBenchmark.table(estimates)) }
         if !stock.isEmpty { tables.append(stockTable) }
         try Data(tables.joined(separator: "\n").utf8).write(to: folder.appending(path: "report.md"))
         for (number, figure) in Self.figures.enumerated() {

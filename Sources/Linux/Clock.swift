@@ -8,6 +8,18 @@ public func monotonicMilliseconds() -> UInt64 {
     return UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
 }
 
+/// Nanoseconds since boot, without the time asleep (`CLOCK_MONOTONIC`).
+public func monotonicNanoseconds() -> UInt64 { nanoseconds(CLOCK_MONOTONIC) }
+
+/// Nanoseconds for which a processor has run the calling thread (`CLOCK_THREAD_CPUTIME_ID`).
+public func threadNanoseconds() -> UInt64 { nanoseconds(CLOCK_THREAD_CPUTIME_ID) }
+
+private func nanoseconds(_ clock: clockid_t) -> UInt64 {
+    var now = timespec()
+    clock_gettime(clock, &now)
+    return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+}
+
 /// Seconds since 1970, UTC (`CLOCK_REALTIME`).
 public func secondsSince1970() -> UInt64 {
     var now = timespec()

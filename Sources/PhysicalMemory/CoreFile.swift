@@ -10,9 +10,12 @@ public final class CoreFile: @unchecked Sendable {
     public let segments: [CoreReader.Segment]
     private let file: File
     private let notes: [UInt8]
+    /// /proc/kcore has no mmap (6.12, fs/proc/kcore.c, `kcore_proc_ops`).
+    private let isMappable: Bool
 
     public init(_ path: String) throws(Failure) {
         file = try File(path)
+        isMappable = !path.utf8.elementsEqual("/proc/kcore".utf8)
         var bytes = try CoreFile.read(file, count: CoreReader.headerByteCount, at: 0)
         bytes = try CoreFile.read(file, count: try CoreReader.tableByteCount(header: bytes), at: 0)
         let core = try CoreReader(table: bytes)
@@ -33,6 +36,26 @@ public final class CoreFile: @unchecked Sendable {
     /// Maps the memory at physical addresses, which must be whole pages within one segment.
     public func map(_ addresses: PhysicalRange) throws(Failure) -> Mapping {
         try Mapping(file, offset: try fileOffset(of: addresses), count: Int(addresses.byteCount), isWritable: false)
+    }
+
+    /// Calls `body` with the memory at physical addresses, which must be whole pages within one segment. The contents are
+    /// valid until it returns.
+    func view(
+        _ addresses: PhysicalRange, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        guard isMappable else {
+            let copy = try Mapping(anonymous: Int(addresses.byteCount))
+            try read(addresses, into: copy.bytes)
+            return try body(UnsafeRawBufferPointer(copy.bytes))
+        }
+        let mapping = try map(addresses)
+        try body(UnsafeRawBufferPointer(mapping.bytes))
+    }
+
+    /// Reads the memory at physical addresses, which must be within one segment.
+    /// - Parameter buffer: as many bytes.
+    public func read(_ addresses: PhysicalRange, into buffer: UnsafeMutableRawBufferPointer) throws(Failure) {
+        try file.read(into: buffer, at: try fileOffset(of: addresses))
     }
 
     /// Copies the memory at physical addresses, which must be within one segment.

@@ -63,8 +63,7 @@ public final class KernelMemory: Sendable {
                 count = pageSize
             }
             let location = try location(of: physical)
-            let mapping = try core.map(location..<location + count)
-            try visit(virtual, UnsafeRawBufferPointer(mapping.bytes))
+            try core.view(location..<location + count) { (bytes) throws(Failure) in try visit(virtual, bytes) }
             virtual += count
         }
     }

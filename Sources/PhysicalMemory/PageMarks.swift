@@ -17,6 +17,10 @@ public struct PageMarks: Sendable {
         case impossible
     }
 
+    /// The byte that page poisoning fills free pages with (include/linux/poison.h, `PAGE_POISON`). A kernel with
+    /// `page_poison=1` checks it when it allocates a page, so its free pages must be saved as they are.
+    public static let poison: UInt8 = 0xaa
+
     private let memory: KernelMemory
     /// The virtual address of the `struct page` of frame 0.
     private let memoryMap: UInt64

@@ -12,6 +12,12 @@ protocol HibernationSystem {
     /// Checks what the running kernel must be able to do, whatever is set up.
     func surveyKernel(_ plan: Hibernate, _ log: (String) -> Void) -> Checklist
 
+    /// Estimates the size of the image and the times of the hibernation as planned.
+    /// - Parameters:
+    ///   - findings: gets warnings and notes, also if this throws.
+    ///   - isDiskRequired: whether a disk that cannot be measured is a failure, and not a warning.
+    func estimate(_ plan: Hibernate, _ findings: inout Findings, isDiskRequired: Bool) throws(Failure) -> Estimate
+
     /// Hibernates as planned. Returns when kernel A runs again.
     /// - Throws: if kernel A did not jump.
     func run(
@@ -32,6 +38,10 @@ struct KernelAHibernation: HibernationSystem {
     func survey(_ plan: Hibernate, _ log: (String) -> Void) -> Hibernate.Survey { plan.survey(log) }
 
     func surveyKernel(_ plan: Hibernate, _ log: (String) -> Void) -> Checklist { plan.surveyKernel(log) }
+
+    func estimate(_ plan: Hibernate, _ findings: inout Findings, isDiskRequired: Bool) throws(Failure) -> Estimate {
+        try plan.estimate(&findings, isDiskRequired: isDiskRequired)
+    }
 
     func run(
         _ plan: Hibernate, _ findings: inout Findings, hooks: JumpHooks, _ log: (String) -> Void

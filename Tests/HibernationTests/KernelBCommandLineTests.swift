@@ -37,6 +37,13 @@ import Testing
         #expect(read.waitSeconds == KernelParameters.namedDeviceSeconds && read.fallback == .powerOff)
     }
 
+    @Test(arguments: [false, true]) func saysWhetherItIsARehearsal(isRehearsal: Bool) {
+        let line = KernelBCommandLine(
+            device: .uuid("abcd"), session: Self.session, report: Self.report, isRehearsal: isRehearsal,
+            backupEnd: 128 << 20)
+        #expect(KernelParameters(KernelCommandLine(line.text)).isRehearsal == isRehearsal)
+    }
+
     /// The administrator's parameters come last, where the kernel and /init let them count.
     @Test func takesTheAdministratorsParametersLast() {
         var line = KernelBCommandLine(

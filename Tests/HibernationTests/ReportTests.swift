@@ -18,6 +18,7 @@ import Testing
         report.counts.milliseconds = 5
         report.restoreMilliseconds = 6
         report.contentsEnd = 7
+        report.startMilliseconds = 8
         report.text = String(repeating: "é", count: 600)
         let read = try Report(decoding: report.encoded())
         #expect(read.text == String(repeating: "é", count: 511))
@@ -39,7 +40,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [Report.Outcome.none, .failed, .snapshot, .resumed])
+    @Test(arguments: [Report.Outcome.none, .failed, .snapshot, .resumed, .rehearsed])
     func keepsTheOutcome(outcome: Report.Outcome) throws {
         var report = Report()
         report.outcome = outcome

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import Foundation
+import Hibernation
+import MemoryImage
 import Testing
 
 @testable import TorporCommand
@@ -120,5 +123,93 @@ import Testing
         #expect(try result.json["reason"] as? String == "open /proc/kcore: Permission denied; run this as root")
         fixture.isRoot = true
         #expect(fixture.run("check").errors == "torpor: open /proc/kcore: Permission denied\n", "root is root already")
+    }
+
+    // MARK: The estimate
+
+    private static func estimate(
+        capacity: UInt64 = 8 << 30, rates: DiskRates? = DiskRates(write: 100 << 20, read: 200 << 20)
+    ) -> Estimate {
+        Estimate(
+            codec: .lz4, usedBytes: 3 << 30, zeroBytes: 1 << 30, freeBytes: 5 << 30, imageBytes: (1 << 30) + (1 << 20),
+            capacityBytes: capacity, transferBytes: 1 << 30, packMilliseconds: 4000, unpackMilliseconds: 6000,
+            rates: rates)
+    }
+
+    @Test func printsTheEstimate() throws {
+        succeed()
+        fixture.hibernation.onEstimate = { (findings, isDiskRequired) throws(Failure) in
+            #expect(isDiskRequired)
+            findings.note("from the estimate")
+            return Self.estimate()
+        }
+        let text = fixture.run("check", "--estimate", "--codec", "zstd")
+        #expect(text.status == 0 && fixture.hibernation.plan?.codec == .zstd(level: 1))
+        #expect(
+            text.output.contains(
+                """
+                estimate: 3.0 GiB of memory in use, about 1.0 GiB on disk with lz4; the disk writes 100.0 MiB/s and \
+                reads 200.0 MiB/s
+                estimate: saving takes about 10.2 s, resuming about 6.0 s, each after the start of a second kernel: torpor \
+                hibernate --rehearse measures that
+                warning: the kernel has no /dev/snapshot; use another kernel
+
+                """), "\(text.output)")
+        #expect(text.output.contains("note: from the estimate"))
+        let json = try #require(try fixture.run("check", "--estimate", "--json").json["estimate"] as? [String: Any])
+        #expect(json["saveMilliseconds"] as? Int == 10240 && json["resumeMilliseconds"] as? Int == 6000)
+        #expect(json["fits"] as? Bool == true && json["overheadMilliseconds"] == nil)
+        #expect(try fixture.run("check", "--json").json["estimate"] == nil)
+    }
+
+    /// A rehearsal has measured what comes before the save.
+    @Test func addsTheTimeThatARehearsalMeasured() throws {
+        succeed()
+        fixture.hibernation.onEstimate = { _, _ in Self.estimate() }
+        var report = Report()
+        report.outcome = .rehearsed
+        report.startMilliseconds = 3000
+        report.preparationMilliseconds = 1000
+        var kept = ReportOutput(report, Findings(), fixture.time)
+        kept.keepOverhead(of: report, nil)
+        fixture.reports.keep(kept)
+        #expect(
+            fixture.run("check", "--estimate").output.contains(
+                "resuming about 6.0 s, after 4.0 s to start the second kernel"))
+        // 14.24 s in all.
+        #expect(fixture.run("check", "--estimate", "--deadline", "15").status == 0)
+        let late = fixture.run("check", "--estimate", "--deadline", "14")
+        #expect(late.status == 1)
+        #expect(
+            late.errors
+                == "torpor: hibernate within 14 s: it is estimated to take 14.2 s; shut down instead, or use a faster disk or "
+                + "codec\n"
+        )
+    }
+
+    @Test func warnsOfASmallPartition() {
+        succeed()
+        fixture.hibernation.onEstimate = { _, _ in Self.estimate(capacity: 1 << 30) }
+        let result = fixture.run("check", "--estimate", "--bytes")
+        #expect(result.status == 0)
+        #expect(
+            result.output.contains(
+                "warning: the image would take about 1074790400 of the partition, which has space up to 1073741824; use a "
+                    + "larger partition, or a codec that compresses better\n"))
+    }
+
+    @Test func failsIfItCannotMeasure() throws {
+        succeed()
+        fixture.hibernation.onEstimate = { (_, _) throws(Failure) in throw Failure("open", "/dev/sdb3", "it is busy") }
+        let result = fixture.run("check", "--estimate", "--json")
+        #expect(result.status == 1 && result.errors == "torpor: open /dev/sdb3: it is busy\n")
+        #expect(try result.json["reason"] as? String == "open /dev/sdb3: it is busy")
+    }
+
+    @Test func takesADeadlineOnlyWithAnEstimate() {
+        #expect(fixture.run("check", "--deadline", "5").status == 2)
+        #expect(fixture.run("check", "--estimate", "--deadline", "1000001").status == 2)
+        #expect(fixture.run("check", "--estimate", "--deadline=-1").status == 2)
+        #expect(fixture.hibernation.plan == nil)
     }
 }

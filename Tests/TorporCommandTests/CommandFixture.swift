@@ -79,7 +79,8 @@ final class CommandFixture {
                 readLine: answers == nil ? nil : { [self] in answers?.isEmpty == false ? answers?.removeFirst() : nil }),
             devices: devices,
             hibernation: hibernation, boot: boot.system, programs: programs,
-            configuration: ConfigurationFile(path: boot.folder.path + ConfigurationFile.standardPath), sleep: sleep.system,
+            configuration: ConfigurationFile(path: boot.folder.path + ConfigurationFile.standardPath),
+            sleep: sleep.system,
             reports: reports, isRoot: isRoot, kernelRelease: "6.12.107", exists: { [self] in files.contains($0) },
             now: { [time] in time },
             milliseconds: { [self] in milliseconds.count > 1 ? milliseconds.removeFirst() : milliseconds[0] },
@@ -104,6 +105,9 @@ final class FakeHibernation: HibernationSystem {
     }
     var onRun: (inout Findings, Log) throws(Failure) -> Report = {
         (_, _) throws(Failure) in throw Failure("hibernate", "", "nothing is set up")
+    }
+    var onEstimate: (inout Findings, Bool) throws(Failure) -> Estimate = {
+        (_, _) throws(Failure) in throw Failure("estimate", "", "nothing is set up")
     }
     /// The parameters that kernel C needs when kernel B is loaded.
     var parametersForC: [String] = []
@@ -133,6 +137,11 @@ final class FakeHibernation: HibernationSystem {
             return "it can"
         }
         return list
+    }
+
+    func estimate(_ plan: Hibernate, _ findings: inout Findings, isDiskRequired: Bool) throws(Failure) -> Estimate {
+        self.plan = plan
+        return try onEstimate(&findings, isDiskRequired)
     }
 
     func run(

@@ -41,6 +41,13 @@ struct JSONExample: Sendable {
                 return ("/dev/sdb3", ["torpor.device=UUID=\(FakeDevices.standardUUID)", "mem=128M"])
             }
         },
+        JSONExample(commandLine: "torpor check --json --estimate") { fixture in
+            fixture.hibernation.onCheck = { _, _ in ("/dev/sdb3", []) }
+            fixture.hibernation.onEstimate = { _, _ in estimate }
+            var kept = ReportOutput(rehearsal, Findings(), fixture.time)
+            kept.keepOverhead(of: rehearsal, nil)
+            fixture.reports.keep(kept)
+        },
         JSONExample(commandLine: "torpor check --json --device /dev/sdb3") { fixture in
             fixture.hibernation.onCheck = { (_, _) throws(Failure) in throw refusal }
         },
@@ -52,6 +59,10 @@ struct JSONExample: Sendable {
                 return report
             }
             fixture.hibernation.onErase = { _ in .discard }
+        },
+        JSONExample(commandLine: "torpor hibernate --json --rehearse") { fixture in
+            fixture.hibernation.onEstimate = { _, _ in estimate }
+            fixture.hibernation.onRun = { _, _ in rehearsal }
         },
         JSONExample(commandLine: "torpor hibernate --json --device /dev/sdb3") { fixture in
             fixture.hibernation.onRun = { (_, _) throws(Failure) in throw refusal }
@@ -109,6 +120,21 @@ struct JSONExample: Sendable {
         counts.storedBytes = 612_368_384
         counts.milliseconds = 2140
         return counts
+    }
+
+    private static let estimate = Estimate(
+        codec: .lz4, usedBytes: 1_530_920_960, zeroBytes: 255_852_544, freeBytes: 6_722_420_736,
+        imageBytes: 612_368_384, capacityBytes: 8_588_886_016, transferBytes: 544_210_944, packMilliseconds: 1430,
+        unpackMilliseconds: 610, rates: DiskRates(write: 281_018_368, read: 551_550_976))
+
+    private static var rehearsal: Report {
+        var report = Report()
+        report.outcome = .rehearsed
+        report.counts = counts
+        report.counts.milliseconds = 1470
+        report.startMilliseconds = 2310
+        report.preparationMilliseconds = 860
+        return report
     }
 
     private static func report(_ outcome: Report.Outcome, _ fixture: CommandFixture) -> Report {

@@ -34,11 +34,11 @@ import Testing
         ),
         (
             "check", "Check whether this system can hibernate; nothing is changed.",
-            "USAGE: torpor check [--device <device>]"
+            "USAGE: torpor check [--estimate] [--deadline <deadline>] [--device <device>]"
         ),
         (
             "hibernate", "Save the memory to the hibernation partition and power off.",
-            "USAGE: torpor hibernate [--after <after>] [--direct-start] [--device <device>]"
+            "USAGE: torpor hibernate [--after <after>] [--direct-start] [--rehearse] [--device <device>]"
         ),
         (
             "status", "Show hibernation partitions, and how the last hibernation went.",

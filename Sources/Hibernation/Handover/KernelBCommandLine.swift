@@ -12,6 +12,8 @@ struct KernelBCommandLine {
     let report: Report.Place
     var after = AfterSave.powerOff
     var codec = Codec.standard
+    /// Whether kernel B writes nothing and jumps back.
+    var isRehearsal = false
     /// The watchdogs that kernel A has armed.
     var watchdogs: [WatchdogHandover] = []
     /// N, in bytes. Kernel B must not use memory above it, nor memory devices that ACPI describes.
@@ -34,6 +36,7 @@ struct KernelBCommandLine {
             // If kernel B panics, the machine restarts; by default it would halt.
             "panic=10", "mem=\(backupEnd >> 20)M", "acpi_no_memhotplug",
         ]
+        if isRehearsal { parameters.append(Parameter.rehearse.rawValue) }
         if let processors { parameters.append("nr_cpus=\(processors)") }
         if needsFourLevels { parameters.append("no5lvl") }
         if !watchdogs.isEmpty {

@@ -21,6 +21,8 @@ public struct KernelParameters: Sendable {
     public var fallback: Fallback
     /// Decides about a session that cannot be resumed now.
     var refusalPolicy = RefusalPolicy()
+    /// Whether kernel B does everything but writing, and jumps back.
+    public var isRehearsal: Bool
     public var isDebugging: Bool
     public var isResumeForbidden: Bool
     /// Physical address; nil if it is missing, or 0 as it is without a jump.
@@ -46,6 +48,7 @@ public struct KernelParameters: Sendable {
     /// - Parameter isInInitramfs: whether these are the parameters of an ordinary start, for `torpor-resume`.
     public init(_ commandLine: KernelCommandLine, isInInitramfs: Bool = false) {
         isDebugging = commandLine.contains(.debug)
+        isRehearsal = commandLine.contains(.rehearse)
         isResumeForbidden = commandLine.contains(.noResume)
         isRetrying = commandLine.contains(.retry)
         isOrdinaryStart = commandLine.contains(.ordinaryStart)

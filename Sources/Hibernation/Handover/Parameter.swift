@@ -16,6 +16,7 @@ enum Parameter: String, CaseIterable {
     case codec = "torpor.codec"
     case report = "torpor.report"
     case watchdog = "torpor.watchdog"
+    case rehearse = "torpor.rehearse"
     /// The load stub writes it (Sources/CTrampoline/load_stub.S).
     case jumpBackEntry = "kexec_jump_back_entry"
 

@@ -15,19 +15,26 @@ public struct Report: Equatable, Sendable {
         case snapshot = 2
         /// The machine was off; kernel C restored the memory.
         case resumed = 3
+        /// Kernel B did everything but writing; it jumped back.
+        case rehearsed = 4
     }
 
     public var outcome = Outcome.none
-    /// Pages and bytes that were saved, and the time that it took.
+    /// Pages and bytes that were saved, and the time that it took; in a rehearsal, what would be saved, and the time without
+    /// the disk.
     public var counts = ImageCounts()
     /// Milliseconds that the restore took; 0 if there was none.
     public var restoreMilliseconds: UInt64 = 0
     /// The byte offset at which the hibernation partition's contents end, if saving failed; 0 if unknown.
     public var contentsEnd: UInt64 = 0
+    /// Milliseconds from the start of kernel B until it began to save the pages; 0 if unknown.
+    public var startMilliseconds: UInt64 = 0
     /// The reason, if it failed.
     public var text = ""
     /// The path of the hibernation partition in kernel A; not in the page.
     public var device = ""
+    /// Milliseconds from the call of `Hibernate.run` to the jump; not in the page.
+    public var preparationMilliseconds: UInt64 = 0
 
     public init() {}
 
@@ -41,6 +48,7 @@ public struct Report: Equatable, Sendable {
         try coder.integer(&restoreMilliseconds, at: 48)
         try coder.integer(&contentsEnd, at: 56)
         try coder.text(&text, at: 64, count: Report.textLimit)
+        try coder.integer(&startMilliseconds, at: 64 + Report.textLimit)
     }
 
     /// The bytes that follow the key in the page.

@@ -16,6 +16,8 @@ public struct Hibernate: Sendable {
     public var initrdPath: String
     public var after = AfterSave.powerOff
     public var codec = Codec.standard
+    /// Whether kernel B does everything but writing, and jumps back.
+    public var isRehearsal = false
     /// N, in bytes; if it is nil, `BackupEnd` chooses it.
     public var backupEnd: UInt64?
     /// More parameters for kernel B's command line, separated by spaces.
@@ -44,6 +46,7 @@ public struct Hibernate: Sendable {
     public func run(
         _ findings: inout Findings, hooks jumpHooks: JumpHooks = JumpHooks(), _ log: (String) -> Void
     ) throws(Failure) -> Report {
+        let start = monotonicMilliseconds()
         try checkKernel(&findings)
         let lock = try HibernationLock()
         defer { withExtendedLifetime(lock) {} }
@@ -62,7 +65,7 @@ public struct Hibernate: Sendable {
         var (path, page, disks, parametersForC) = try loadKernelB(&findings)
         defer { unload(&findings) }
         defer { jumpHooks.whenBack() }
-        log("loaded kernel B, which saves the memory to \(path)")
+        log("loaded kernel B, which \(isRehearsal ? "rehearses the save" : "saves the memory") to \(path)")
         var isUnmounted = false
         defer { if isUnmounted { disks.mountEFIPartitions(log) } }
         for attempt in 1... {
@@ -93,10 +96,14 @@ public struct Hibernate: Sendable {
         }
         if signals.arePending { throw Failure("hibernate", "", "a signal interrupted it before the jump") }
         affinity.restore()
+        let preparationMilliseconds = monotonicMilliseconds() - start
         try jump()
         dropStaleBuffers(path)
         var report = try page.read()
         report.device = path
+        report.preparationMilliseconds = preparationMilliseconds
+        // Kernel B has written nothing, so nothing is pending.
+        if isRehearsal { return report }
         do throws(Failure) {
             try Hibernate.giveUpPendingImage(on: HibernationPartition(path, [.write, .exclusive]))
         } catch {

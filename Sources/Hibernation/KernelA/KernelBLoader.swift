@@ -14,7 +14,11 @@ extension Hibernate {
     ///   kernel C needs.
     func loadKernelB(_ findings: inout Findings) throws(Failure) -> (String, ReportPage, DisksInUse, [String]) {
         var preparation = try prepare(&findings)
-        preparation.partition = try storeBootFiles(preparation, &findings)
+        if isRehearsal {
+            try checkBootFiles(preparation, &findings)
+        } else {
+            preparation.partition = try storeBootFiles(preparation, &findings)
+        }
         // While the low pages are reserved, the report page gets a page frame above N. There kernel B finds it even without the
         // backup page map.
         let lowMemory = LowMemoryReservation(
@@ -46,7 +50,8 @@ extension Hibernate {
                 commandLine: KernelBCommandLine(
                     device: .uuid(preparation.partition.uuid.description), session: description.session,
                     report: Report.Place(address: reportAddress, key: reportKey), after: after, codec: codec,
-                    watchdogs: WatchdogSurvey().handovers, backupEnd: preparation.backupEnd.end,
+                    isRehearsal: isRehearsal, watchdogs: WatchdogSurvey().handovers,
+                    backupEnd: preparation.backupEnd.end,
                     processors: preparation.backupEnd.processors, needsFourLevels: preparation.needsFourLevels,
                     own: KernelCommandLine(try readText("/proc/cmdline")),
                     memoryParameters: MemoryTakers.parametersForB, additional: extraWords

@@ -29,10 +29,6 @@ struct FreePageFilter: Sendable {
     /// addresses, so their own marks say that they are in use.
     private let relocated: [PhysicalRange]
 
-    /// The byte that page poisoning fills free pages with (include/linux/poison.h, `PAGE_POISON`). A kernel with
-    /// `page_poison=1` checks it when it allocates a page, so its free pages must be saved as they are.
-    private static let poison: UInt8 = 0xaa
-
     /// Reads the marks of all pages, and compares the number of free pages with kernel A's own count.
     ///
     /// - Parameters:
@@ -142,7 +138,7 @@ struct FreePageFilter: Sendable {
                 for frame in blocks.first == blocks.last ? [blocks.first] : [blocks.first, blocks.last] {
                     let contents = try memory.page(frame * pageSize)
                     samples += 1
-                    if contents.allSatisfy({ $0 == poison }) { poisoned += 1 }
+                    if contents.allSatisfy({ $0 == PageMarks.poison }) { poisoned += 1 }
                     if contents.withUnsafeBytes({ isZero($0) }) { zero += 1 }
                 }
             } catch { freeProblem = error }

@@ -47,6 +47,7 @@ struct Save {
         let filter = try filterFreePages(source, ranges)
         expectPages(source.description, filter, partition)
         let start = monotonicMilliseconds()
+        state.startMilliseconds = start
         let writer = try steps.run(.begin, beginImage, partition)
         do throws(Failure) {
             let pipeline = SavePipeline(source.core, writer, ranges: ranges, filter: filter, state: state)
@@ -85,7 +86,10 @@ struct Save {
     }
 
     private func openPartition(_ description: ImageDescription) throws(Failure) -> HibernationPartition {
-        let partition = try openNamedPartition(parameters, [.write, .exclusive], catalog)
+        let partition =
+            try parameters.isRehearsal
+            ? openPartitionForTrial(parameters, catalog)
+            : openNamedPartition(parameters, [.write, .exclusive], catalog)
         try requireNoPendingImage(partition.superblock, partition.path)
         try requireUnchanged(partition.superblock, description, partition.path)
         return partition
@@ -163,9 +167,10 @@ struct Save {
         let pages = description.savedRanges.byteCount / pageSize
         let leftOut = (filter?.freePages ?? 0) &+ (filter?.unreadablePages ?? 0)
         state.totalPages = pages - min(pages, leftOut)
+        let size = describe(bytes: state.totalPages &* pageSize)
         log.notice(
-            "saving \(describe(bytes: state.totalPages &* pageSize)) to \(partition.path) with \(parameters.codec.description)"
-        )
+            (parameters.isRehearsal ? "rehearsing without a write: " : "")
+                + "saving \(size) to \(partition.path) with \(parameters.codec.description)")
         state.stage = .working
     }
 }

@@ -11,7 +11,7 @@ import PhysicalMemory
 ///
 /// Any failure before the image is complete ends in the jump back into A, with the reason in A's report.
 struct SaveRole {
-    let parameters: KernelParameters
+    var parameters: KernelParameters
     let log: KernelLog
     /// Physical address at which kernel A continues.
     let entry: UInt64
@@ -26,10 +26,11 @@ struct SaveRole {
         let watchdogs = Watchdogs.inKernelB(parameters.watchdogs, log)
         // Loaded before any work, while memory is free and nothing has failed.
         let isJumpBackLoaded = prepareJumpBack(parameters.fault, watchdogs)
-        let (failure, contentsEnd) = moduleFailure.map { ($0, 0) } ?? save(watchdogs)
+        let report = moduleFailure.map { failureReport($0) } ?? save(watchdogs)
+        let failure = report.outcome == .failed ? report.text : nil
         if let failure {
             log.error("the memory was not saved: \(failure)")
-        } else if parameters.after != .return {
+        } else if parameters.after != .return, !parameters.isRehearsal {
             log.notice(
                 parameters.after == .reboot
                     ? "restarting; the next start continues the session"
@@ -37,9 +38,13 @@ struct SaveRole {
             watchdogs.disarm()
             endMachine(log, restarting: parameters.after == .reboot)
         }
-        report(failure, contentsEnd: contentsEnd, watchdogs)
+        write(report, watchdogs)
         jumpBack(isLoaded: isJumpBackLoaded, watchdogs)
-        if failure == nil { keepSnapshot(watchdogs) }
+        if parameters.isRehearsal {
+            saveForReal(watchdogs)
+        } else if failure == nil {
+            keepSnapshot(watchdogs)
+        }
         // Nothing is left to try. If the image is complete, the next boot resumes it.
         log.error(
             "cannot jump back into kernel A; powering off; "
@@ -49,10 +54,10 @@ struct SaveRole {
     }
 
     /// Writes the report into kernel A's memory, in a child process.
-    private func report(_ failure: String?, contentsEnd: UInt64, _ watchdogs: Watchdogs) {
+    private func write(_ report: Report, _ watchdogs: Watchdogs) {
         let outcome = runInChild("reporting", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
             try StepRunner(state: state, log: log, fault: parameters.fault).run(.report) { () throws(Failure) in
-                try deliverReport(failure, contentsEnd: contentsEnd, state)
+                try deliver(report)
             }
         }
         if let reason = outcome.reason { log.error("cannot write the report for kernel A: \(reason)") }
@@ -87,10 +92,27 @@ struct SaveRole {
         if let reason = outcome.reason { log.error("cannot mark the snapshot as ready to resume: \(reason)") }
     }
 
-    /// Saves kernel A's memory, in a child process.
-    /// - Returns: why the memory was not saved, nil if it was; and the byte offset at which the partition's contents end, 0 if
-    ///   unknown.
-    private func save(_ watchdogs: Watchdogs) -> (failure: String?, contentsEnd: UInt64) {
+    /// Saves the memory after a rehearsal from which no jump leads back: only a resume can continue the session.
+    private func saveForReal(_ watchdogs: Watchdogs) {
+        log.error("cannot jump back from the rehearsal: saving the memory")
+        var copy = self
+        copy.parameters.isRehearsal = false
+        copy.parameters.after = .powerOff
+        let report = copy.save(watchdogs)
+        if report.outcome == .failed { log.error("the memory was not saved: \(report.text)") }
+    }
+
+    /// A report of a failure.
+    private func failureReport(_ failure: String, contentsEnd: UInt64 = 0) -> Report {
+        var report = Report()
+        report.outcome = .failed
+        report.text = failure
+        report.contentsEnd = contentsEnd
+        return report
+    }
+
+    /// Saves kernel A's memory, or rehearses that, in a child process.
+    private func save(_ watchdogs: Watchdogs) -> Report {
         let persons = Attendance(stopping: "give up", reason: "a person gave up the save with")
         let outcome = runInChild("saving", parameters, log, watchdogs: watchdogs, persons: persons) {
             (state) throws(Failure) in
@@ -98,16 +120,21 @@ struct SaveRole {
             try Save(parameters: parameters, log: log, entry: entry, session: session, steps: steps).run()
         }
         guard outcome.stage == .committed else {
-            return (
+            return failureReport(
                 outcome.reason ?? "saving: the child process ended before its work was done",
-                outcome.contentsEnd
-            )
+                contentsEnd: parameters.isRehearsal ? 0 : outcome.contentsEnd)
         }
         log.notice(
-            "saved \(describe(bytes: outcome.counts.dataPages &* pageSize)) in "
+            (parameters.isRehearsal ? "rehearsed: " : "saved ")
+                + "\(describe(bytes: outcome.counts.dataPages &* pageSize)) in "
                 + "\(describe(bytes: outcome.counts.storedBytes)), \(describe(milliseconds: outcome.counts.milliseconds))"
         )
-        return (nil, outcome.contentsEnd)
+        var report = Report()
+        report.outcome = parameters.isRehearsal ? .rehearsed : .snapshot
+        report.counts = outcome.counts
+        report.startMilliseconds = outcome.startMilliseconds
+        report.contentsEnd = parameters.isRehearsal ? 0 : outcome.contentsEnd
+        return report
     }
 
     /// Loads the jump back, in a child process.
@@ -141,16 +168,7 @@ struct SaveRole {
         }
     }
 
-    private func deliverReport(
-        _ failure: String?, contentsEnd: UInt64, _ state: ChildState
-    ) throws(Failure) {
-        var report = Report()
-        report.outcome = failure == nil ? .snapshot : .failed
-        report.contentsEnd = contentsEnd
-        report.text = failure ?? ""
-        if failure == nil, let partition = try? openNamedPartition(parameters, [], DeviceCatalog(state)) {
-            report.counts = partition.superblock.counts
-        }
+    private func deliver(_ report: Report) throws(Failure) {
         do throws(Failure) {
             let core = try CoreFile("/proc/vmcore")
             var description = try SessionNote.read(core, session)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
 import BlockDevices
+import BlockStore
 import Linux
 import MemoryImage
 
@@ -11,6 +12,15 @@ func openNamedPartition(
     let path = try findHibernationPartition(
         parameters.device, seconds: parameters.waitSeconds, catalog, naming: Parameter.device.option)
     return try HibernationPartition(path, options)
+}
+
+/// Opens the named hibernation partition for a rehearsal: as if for writing, but nothing reaches the device.
+func openPartitionForTrial(
+    _ parameters: KernelParameters, _ catalog: DeviceCatalog
+) throws(Failure) -> HibernationPartition {
+    let path = try findHibernationPartition(
+        parameters.device, seconds: parameters.waitSeconds, catalog, naming: Parameter.device.option)
+    return try HibernationPartition(TrialStore(DeviceStore(path, .exclusive)))
 }
 
 /// Opens the partition whose image is to be resumed, for writing: see `findPartitionToResume`.

@@ -13,6 +13,8 @@ struct ChildOutcome {
     let imageUUID: UUID
     /// See `ChildState.contentsEnd`.
     var contentsEnd: UInt64 = 0
+    /// See `ChildState.startMilliseconds`.
+    var startMilliseconds: UInt64 = 0
     /// The image that the work was about; nil if none was found.
     var image: UUID? { imageUUID == .zero ? nil : imageUUID }
     /// See `ChildState.Ending`.
@@ -41,5 +43,6 @@ func runInChild(
     let reason = watch.run { () throws(Failure) in try work(state) }
     return ChildOutcome(
         reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID,
-        contentsEnd: state.contentsEnd, ending: state.ending, answer: state.answer)
+        contentsEnd: state.contentsEnd, startMilliseconds: state.startMilliseconds, ending: state.ending,
+        answer: state.answer)
 }

@@ -84,6 +84,12 @@ final class ChildState: @unchecked Sendable {
     var contentsEnd: UInt64 { load(15) }
     func note(contentsEnd: UInt64) { word(15)?.pointee.max(contentsEnd, ordering: .relaxed) }
 
+    /// Milliseconds from the start of this kernel until the child began to save pages; 0 before.
+    var startMilliseconds: UInt64 {
+        get { load(24) }
+        set { store(24, newValue) }
+    }
+
     /// The image that the role is about, as soon as it is known; zero before.
     var imageUUID: UUID {
         get {

@@ -15,6 +15,9 @@ struct HibernateCommand: ConfiguredCommand {
         help: "Select the boot entry that torpor boot-entry installed, for the next start only.")
     var directStart = false
 
+    @Flag(help: "Do everything but writing the image, come back at once, and print what a hibernation would take.")
+    var rehearse = false
+
     @OptionGroup var kernelB: KernelBOptions
     @OptionGroup var output: OutputOptions
 
@@ -27,6 +30,10 @@ struct HibernateCommand: ConfiguredCommand {
         guard !directStart || after != .return else {
             throw ValidationError("--direct-start has no meaning with --after return, which starts nothing.")
         }
+        guard !rehearse || !directStart && after == .powerOff else {
+            throw ValidationError(
+                "--rehearse comes back at once, so --after and --direct-start have no meaning with it.")
+        }
     }
 
     func run(_ environment: CommandEnvironment) throws {
@@ -36,8 +43,12 @@ struct HibernateCommand: ConfiguredCommand {
                 terminal.write(error: "torpor: \(printable("\(finding.severity.rawValue): \(finding)"))")
             }
         }
-        let report = try hibernate(environment, &findings)
+        let (report, estimate) = try hibernate(environment, &findings)
         var answer = ReportOutput(report, findings, environment.now())
+        answer.keepOverhead(of: report, environment.reports.kept())
+        answer.estimate = estimate.map {
+            EstimateOutput($0.corrected(by: report), overheadMilliseconds: answer.overheadMilliseconds)
+        }
         environment.log(answer.logLine(output.size))
         environment.reports.keep(answer)
         // The result comes first, as erasing may take minutes.
@@ -45,7 +56,8 @@ struct HibernateCommand: ConfiguredCommand {
         if !output.json {
             if let failure { environment.show(failure) } else { terminal.show(answer.sentence(output.size)) }
         }
-        eraseImage(report, &answer, environment)
+        // A rehearsal has written nothing.
+        if !rehearse { eraseImage(report, &answer, environment) }
         if report.outcome == .resumed { findCopies(report, &answer, environment) }
         environment.reports.keep(answer)
         if output.json {
@@ -55,14 +67,22 @@ struct HibernateCommand: ConfiguredCommand {
         if failure != nil { throw ExitCode(1) }
     }
 
-    private func hibernate(_ environment: CommandEnvironment, _ findings: inout Findings) throws -> Report {
+    /// - Returns: the report, and the estimate of a rehearsal.
+    private func hibernate(
+        _ environment: CommandEnvironment, _ findings: inout Findings
+    ) throws -> (Report, Estimate?) {
         let terminal = environment.terminal
         do throws(Failure) {
-            let plan = kernelB.plan(environment, after: after)
+            var plan = kernelB.plan(environment, after: after)
+            plan.isRehearsal = rehearse
+            let estimate =
+                try rehearse
+                ? environment.hibernation.estimate(plan, &findings, isDiskRequired: false) : nil
             let hooks = try directStart ? jumpHooks(plan, environment) : JumpHooks()
-            return try environment.hibernation.run(plan, &findings, hooks: hooks) { line in
+            let report = try environment.hibernation.run(plan, &findings, hooks: hooks) { line in
                 if !output.json { terminal.show(line) }
             }
+            return (report, estimate)
         } catch {
             if output.json {
                 let reason = environment.sentence(error)
@@ -111,7 +131,7 @@ struct HibernateCommand: ConfiguredCommand {
 
     private func failure(_ report: Report) -> Failure? {
         switch report.outcome {
-        case .snapshot, .resumed: nil
+        case .snapshot, .resumed, .rehearsed: nil
         case .failed: Failure("hibernate", "", report.text.isEmpty ? "kernel B gave no reason" : report.text)
         case .none:
             Failure(

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+import Basics
+import MemoryImage
+
+/// The estimated size of an image, and the time to save it and to restore it.
+public struct Estimate: Equatable, Sendable {
+    public var codec: Codec
+    /// Bytes of memory that would be saved, zero pages included; the zero pages among them; free memory, which is left out.
+    public var usedBytes: UInt64
+    public var zeroBytes: UInt64
+    public var freeBytes: UInt64
+    /// Bytes of the partition up to the end of the image, as `ImageCounts.storedBytes`.
+    public var imageBytes: UInt64
+    /// The byte of the partition up to which an image may reach.
+    public var capacityBytes: UInt64
+    /// Bytes of the image that must be written and read: `imageBytes` without the superblocks and the boot files.
+    public var transferBytes: UInt64
+    /// The time that the CPUs need to pack and to unpack all pages, with all of them at work.
+    public var packMilliseconds: UInt64
+    public var unpackMilliseconds: UInt64
+    /// nil if the disk was not measured; then the times do not count it.
+    public var rates: DiskRates?
+
+    /// Whether the image fits on the partition.
+    public var fits: Bool { imageBytes <= capacityBytes }
+    /// From the first page read to the last byte flushed. CPUs and disk work at the same time, so the slower one counts.
+    public var saveMilliseconds: UInt64 { max(packMilliseconds, milliseconds(rates?.write)) }
+    /// From the first chunk read to the last page in place.
+    public var resumeMilliseconds: UInt64 { max(unpackMilliseconds, milliseconds(rates?.read)) }
+
+    private func milliseconds(_ rate: UInt64?) -> UInt64 {
+        guard let rate else { return 0 }
+        return whole(Double(transferBytes) * 1000 / Double(max(1, rate)))
+    }
+
+    public init(
+        codec: Codec, usedBytes: UInt64, zeroBytes: UInt64, freeBytes: UInt64, imageBytes: UInt64,
+        capacityBytes: UInt64, transferBytes: UInt64, packMilliseconds: UInt64, unpackMilliseconds: UInt64,
+        rates: DiskRates?
+    ) {
+        self.codec = codec
+        self.usedBytes = usedBytes
+        self.zeroBytes = zeroBytes
+        self.freeBytes = freeBytes
+        self.imageBytes = imageBytes
+        self.capacityBytes = capacityBytes
+        self.transferBytes = transferBytes
+        self.packMilliseconds = packMilliseconds
+        self.unpackMilliseconds = unpackMilliseconds
+        self.rates = rates
+    }
+
+    /// Scales a sample to all memory.
+    /// - Parameters:
+    ///   - used: pages that kernel B would save.
+    ///   - free: pages that it would leave out.
+    ///   - superblock: of the partition.
+    ///   - processors: the number of CPUs that kernels B and C start.
+    init(
+        _ sample: MemorySample, used: UInt64, free: UInt64, _ superblock: Superblock, _ codec: Codec, processors: Int,
+        rates: DiskRates?
+    ) {
+        let part = Double(used) / Double(max(1, sample.pages))
+        let start = superblock.dataArea.lowerBound
+        let chunks = Double(sample.chunks.byteCount) * part
+        // A chunk has an entry of 32 bytes in the index.
+        let transfer = whole(chunks + Double(sample.chunks.chunks) * part * 32)
+        func milliseconds(_ nanoseconds: UInt64) -> UInt64 {
+            whole(Double(nanoseconds) * part / 1e6 / Double(max(1, processors)))
+        }
+        self.init(
+            codec: codec, usedBytes: used * pageSize, zeroBytes: whole(Double(sample.zeroPages) * part) * pageSize,
+            freeBytes: free * pageSize, imageBytes: start + transfer, capacityBytes: superblock.dataArea.upperBound,
+            transferBytes: transfer, packMilliseconds: milliseconds(sample.chunks.packNanoseconds),
+            unpackMilliseconds: milliseconds(sample.chunks.unpackNanoseconds), rates: rates)
+    }
+}
+
+extension Estimate {
+    /// This estimate with what a rehearsal found: the size of the image, and the time to pack it.
+    public func corrected(by report: Report) -> Estimate {
+        guard report.outcome == .rehearsed else { return self }
+        var result = self
+        let start = imageBytes - min(imageBytes, transferBytes)
+        result.imageBytes = min(report.counts.storedBytes, 1 << 62)
+        result.transferBytes = result.imageBytes - min(result.imageBytes, start)
+        result.packMilliseconds = report.counts.milliseconds
+        // Kernel B does not unpack, but what differs between it and the sample differs for kernel C as well.
+        result.unpackMilliseconds = whole(
+            Double(unpackMilliseconds) * Double(report.counts.milliseconds) / Double(max(1, packMilliseconds)))
+        return result
+    }
+}
+
+extension Report {
+    /// Milliseconds that a hibernation takes before it saves the first page: the preparation in kernel A, and the start of
+    /// kernel B; nil if kernel B has not told.
+    public var overheadMilliseconds: UInt64? {
+        startMilliseconds > 0 ? preparationMilliseconds &+ startMilliseconds : nil
+    }
+}
+
+/// The whole part of a number, at most 2^62; 0 for negative numbers and for NaN.
+private func whole(_ value: Double) -> UInt64 { value >= 1 ? UInt64(min(value, 0x1p62)) : 0 }

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import Basics
+import MemoryImage
+import Testing
+
+@testable import Hibernation
+
+@Suite struct EstimateTests {
+    private static let superblock = Superblock(uuid: .zero, label: "", deviceByteCount: 64 << 20)
+
+    /// A tenth of the memory: 100 pages in chunks of 200 KiB.
+    private static var sample: MemorySample {
+        var sample = MemorySample()
+        sample.dataPages = 75
+        sample.zeroPages = 25
+        sample.chunks.chunks = 2
+        sample.chunks.byteCount = 200 << 10
+        sample.chunks.packNanoseconds = 40_000_000
+        sample.chunks.unpackNanoseconds = 10_000_000
+        return sample
+    }
+
+    private func estimate(
+        _ rates: DiskRates? = nil, of sample: MemorySample = sample, processors: Int = 2
+    ) -> Estimate {
+        Estimate(sample, used: 1000, free: 50, Self.superblock, .lz4, processors: processors, rates: rates)
+    }
+
+    @Test func scalesASampleToAllMemory() {
+        let estimate = estimate()
+        #expect(
+            estimate.usedBytes == 1000 * 4096 && estimate.zeroBytes == 250 * 4096 && estimate.freeBytes == 50 * 4096)
+        #expect(estimate.transferBytes == 2000 << 10 + 20 * 32)
+        #expect(estimate.imageBytes == 1 << 20 + estimate.transferBytes && estimate.fits)
+        // 400 ms of processor time on two CPUs.
+        #expect(estimate.saveMilliseconds == 200 && estimate.resumeMilliseconds == 50)
+        #expect(self.estimate(processors: 1).saveMilliseconds == 400)
+    }
+
+    /// CPUs and disk work at the same time.
+    @Test(
+        arguments: [
+            (1_000_000, 500_000, 2048, 4097), (1 << 40, 1 << 40, 200, 50), (1 << 20, 1 << 40, 1953, 50),
+            (0, 0, 2_048_640_000, 2_048_640_000),
+        ] as [(UInt64, UInt64, UInt64, UInt64)])
+    func countsTheSlowerOne(write: UInt64, read: UInt64, save: UInt64, resume: UInt64) {
+        let estimate = estimate(DiskRates(write: write, read: read))
+        #expect(estimate.saveMilliseconds == save && estimate.resumeMilliseconds == resume)
+    }
+
+    @Test func saysWhetherTheImageFits() {
+        var sample = Self.sample
+        sample.chunks.byteCount = 7 << 20
+        #expect(!estimate(of: sample).fits)
+        #expect(estimate(of: sample).capacityBytes == 63 << 20)
+    }
+
+    /// Nothing divides by zero or overflows.
+    @Test func survivesAnySample() {
+        #expect(estimate(of: MemorySample()).transferBytes == 0)
+        var sample = MemorySample()
+        sample.dataPages = 1
+        sample.chunks.byteCount = .max
+        sample.chunks.chunks = .max
+        sample.chunks.packNanoseconds = .max
+        sample.chunks.unpackNanoseconds = .max
+        let huge = Estimate(
+            sample, used: 1 << 50, free: 1 << 50, Self.superblock, .lz4, processors: 0,
+            rates: DiskRates(write: 0, read: 0))
+        #expect(!huge.fits && huge.saveMilliseconds > 1 << 60)
+    }
+
+    /// A rehearsal packs all pages, so it knows better.
+    @Test func takesWhatARehearsalFound() {
+        var report = Report()
+        report.outcome = .rehearsed
+        report.counts.storedBytes = 5 << 20
+        report.counts.milliseconds = 300
+        let corrected = estimate(DiskRates(write: 1 << 40, read: 1 << 40)).corrected(by: report)
+        #expect(corrected.imageBytes == 5 << 20 && corrected.transferBytes == 4 << 20)
+        #expect(corrected.saveMilliseconds == 300 && corrected.resumeMilliseconds == 75)
+        #expect(corrected.usedBytes == 1000 * 4096 && corrected.rates != nil)
+        // Numbers that make no sense.
+        report.counts.storedBytes = .max
+        report.counts.milliseconds = .max
+        #expect(!estimate().corrected(by: report).fits)
+        report.counts.storedBytes = 0
+        #expect(estimate().corrected(by: report).transferBytes == 0)
+        report.outcome = .failed
+        #expect(estimate().corrected(by: report) == estimate())
+    }
+
+    @Test func knowsTheTimeBeforeTheSave() {
+        var report = Report()
+        report.preparationMilliseconds = 500
+        #expect(report.overheadMilliseconds == nil)
+        report.startMilliseconds = 1000
+        #expect(report.overheadMilliseconds == 1500)
+    }
+}
