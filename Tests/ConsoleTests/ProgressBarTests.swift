@@ -21,11 +21,11 @@ import Testing
                 "saving [" + String(repeating: "#", count: 25) + String(repeating: ".", count: 35)
                     + "]  43 % of 8.1 GiB   312.0 MiB/s   16 s left  Esc: give up"
             ),
-            (80, "saving [#####.......]  43 % of 8.1 GiB   312.0 MiB/s   16 s left  Esc: give up"),
-            (70, "saving [######..........]  43 % of 8.1 GiB   16 s left  Esc: give up"),
-            (50, "saving [####......]  43 %   16 s left  Esc: give up"),
-            (40, "saving [#####........]  43 %   16 s left"),
-            (30, "saving [#####......]  43 %"), (20, "saving 43 %"), (8, "saving "), (1, ""), (0, ""),
+            (80, "saving [#####........]  43 % of 8.1 GiB   312.0 MiB/s   16 s left  Esc: give up"),
+            (70, "saving [#######..........]  43 % of 8.1 GiB   16 s left  Esc: give up"),
+            (50, "saving [###.....]  43 %   16 s left  Esc: give up"),
+            (40, "saving [#####.......]  43 %   16 s left"),
+            (30, "saving [######........]  43 %"), (20, "saving 43 %"), (8, "saving "), (1, ""), (0, ""),
         ])
     func fitsIntoTheWidth(columns: Int, expected: String) {
         #expect(bar().text(columns: columns) == expected)
@@ -52,8 +52,8 @@ import Testing
             bar("saving", percent, left: (100 - percent) * 1000).text(columns: 80).prefix { $0 != "]" }.count
         }
         #expect(Set(lengths).count == 1)
-        #expect(bar("saving", 0).text(columns: 80).contains("[............]"))
-        #expect(bar("saving", 99).text(columns: 80).contains("[###########.]"))
-        #expect(bar("saving", 100).text(columns: 80).contains("[############]"))
+        #expect(bar("saving", 0).text(columns: 80).contains("[.............]"))
+        #expect(bar("saving", 99).text(columns: 80).contains("[############.]"))
+        #expect(bar("saving", 100).text(columns: 80).contains("[#############]"))
     }
 }
