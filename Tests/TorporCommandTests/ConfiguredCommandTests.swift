@@ -58,6 +58,7 @@ import Testing
     @Test func ignoresTheDirectStartIfTheSessionGoesOn() throws {
         let plan = try plan("direct-start = yes\n", "hibernate", "--after", "return")
         #expect(plan.after == .return)
+        #expect(try self.plan("direct-start = yes\nafter = reboot\n", "hibernate", "--rehearse").after == .powerOff)
         let result = fixture.run("hibernate", "--after", "return", "--direct-start")
         #expect(result.status == 2 && result.errors.contains("--direct-start has no meaning"))
         try fixture.boot.write("/etc/torpor.conf", "direct-start = yes\nafter = return\n")

@@ -19,6 +19,10 @@ extension Hibernate {
         /// The parameters that kernel C's command line needs on this system.
         /// - Throws: the first reason why this system cannot hibernate.
         public func parameters() throws(Failure) -> [String] { try list.require(parametersForC) }
+
+        /// The hibernation partition's path.
+        /// - Throws: the first reason why this system cannot hibernate.
+        public func requiredPath() throws(Failure) -> String { try list.require(path) }
     }
 
     /// Checks every requirement for a hibernation, as far as that is possible without loading kernel B. Changes nothing.

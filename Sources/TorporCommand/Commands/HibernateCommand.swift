@@ -23,8 +23,11 @@ struct HibernateCommand: ConfiguredCommand {
 
     static let configurationKeys = KernelBOptions.configurationKeys + ["after", "direct-start"]
 
-    /// A session that goes on starts nothing.
-    var ignoredKeys: Set<String> { after == .return ? ["direct-start"] : [] }
+    /// A session that goes on starts nothing, and a rehearsal ends at once.
+    var ignoredKeys: Set<String> {
+        if rehearse { return ["after", "direct-start"] }
+        return after == .return ? ["direct-start"] : []
+    }
 
     func validate() throws {
         guard !directStart || after != .return else {

@@ -24,7 +24,7 @@ struct SleepCommand: TorporSubcommand {
         case .announce:
             let resume = ResumeSetting(system: environment.sleep)
             if resume.isInTheWay {
-                try resume.set(partition: partition(environment))
+                try resume.set(partition: partition(hibernation(environment), environment))
                 terminal.show(
                     "\(ResumeSetting.file) names the hibernation partition, so that logind offers hibernation")
             }
@@ -35,9 +35,9 @@ struct SleepCommand: TorporSubcommand {
                 "a saved session is on the disk, so the system in memory must never run again and cannot be suspended",
                 remedy: "use systemctl hibernate or systemctl suspend-then-hibernate")
         }
-        let command = try HibernateCommand.parse([])
+        let command = try hibernation(environment)
         let hibernation = SleepRun.Hibernation(
-            check: { _ = try partition(environment) },
+            check: { _ = try partition(command, environment) },
             run: {
                 do { try command.run(environment) } catch let failure as Failure {
                     // It is printed where it happens, before the hooks run.
@@ -51,13 +51,15 @@ struct SleepCommand: TorporSubcommand {
         ).run()
     }
 
+    /// The hibernation that the settings ask for.
+    private func hibernation(_ environment: CommandEnvironment) throws -> HibernateCommand {
+        try HibernateCommand.parse([]).configured(environment.configuration.read(), [])
+    }
+
     /// The path of the partition to which `torpor hibernate` would hibernate.
     /// - Throws: if this system cannot hibernate. Warnings are left to `torpor hibernate`.
-    private func partition(_ environment: CommandEnvironment) throws -> String {
-        let command = try HibernateCommand.parse([])
-        var findings = Findings()
-        return try environment.hibernation.check(
-            command.kernelB.plan(environment, after: command.after), &findings
-        ) { _ in }.path
+    private func partition(_ command: HibernateCommand, _ environment: CommandEnvironment) throws -> String {
+        let plan = command.kernelB.plan(environment, after: command.after)
+        return try environment.hibernation.survey(plan) { _ in }.requiredPath()
     }
 }
