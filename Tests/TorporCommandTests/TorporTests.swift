@@ -38,7 +38,7 @@ import Testing
         ),
         (
             "hibernate", "Save the memory to the hibernation partition and power off.",
-            "USAGE: torpor hibernate [--after <after>] [--direct-start] [--rehearse] [--device <device>]"
+            "USAGE: torpor hibernate [--after <after>] [--direct-start] [--no-direct-start] [--rehearse]"
         ),
         (
             "status", "Show hibernation partitions, and how the last hibernation went.",
@@ -76,9 +76,10 @@ import Testing
         let options = lines.filter { $0.hasPrefix("  --") || $0.hasPrefix("  <") }
         #expect(options.count >= 3)
         for (number, line) in lines.enumerated() where line.hasPrefix("  --") || line.hasPrefix("  <") {
-            // The text stands behind the option, or in the next line.
+            // The text stands behind the option, or in the lines up to the next one.
             let text = line.drop { $0 == " " }.drop { $0 != " " }
-            #expect(text.contains(".") || lines[number + 1].contains("."), "\(line)")
+            let others = lines[(number + 1)...].prefix { $0.hasPrefix("      ") }
+            #expect(text.contains(".") || others.contains { $0.contains(".") }, "\(line)")
         }
         #expect(lines.filter { !$0.hasPrefix("USAGE: ") }.allSatisfy { $0.count <= 100 })
     }
