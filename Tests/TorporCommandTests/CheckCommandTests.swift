@@ -53,7 +53,7 @@ import Testing
             #expect(
                 result.output == """
                     waiting for the process cat (7)
-                    [warning] this test: the kernel has no /dev/snapshot
+                    [warning] kernel B: the kernel has no /dev/snapshot
                               -> use another kernel
                     \(Self.systemLines)note: kernel B starts 4 CPUs\\x1b[2J
                     this system can hibernate to /dev/sdb3
@@ -75,7 +75,7 @@ import Testing
         #expect(
             Array(requirements?.prefix(1) ?? []) == [
                 [
-                    "name": "this test", "mark": "warning", "value": "the kernel has no /dev/snapshot",
+                    "name": "kernel B", "mark": "warning", "value": "the kernel has no /dev/snapshot",
                     "remedy": "use another kernel",
                 ]
             ])
@@ -97,9 +97,9 @@ import Testing
             text.output
                 == """
                 waiting for the process cat (7)
-                [warning] this test: the kernel has no /dev/snapshot
+                [warning] kernel B: the kernel has no /dev/snapshot
                           -> use another kernel
-                [missing] this test: hibernate: the kernel is locked down
+                [missing] kernel B: hibernate: the kernel is locked down
                           -> boot without lockdown=
                 \(Self.systemLines)
                 """)

@@ -118,7 +118,7 @@ final class FakeHibernation: HibernationSystem {
     func survey(_ plan: Hibernate, _ log: Log) -> Hibernate.Survey {
         self.plan = plan
         var survey = Hibernate.Survey()
-        let result = survey.list.check("this test") { (findings) throws(Failure) in
+        let result = survey.list.check("kernel B") { (findings) throws(Failure) in
             let result = try onCheck(&findings, log)
             return (result, "it is set up")
         }

@@ -33,12 +33,12 @@ import Testing
             "USAGE: torpor format [--label <label>] [--force] [--boot-files <boot-files>] <device>"
         ),
         (
-            "check", "Check whether this system can hibernate; nothing is changed.",
-            "USAGE: torpor check [--estimate] [--deadline <deadline>] [--device <device>]"
+            "check", "List everything that a hibernation needs; nothing is changed.",
+            "USAGE: torpor check <options>"
         ),
         (
             "hibernate", "Save the memory to the hibernation partition and power off.",
-            "USAGE: torpor hibernate [--after <after>] [--direct-start] [--no-direct-start] [--rehearse]"
+            "USAGE: torpor hibernate <options>"
         ),
         (
             "status", "Show hibernation partitions, and how the last hibernation went.",
@@ -54,7 +54,7 @@ import Testing
         ),
         (
             "boot-entry", "Print or install a boot entry that starts kernel C directly.",
-            "USAGE: torpor boot-entry [--boot-loader <boot-loader>] [--install]"
+            "USAGE: torpor boot-entry <options>"
         ),
     ]
 
