@@ -70,10 +70,16 @@ final class FakeSleep: ProgramRunner {
     }
 
     /// Adds a shell script as a hook. `$log` is a file whose lines become events.
-    func hook(_ name: String, _ script: String, mode: Int = 0o755) throws {
-        let path = "\(HookPrograms.folder)/\(name)"
-        write(path, "#!/bin/sh\nlog='\(logFile.path)'\n\(script)\n")
-        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: url(path).path)
+    func hook(_ name: String, _ script: String, interpreter: String = "/bin/sh", mode: Int = 0o755) throws {
+        let path = url("\(HookPrograms.folder)/\(name)")
+        try FileManager.default.createDirectory(at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+        // Another process writes it. The kernel executes no file that is open for writing (ETXTBSY), and a process that another
+        // test forks meanwhile would hold this one's descriptors until it executes a program.
+        let text = "#!\(interpreter)\nlog='\(logFile.path)'\n\(script)\n"
+        let command = "printf %s \"$1\" >\"$2\" && chmod \"$3\" \"$2\""
+        let result = try LinuxPrograms().run(
+            Program("/bin/sh", ["-c", command, "sh", text, path.path, String(mode, radix: 8)]))
+        guard result.isSuccess else { throw Failure("write", path.path, result.errors) }
     }
 
     /// A hook that records its arguments and SYSTEMD_SLEEP_ACTION.

@@ -55,8 +55,7 @@ import Testing
     @Test func failuresAreTold() throws {
         try sleep.hook("10-fails", "exit 3")
         try sleep.hook("20-killed", "kill -9 $$")
-        try sleep.hook("30-no-interpreter", "")
-        sleep.write("\(HookPrograms.folder)/30-no-interpreter", "#!/nowhere/sh\n")
+        try sleep.hook("30-no-interpreter", "", interpreter: "/nowhere/sh")
         try sleep.recordingHook("40-works")
         let hook = { (name: String) in "the sleep hook \(HookPrograms.folder)/\(name) (pre hibernate)" }
         #expect(
