@@ -87,7 +87,7 @@ extension MachineTests {
         @Test(.enabled(if: Products.hasSmallKernel)) func aScreenShowsABarAndTakesEsc() throws {
             let lab = try Lab("key-screen")
             let screens = ["saving", "back", "restoring", "asking"].map { lab.folder.appending(path: "\($0).screen") }
-            func dump(_ number: Int) -> String { "pmemsave 0xb8000 0x8000 \(screens[number].path)" }
+            func dump(_ number: Int) -> String { "pmemsave 0xb8000 0x8000 \"\(screens[number].path)\"" }
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk()],
                 files: ["boot/vmlinuz-torpor": Products.smallKernel, "boot/small.gz": Products.rootfs],
