@@ -5,6 +5,7 @@
 #include <cpuid.h>
 #include <linux/dm-ioctl.h>
 #include <linux/watchdog.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -310,4 +311,9 @@ int torpor_processor_count(void)
 	cpu_set_t set;
 
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+void torpor_release_free_memory(void)
+{
+	malloc_trim(0);
 }

@@ -38,7 +38,7 @@ import Testing
         ),
         (
             "hibernate", "Save the memory to the hibernation partition and power off.",
-            "USAGE: torpor hibernate [--after <after>] [--direct-start] [--rehearse] [--device <device>]"
+            "USAGE: torpor hibernate <options>"
         ),
         (
             "status", "Show hibernation partitions, and how the last hibernation went.",

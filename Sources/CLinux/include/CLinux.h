@@ -97,6 +97,8 @@ int torpor_is_block_device(mode_t mode);
 int torpor_open_direct_flag(void);
 int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
+/* malloc_trim(3) is in a header of its own. */
+void torpor_release_free_memory(void);
 /* Closes all descriptors from 3 on except `fd`, which must be at least 3 (close_range(2)). */
 void torpor_close_all_but(int fd);
 /*
