@@ -65,7 +65,7 @@ struct Benchmark {
                 try report.write()
             case .estimate:
                 for guest in EstimateBenchmark.guests {
-                    report.estimates.append(try EstimateBenchmark(lab: lab, contents: disk).run(guest))
+                    report.estimates.append(try EstimateBenchmark(lab: lab, contents: disk).run(guest, times: pairs))
                     log("bench: estimated \(guest.name)")
                     try report.write()
                 }

@@ -63,7 +63,20 @@ struct EstimateBenchmark {
 
     private struct Check: Decodable { let estimate: Estimate }
 
-    func run(_ guest: Guest) throws -> Row {
+    /// Returns the medians of the runs.
+    func run(_ guest: Guest, times: Int) throws -> Row {
+        let runs = try (0..<times).map { _ in try run(guest) }
+        func medians(_ figures: (Row) -> Figures) -> Figures {
+            Figures(
+                image: median(runs.map { figures($0).image }),
+                saveSeconds: median(runs.map { figures($0).saveSeconds }),
+                resumeSeconds: median(runs.map { figures($0).resumeSeconds }))
+        }
+        return Row(
+            name: runs[0].name, estimate: medians(\.estimate), rehearsal: medians(\.rehearsal), real: medians(\.real))
+    }
+
+    private func run(_ guest: Guest) throws -> Row {
         let disk = try lab.disk("disk", UInt64(guest.mebibytes) << 21)
         let options = "--json --backup-end \(MachineBenchmark.backupEnd) --codec \(guest.codec)"
         var a = try lab.kernelA(
@@ -88,7 +101,10 @@ struct EstimateBenchmark {
         a.disks[0].bytesPerSecond = guest.bytesPerSecond
         let saved = try lab.run(a)
         try saved.requireNoFailure()
-        let resumed = try lab.run(lab.kernelC("c", like: a, backupEnd: MachineBenchmark.backupEnd))
+        var c = lab.kernelC("c", like: a, backupEnd: MachineBenchmark.backupEnd)
+        // A real machine does not get its memory page by page at the first use.
+        c.options = ["-mem-prealloc"]
+        let resumed = try lab.run(c)
         func decoded<Value: Decodable>(_ name: String, _ result: Machine.Result, _ type: Value.Type) throws -> Value {
             guard let text = result.verdicts(name).first else {
                 throw Machine.Failed(description: "the guest did not come back; the consoles are in \(lab.folder.path)")
@@ -116,7 +132,7 @@ extension EstimateBenchmark {
             # Estimates
 
             `torpor check --estimate`, then a rehearsal, then a hibernation and its resume, in guests of different kinds with 2
-            emulated CPUs. In brackets is the estimate divided by what happened.
+            emulated CPUs. Figures are medians. In brackets is the estimate divided by what happened.
 
             | guest | figure | `--estimate` | rehearsal | real |
             |---|---|---:|---:|---:|

@@ -5,6 +5,7 @@
 #include <cpuid.h>
 #include <linux/dm-ioctl.h>
 #include <linux/watchdog.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -357,4 +358,9 @@ int torpor_wake_alarm(uint64_t milliseconds)
 void torpor_default_child_signal(void)
 {
 	signal(SIGCHLD, SIG_DFL);
+}
+
+void torpor_release_free_memory(void)
+{
+	malloc_trim(0);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Basics
+import CLinux
 
 /// The number after a name in a table such as /proc/meminfo (`MemFree:  123 kB`) or /proc/vmstat (`nr_free_pages 123`); nil if
 /// the table has no such line.
@@ -42,6 +43,9 @@ public func pagesOnPerCPULists(of processor: UInt64? = nil, inZoneInfo table: St
 
 /// A value of /proc/meminfo, in bytes.
 public func memoryInformation(_ name: String) throws(Failure) -> UInt64 { try byteCount(name, in: "/proc/meminfo") }
+
+/// Gives the kernel back what the C library keeps of freed memory. The corresponding C function is `malloc_trim`.
+public func releaseFreeMemory() { torpor_release_free_memory() }
 
 /// The peak of this process's resident memory, in bytes, without mapped devices (`VmHWM`).
 public func peakMemory() throws(Failure) -> UInt64 { try byteCount("VmHWM", in: "/proc/self/status") }

@@ -133,6 +133,7 @@ import Testing
         Estimate(
             codec: .lz4, usedBytes: 3 << 30, zeroBytes: 1 << 30, freeBytes: 5 << 30, imageBytes: (1 << 30) + (1 << 20),
             capacityBytes: capacity, transferBytes: 1 << 30, packMilliseconds: 4000, unpackMilliseconds: 6000,
+            workers: 1 << 20,
             rates: rates)
     }
 

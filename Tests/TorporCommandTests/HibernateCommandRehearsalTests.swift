@@ -37,6 +37,7 @@ import Testing
             return Estimate(
                 codec: .lz4, usedBytes: 3 << 30, zeroBytes: 1 << 30, freeBytes: 5 << 30, imageBytes: 500 << 20,
                 capacityBytes: 8 << 30, transferBytes: 499 << 20, packMilliseconds: 1000, unpackMilliseconds: 800,
+                workers: 1 << 20,
                 rates: rates)
         }
     }

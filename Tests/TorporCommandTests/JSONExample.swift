@@ -125,7 +125,7 @@ struct JSONExample: Sendable {
     private static let estimate = Estimate(
         codec: .lz4, usedBytes: 1_530_920_960, zeroBytes: 255_852_544, freeBytes: 6_722_420_736,
         imageBytes: 612_368_384, capacityBytes: 8_588_886_016, transferBytes: 544_210_944, packMilliseconds: 1430,
-        unpackMilliseconds: 610, rates: DiskRates(write: 281_018_368, read: 551_550_976))
+        unpackMilliseconds: 610, workers: 1 << 20, rates: DiskRates(write: 281_018_368, read: 551_550_976))
 
     private static var rehearsal: Report {
         var report = Report()

@@ -114,6 +114,8 @@ int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
 /* pipe2(2) with O_CLOEXEC: descriptors[0] reads, without blocking, what descriptors[1] writes. Returns 0, or -1. */
 int torpor_pipe(int descriptors[2]);
+/* malloc_trim(3) is in a header of its own. */
+void torpor_release_free_memory(void);
 /* Closes all descriptors from 3 on except `fd`, which must be at least 3 (close_range(2)). */
 void torpor_close_all_but(int fd);
 /*

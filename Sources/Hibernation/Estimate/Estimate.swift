@@ -18,25 +18,42 @@ public struct Estimate: Equatable, Sendable {
     /// The time that the CPUs need to pack and to unpack all pages, with all of them at work.
     public var packMilliseconds: UInt64
     public var unpackMilliseconds: UInt64
+    /// The number of threads that share CPUs and disk.
+    public var workers: Int
     /// nil if the disk was not measured; then the times do not count it.
     public var rates: DiskRates?
 
     /// Whether the image fits on the partition.
     public var fits: Bool { imageBytes <= capacityBytes }
-    /// From the first page read to the last byte flushed. CPUs and disk work at the same time, so the slower one counts.
-    public var saveMilliseconds: UInt64 { max(packMilliseconds, milliseconds(rates?.write)) }
+    /// From the first page read to the last byte flushed.
+    public var saveMilliseconds: UInt64 { together(packMilliseconds, rates?.write) }
     /// From the first chunk read to the last page in place.
-    public var resumeMilliseconds: UInt64 { max(unpackMilliseconds, milliseconds(rates?.read)) }
+    public var resumeMilliseconds: UInt64 { together(unpackMilliseconds, rates?.read) }
 
-    private func milliseconds(_ rate: UInt64?) -> UInt64 {
-        guard let rate else { return 0 }
-        return whole(Double(transferBytes) * 1000 / Double(max(1, rate)))
+    /// The time in which CPUs and disk do their work, each chunk first at one and then at the other.
+    ///
+    /// They work at the same time, so mostly the slower one counts. But workers do not wait at the slower one only: with
+    /// demands a > b and n workers, it is busy for (1 - r^n) / (1 - r^(n+1)) of the time, r = b / a (a closed network of two
+    /// queues; Reiser and Lavenberg, "Mean-Value Analysis of Closed Multichain Queuing Networks", 1980).
+    private func together(_ processors: UInt64, _ rate: UInt64?) -> UInt64 {
+        guard let rate else { return processors }
+        let disk = Double(transferBytes) * 1000 / Double(max(1, rate))
+        let slower = max(Double(processors), disk), faster = min(Double(processors), disk)
+        guard slower > 0 else { return 0 }
+        let ratio = faster / slower
+        var (power, sum) = (1.0, 1.0)
+        for _ in 1..<max(1, min(workers, 1024)) {
+            power *= ratio
+            sum += power
+        }
+        // (1 - r^(n+1)) / (1 - r^n), as geometric sums.
+        return whole(slower * (sum + power * ratio) / sum)
     }
 
     public init(
         codec: Codec, usedBytes: UInt64, zeroBytes: UInt64, freeBytes: UInt64, imageBytes: UInt64,
         capacityBytes: UInt64, transferBytes: UInt64, packMilliseconds: UInt64, unpackMilliseconds: UInt64,
-        rates: DiskRates?
+        workers: Int, rates: DiskRates?
     ) {
         self.codec = codec
         self.usedBytes = usedBytes
@@ -47,6 +64,7 @@ public struct Estimate: Equatable, Sendable {
         self.transferBytes = transferBytes
         self.packMilliseconds = packMilliseconds
         self.unpackMilliseconds = unpackMilliseconds
+        self.workers = workers
         self.rates = rates
     }
 
@@ -56,9 +74,10 @@ public struct Estimate: Equatable, Sendable {
     ///   - free: pages that it would leave out.
     ///   - superblock: of the partition.
     ///   - processors: the number of CPUs that kernels B and C start.
+    ///   - workers: the number of their workers.
     init(
         _ sample: MemorySample, used: UInt64, free: UInt64, _ superblock: Superblock, _ codec: Codec, processors: Int,
-        rates: DiskRates?
+        workers: Int, rates: DiskRates?
     ) {
         let part = Double(used) / Double(max(1, sample.pages))
         let start = superblock.dataArea.lowerBound
@@ -72,7 +91,7 @@ public struct Estimate: Equatable, Sendable {
             codec: codec, usedBytes: used * pageSize, zeroBytes: whole(Double(sample.zeroPages) * part) * pageSize,
             freeBytes: free * pageSize, imageBytes: start + transfer, capacityBytes: superblock.dataArea.upperBound,
             transferBytes: transfer, packMilliseconds: milliseconds(sample.chunks.packNanoseconds),
-            unpackMilliseconds: milliseconds(sample.chunks.unpackNanoseconds), rates: rates)
+            unpackMilliseconds: milliseconds(sample.chunks.unpackNanoseconds), workers: workers, rates: rates)
     }
 }
 

@@ -39,7 +39,8 @@ extension Hibernate {
     /// - Parameter isDiskRequired: whether a disk that cannot be measured is a failure, and not a warning.
     public func estimate(_ findings: inout Findings, isDiskRequired: Bool = true) throws(Failure) -> Estimate {
         let subject = Subject(try prepare(&findings))
-        // Before this process takes memory, which is free when it hibernates.
+        // The memory of the preparation, and all that follows, is free when this process hibernates.
+        releaseFreeMemory()
         let count = try FreePageCount.now()
         let sampler = try MemorySampler(
             "/proc/kcore", VMCoreInfo(subject.vmcoreInfo), memory: subject.memory,
@@ -53,7 +54,8 @@ extension Hibernate {
         }
         let (used, free) = usedPages(subject, count, leavesOutFree: sampler.tellsFreePages && !sample.isPoisoned)
         return Estimate(
-            sample, used: used, free: free, subject.partition, codec, processors: subject.processors, rates: rates)
+            sample, used: used, free: free, subject.partition, codec, processors: subject.processors,
+            workers: pipelineWorkerCount(codec, processors: subject.processors, available: .max), rates: rates)
     }
 
     /// The pages that kernel B will save, and the free pages that it will leave out. Loading kernel B takes as much memory as

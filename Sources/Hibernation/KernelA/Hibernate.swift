@@ -76,6 +76,8 @@ public struct Hibernate: Sendable {
             // system partitions again.
             let newUse = try disks.newUse(isUnmounted: isUnmounted)
             if newUse == nil {
+                // Kernel B would save what the C library keeps of the memory for the load.
+                releaseFreeMemory()
                 drainPerCPUList(affinity)
                 page.note(try MemoryNote.now())
                 // Check the report page last: the kernel may have moved it since the load. The old page still holds the key,
