@@ -121,7 +121,7 @@ STUB
 set_up() {
     mkdir -p "$root/etc/torpor" "$root/var/lib/torpor" "$root/run/torpor" "$root/boot/torpor"
     echo 'device = PARTUUID=01' >"$root/etc/torpor.conf"
-    echo 'device=PARTUUID=01' >"$root/etc/torpor/resume.conf"
+    echo '--module nvme' >"$root/etc/torpor/mkinitramfs.conf"
     for file in setup.json "rootfs-$kernel.gz"; do echo x >"$root/var/lib/torpor/$file"; done
     for unit in systemd-hibernate systemd-suspend-then-hibernate systemd-hybrid-sleep systemd-logind; do
         mkdir -p "$root/etc/systemd/system/$unit.service.d"

@@ -55,12 +55,6 @@ hook postrm 6.1.0-1
 hook 60-torpor.install remove 6.1.0-1 /efi/x
 [ ! -e "$state" ] || fail "a hook builds although Torpor was not set up"
 rm -r "$root/lib/modules/6.1.0-1"
-# Either file says that it was.
-echo 'device=LABEL=nap' >"$root/etc/torpor/resume.conf"
-hook postinst 6.1.0-1 /boot/vmlinuz-6.1.0-1
-holds rootfs-6.1.0-1.gz || fail "postinst builds nothing although resume.conf names the partition"
-hook postrm 6.1.0-1
-rm "$root/etc/torpor/resume.conf"
 touch "$root/etc/torpor.conf"
 
 hook postinst 6.1.0-1 /boot/vmlinuz-6.1.0-1

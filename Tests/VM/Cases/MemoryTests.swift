@@ -91,7 +91,7 @@ extension MachineTests {
                 done
                 [ $total -lt 600000 ] || fail "the balloon is empty: $total KiB"
                 torpor check $torpor_b >/tmp/check || fail "check: $(cat /tmp/check)"
-                expect "it is told" grep -q "parameters: .*mem=.* \(word)" /tmp/check
+                expect "it is told" grep -q "parameters of kernel C: .*mem=.* \(word)" /tmp/check
                 expect hibernate hibernate
                 expect_session /dev/vdb
                 for i in $(seq 100); do

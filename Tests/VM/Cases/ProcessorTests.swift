@@ -35,7 +35,7 @@ extension MachineTests {
                 "nr-cpus", "16", online: 2, own: "nr_cpus=2", commandLine: "nr_cpus=2",
                 """
                 torpor check $torpor_b >/tmp/check || fail "check: $(cat /tmp/check)"
-                expect "it is told" grep -q "parameters: .*mem=.* nr_cpus=2" /tmp/check
+                expect "it is told" grep -q "parameters of kernel C: .*mem=.* nr_cpus=2" /tmp/check
                 """)
         }
 
