@@ -30,14 +30,19 @@ program() {
     chmod 755 "$root/$1"
 }
 
-# A machine with these parameters on the kernel command line, this name in resume.conf, and these block devices.
+# A machine with these parameters on the kernel command line, this name of the partition, and these block devices.
 machine() {
     (cd "${root:?}" && rm -rf dev sys etc run initrd)
     mkdir -p "$root/dev/disk/by-partuuid" "$root/dev/disk/by-id" "$root/dev/disk/by-path" "$root/sys/block" "$root/etc/torpor" \
         "$root/proc" "$root/run"
     printf '%s\n' "$1" >"$root/proc/cmdline"
     echo '5.25 1.00' >"$root/proc/uptime"
-    [ -z "${2-}" ] || printf 'device=%s\n' "$2" >"$root/etc/torpor/resume.conf"
+    rm -f "$root/etc/torpor.conf"
+    if [ -n "${2-}" ]; then
+        # In the initramfs, and in the system that builds it.
+        printf 'device=%s\n' "$2" >"$root/etc/torpor/resume.conf"
+        printf 'device = %s\n' "$2" >"$root/etc/torpor.conf"
+    fi
     shift 2
     for device; do
         mkdir -p "$root/$(dirname "$device")" && touch "$root/$device"
