@@ -51,7 +51,7 @@ import Testing
         let menu = RefusalMenu(
             reason: "a person pressed Esc", refusals: nil, hasRoot: true, hasShell: false, isStopped: true)
         let text = menu.lines.joined(separator: "\n")
-        for part in ["the resume is stopped: a person pressed Esc", "the session is kept", "press r to resume it now"] {
+        for part in ["torpor: a person pressed Esc\n", "the session is kept", "press r to resume it now"] {
             #expect(text.contains(part))
         }
         #expect(!text.contains("cannot resume") && !text.contains("restart"))

@@ -39,7 +39,7 @@ struct RefusalMenu {
     }
 
     var lines: [String] {
-        var lines = [isStopped ? "torpor: the resume is stopped: \(reason)" : "torpor: cannot resume now: \(reason)"]
+        var lines = [isStopped ? "torpor: \(reason)" : "torpor: cannot resume now: \(reason)"]
         lines.append("torpor: the session is kept" + (refusals.map { "; refusals in a row: \($0)" } ?? ""))
         lines.append("torpor: press r to " + (isStopped ? "resume it now" : "restart and try again"))
         if hasRoot { lines.append("torpor: press b to drop the session and boot the root file system") }

@@ -75,7 +75,8 @@ public struct Machine {
     public var monitorCommands: [String] = []
     /// Texts to type on the console, each when its question appears.
     public var answers: [(question: String, text: String)] = []
-    /// Commands for QEMU's monitor when the console contains a text, in their order: keys of the keyboard, for example.
+    /// Commands for QEMU's monitor, such as keys of the keyboard, when a text appears on the console. Each waits for the one before
+    /// it, and looks for its text behind that one's.
     public var monitorAnswers: [(question: String, commands: [String])] = []
     /// The moment of a power cut: seconds after a verdict line or, if that is nil, after power-on.
     public var powerCut: (line: String?, seconds: Double)?
@@ -152,7 +153,7 @@ public struct Machine {
         }
         var times: [Double] = []
         var isCut = false
-        var monitorAnswerCount = 0
+        var monitorAnswers = self.monitorAnswers[...], consoleOffset = 0
         while qemu.isRunning, Date().timeIntervalSince(start) < timeout {
             Thread.sleep(forTimeInterval: sampling != nil ? 0.002 : powerCut == nil ? 0.05 : 0.005)
             let now = Date().timeIntervalSince(start)
@@ -176,13 +177,14 @@ public struct Machine {
                 }
             }
             try keyboard?.type(at: console)
-            if let next = monitorAnswers.dropFirst(monitorAnswerCount).first,
-                String(decoding: try Data(contentsOf: console), as: UTF8.self).contains(next.question)
+            if let next = monitorAnswers.first,
+                let place = try Data(contentsOf: console).dropFirst(consoleOffset).range(of: Data(next.question.utf8))
             {
                 for command in next.commands {
                     try monitor.fileHandleForWriting.write(contentsOf: Data("\(command)\n".utf8))
                 }
-                monitorAnswerCount += 1
+                consoleOffset = place.upperBound
+                monitorAnswers.removeFirst()
             }
             if !isDumped, let dump, lines.contains("dump") {
                 try monitor.fileHandleForWriting.write(contentsOf: Data("dump-guest-memory \(dump.path)\nquit\n".utf8))
