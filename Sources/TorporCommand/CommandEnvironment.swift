@@ -39,7 +39,8 @@ struct CommandEnvironment {
         let isJournal = JournalStream.isJournal(2, ProcessInfo.processInfo.environment["JOURNAL_STREAM"])
         return CommandEnvironment(
             terminal: Terminal(
-                output: DescriptorStream(1, name: "standard output"), errors: isJournal ? JournalStream(errors) : errors,
+                output: DescriptorStream(1, name: "standard output"),
+                errors: isJournal ? JournalStream(errors) : errors,
                 readLine: Terminal.personsAnswers),
             devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(), programs: LinuxPrograms(),
             configuration: ConfigurationFile(path: ConfigurationFile.standardPath), sleep: SleepSystem(),
