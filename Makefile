@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The only entry point. `make` builds Torpor, `make install` installs it; neither installs a package. `make demo` shows a cycle,
-# `make test` runs the tests, `make deb` (or rpm, or arch) makes packages, and all of these install the Debian packages that they
-# need.
+# `make test` runs the tests, `make deb` (or rpm, or arch) makes packages, and all of these install the Debian packages that
+# they need.
 SWIFT ?= swift
 SWIFT_FORMAT = $(SWIFT) format
 # A file imports only modules that Package.swift declares for its target.
@@ -13,7 +13,8 @@ SWIFT_TEST = SWIFT_BACKTRACE=enable=no stdbuf -oL $(SWIFT) test --disable-xctest
 EMBEDDED = $(shell $(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/embedded/x86_64-unknown-linux-gnu
 SWIFT_FILES = Package.swift $(shell find Sources Tests Benchmarks -name '*.swift')
 MKINITRAMFS = mkinitramfs.sh mkinitramfs-drivers.sh mkinitramfs-modules.sh
-SHELL_FILES = .ci/run $(MKINITRAMFS) $(shell find scripts kernel Tests -name '*.sh') $(shell grep -rlE '^(\#!/.*sh|\# shellcheck shell=.*)$$' dist)
+SHELL_FILES = .ci/run $(MKINITRAMFS) $(shell find scripts kernel Tests -name '*.sh') \
+	$(shell grep -rlE '^(\#!/.*sh|\# shellcheck shell=.*)$$' dist)
 
 # Where `make install` puts Torpor. torpor looks for rootfs.gz in /usr/lib/torpor.
 DESTDIR ?=

@@ -20,8 +20,8 @@ sum=$(sha256sum <"$output/torpor-$version.tar.gz")
 sed "s/@VERSION@/$version/; s/@SHA256@/${sum%% *}/" dist/arch/PKGBUILD >"$output/PKGBUILD"
 cp dist/arch/*.install "$output/"
 
-# makepkg does not work as root, and a user may not be able to read the checkout. The package contains the path, so that is always
-# the same one.
+# makepkg does not work as root, and a user may not be able to read the checkout. The package contains the path, so that is
+# always the same one.
 work=/tmp/torpor-arch
 mkdir "$work" || fail "$work: it exists; if no other build runs, remove it"
 trap 'rm -rf "$work"' EXIT

@@ -5,8 +5,8 @@
 #
 # usage: build-deb.sh
 #
-# DEB_VERSION is the version of the packages (default: that in VERSION), and DEB_OUTPUT another folder than build/deb. DEBFULLNAME
-# and DEBEMAIL name the maintainer of packages that you give to others.
+# DEB_VERSION is the version of the packages (default: that in VERSION), and DEB_OUTPUT another folder than build/deb.
+# DEBFULLNAME and DEBEMAIL name the maintainer of packages that you give to others.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/package-functions.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Makes the RPM packages in build/rpm from the products in build/, which `make all kernel` has made, and the source package, from
-# which rpmbuild makes them without these products. rpmlint, if it is there, looks at all of them. It needs no RPM system.
+# Makes the RPM packages in build/rpm from the products in build/, which `make all kernel` has made, and the source package,
+# from which rpmbuild makes them without these products. rpmlint, if it is there, looks at all of them. It needs no RPM system.
 #
 # usage: build-rpm.sh
 set -eu

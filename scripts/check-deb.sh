@@ -60,8 +60,8 @@ must() {
 # All files with their modes and contents, except what dpkg and apt write for every package.
 list_files() {
     (cd "$root" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./packages -o -path ./tmp \
-        -o -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/cache -o -path ./var/log -o -path "./boot/initrd.img-$kernel" \
-        -o -path ./var/lib/initramfs-tools \) -prune -o \
+        -o -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/cache -o -path ./var/log \
+        -o -path "./boot/initrd.img-$kernel" -o -path ./var/lib/initramfs-tools \) -prune -o \
         -printf '%y %m %p ' \( -type f -exec sha256sum {} \; -o -printf '%l\n' \) | LC_ALL=C sort)
 }
 # Prints the files of Torpor in the initramfs of the system.

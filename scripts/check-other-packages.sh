@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs, upgrades and removes the packages in build/rpm and build/arch with rpm and pacman in a tree of this Debian, whose
-# packages do not matter: it checks the files and the scripts. A stand-in takes the place of torpor and records its arguments. It
-# needs root.
+# packages do not matter: it checks the files and the scripts. A stand-in takes the place of torpor and records its arguments.
+# It needs root.
 #
 # usage: check-other-packages.sh rpm|arch
 set -eu

@@ -30,7 +30,8 @@ source_files() {
             if [ -e "$file" ] || [ -L "$file" ]; then printf '%s\n' "$file"; fi
         done
     else
-        find . -mindepth 1 \( -name build -o -name '.build*' -o -name debian -type l \) -prune -o \( -type f -o -type l \) -print
+        find . -mindepth 1 \( -path ./build -o -path './.build*' -o -path ./debian -o -path ./dist/debian/changelog \) -prune \
+            -o \( -type f -o -type l \) -print
     fi | sed 's|^\./||' | LC_ALL=C sort
 }
 
