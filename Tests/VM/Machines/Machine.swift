@@ -75,8 +75,8 @@ public struct Machine {
     public var monitorCommands: [String] = []
     /// Texts to type on the console, each when its question appears.
     public var answers: [(question: String, text: String)] = []
-    /// Commands for QEMU's monitor, such as keys of the keyboard, when a text appears on the console. Each waits for the one before
-    /// it, and looks for its text behind that one's.
+    /// Commands for QEMU's monitor, such as keys of the keyboard, when a text appears on the console. Each waits for the one
+    /// before it, and looks for its text behind that one's.
     public var monitorAnswers: [(question: String, commands: [String])] = []
     /// The moment of a power cut: seconds after a verdict line or, if that is nil, after power-on.
     public var powerCut: (line: String?, seconds: Double)?
