@@ -59,7 +59,7 @@ struct HibernateCommand: ConfiguredCommand {
         if !output.json {
             if let failure { environment.show(failure) } else { terminal.show(answer.sentence(output.size)) }
         }
-        // A rehearsal has written nothing.
+        // A rehearsal has written no image.
         if !rehearse { eraseImage(report, &answer, environment) }
         if report.outcome == .resumed { findCopies(report, &answer, environment) }
         environment.reports.keep(answer)
