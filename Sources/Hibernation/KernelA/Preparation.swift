@@ -24,7 +24,7 @@ extension Hibernate {
         let needsFourLevels: Bool
 
         /// Whether kernel B is the kernel that runs now.
-        var isOwnKernel: Bool { kernel.release.utf8.elementsEqual(systemNames().release.utf8) }
+        var isOwnKernel: Bool { isRunning(kernel) }
     }
 
     /// The hibernation partition, and the devices among which it was found.
@@ -161,9 +161,6 @@ extension Hibernate {
         return "\(hasFiveLevels ? 5 : 4) levels in kernels A, B and C"
     }
 
-    /// Whether a kernel is the one that runs now.
-    private func isRunning(_ kernel: BzImage) -> Bool { kernel.release.utf8.elementsEqual(systemNames().release.utf8) }
-
     /// The superblock of a partition.
     /// - Throws: if no image may be written to the partition, or if it is too small.
     private func checkPartition(_ path: String) throws(Failure) -> Superblock {
@@ -226,3 +223,6 @@ extension Hibernate {
         }
     }
 }
+
+/// Whether a kernel is the one that runs now.
+private func isRunning(_ kernel: BzImage) -> Bool { kernel.release.utf8.elementsEqual(systemNames().release.utf8) }

@@ -53,7 +53,7 @@ struct SystemChecks {
         }
         let remedy = "build it again: torpor setup does that"
         for lister in ["lsinitramfs", "lsinitrd", "lsinitcpio"] {
-            guard let program = SetupContext(environment: environment).program(lister) else { continue }
+            guard let program = boot.program(lister) else { continue }
             let run = Program(program, [path])
             guard let result = try? environment.programs.run(run, milliseconds: SystemChecks.milliseconds),
                 result.isSuccess

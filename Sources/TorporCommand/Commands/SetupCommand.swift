@@ -56,7 +56,6 @@ struct SetupCommand: TorporSubcommand {
         if refresh { return try Setup(context: context).refresh() }
         context.wantsDirectStart = directStart
         context.isForced = force
-        context.canAsk = environment.terminal.readLine != nil
         (context.path, context.deviceName) = try partition(environment)
         try requireKernel(environment)
         if dryRun { return try Setup(context: context).show() }
@@ -115,7 +114,7 @@ struct SetupCommand: TorporSubcommand {
             throw ExitCode(1)
         }
         let question =
-            "Rehearse now? The machine goes to the kernel that saves, and comes back; nothing is written to the disk. [y/N] "
+            "Rehearse now? The machine goes to the kernel that saves, and comes back; no image is written. [y/N] "
         guard let answer = terminal.ask(question), ["y", "yes"].contains(answer.lowercased()) else {
             terminal.show("now rehearse it with: torpor hibernate --rehearse")
             terminal.show("and hibernate with: systemctl hibernate, or: torpor hibernate")

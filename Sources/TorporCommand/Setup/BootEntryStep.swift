@@ -17,7 +17,6 @@ struct BootEntryStep: SetupStep {
     }
 
     func perform(_ context: SetupContext, _ record: inout SetupRecord) throws(Failure) {
-        if case .nothing = try intention(context) { return }
         do throws(Failure) {
             let loader = try loader(context)
             // Before the command runs: it may have written some files when it fails.

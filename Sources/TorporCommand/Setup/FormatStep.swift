@@ -22,7 +22,6 @@ struct FormatStep: SetupStep {
     }
 
     func perform(_ context: SetupContext, _ record: inout SetupRecord) throws(Failure) {
-        if case .nothing = try intention(context) { return }
         let path = context.path
         var formatting = formatting(context)
         if let content = try formatting.contents() {
@@ -49,8 +48,7 @@ struct FormatStep: SetupStep {
     private func requireConsent(_ context: SetupContext, _ what: String) throws(Failure) {
         if context.isForced { return }
         let remedy = "use --force if its contents may be lost, or name another partition"
-        guard context.canAsk,
-            let answer = context.environment.terminal.ask("\(what). Type yes to lose all of it: ")
+        guard let answer = context.environment.terminal.ask("\(what). Type yes to lose all of it: ")
         else { throw Failure("format", what, "nobody can be asked whether that may be lost", remedy: remedy) }
         guard answer == "yes" else { throw Failure("format", context.path, "the answer was not yes", remedy: remedy) }
     }

@@ -52,7 +52,7 @@ struct InitramfsStep: SetupStep {
             ("dracut", "/usr/lib/dracut/modules.d/74torpor/module-setup.sh", ["--force", "--regenerate-all"]),
             ("mkinitcpio", "/usr/lib/initcpio/install/torpor", ["-P"]),
         ] {
-            guard let program = context.program(name) else { continue }
+            guard let program = context.boot.program(name) else { continue }
             // dracut and initramfs-tools may both be there; the hook tells which one is meant.
             guard context.boot.exists(hook) else {
                 missing.append(name)

@@ -22,7 +22,6 @@ struct RootfsStep: SetupStep {
     }
 
     func perform(_ context: SetupContext, _ record: inout SetupRecord) throws(Failure) {
-        if case .nothing = try intention(context) { return }
         try context.run(RootfsStep.script, ["add", context.environment.kernelRelease])
         record.hasBuiltRootfs = true
     }

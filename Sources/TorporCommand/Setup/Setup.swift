@@ -47,26 +47,31 @@ struct Setup {
             context.environment.terminal.show("there is nothing to undo: torpor setup has not run here")
             return
         }
-        var failure: Failure?
-        for step in Setup.undoSteps where !(keepsSettings && (step is SettingsStep || step is InitramfsStep)) {
-            do throws(Failure) { try step.undo(context, &record) } catch {
-                if failure == nil { failure = error } else { context.environment.show(error) }
-            }
-            try record.keep(context.boot)
-        }
-        if let failure { throw failure }
+        let steps = Setup.undoSteps.filter { !(keepsSettings && ($0 is SettingsStep || $0 is InitramfsStep)) }
+        try all(steps, &record) { (step, record) throws(Failure) in try step.undo(context, &record) }
     }
 
     /// Does those recorded steps again that depend on the versions of Torpor and of the kernel.
     func refresh() throws(Failure) {
         guard var record = try SetupRecord.read(context.boot) else { return }
-        var failure: Failure?
-        let steps: [(any SetupStep, Bool)] = [
+        let steps: [(step: any SetupStep, isRecorded: Bool)] = [
             (RootfsStep(), record.hasBuiltRootfs), (BootEntryStep(), record.bootLoader != nil),
             (UnitsStep(), !record.units.isEmpty),
         ]
-        for (step, isRecorded) in steps where isRecorded {
-            do throws(Failure) { try step.perform(context, &record) } catch {
+        try all(steps.filter { $0.isRecorded }.map { $0.step }, &record) { (step, record) throws(Failure) in
+            if case .change = try step.intention(context) { try step.perform(context, &record) }
+        }
+    }
+
+    /// Takes each step in turn, also after a failure, and keeps the record after each.
+    /// - Throws: the first failure; it prints the others.
+    private func all(
+        _ steps: [any SetupStep], _ record: inout SetupRecord,
+        _ body: (any SetupStep, inout SetupRecord) throws(Failure) -> Void
+    ) throws(Failure) {
+        var failure: Failure?
+        for step in steps {
+            do throws(Failure) { try body(step, &record) } catch {
                 if failure == nil { failure = error } else { context.environment.show(error) }
             }
             try record.keep(context.boot)

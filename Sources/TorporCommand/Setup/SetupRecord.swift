@@ -22,7 +22,7 @@ struct SetupRecord: Codable, Equatable {
     var units: [String] = []
     /// The boot loader that got an entry: the name of a `BootLoaderKind`.
     var bootLoader: String?
-    /// The release of the kernel for which a rootfs.gz was built.
+    /// Whether a rootfs.gz with the modules of a kernel was built.
     var hasBuiltRootfs = false
     /// Whether the initramfs was built with the hook.
     var hasBuiltInitramfs = false

@@ -6,7 +6,7 @@ protocol SetupStep {
     /// What the step would do on this system now. Changes nothing.
     /// - Throws: if it could not do it.
     func intention(_ context: SetupContext) throws(Failure) -> SetupIntention
-    /// Does it, and records what has to be undone.
+    /// Does it, and records what has to be undone. To be called only if the intention is a change.
     func perform(_ context: SetupContext, _ record: inout SetupRecord) throws(Failure)
     /// Undoes what the record has, and removes that from the record.
     func undo(_ context: SetupContext, _ record: inout SetupRecord) throws(Failure)
@@ -30,8 +30,6 @@ struct SetupContext {
     var wantsDirectStart = false
     /// Whether a person agreed in advance that the partition's contents are lost.
     var isForced = false
-    /// Whether the program may ask on the terminal.
-    var canAsk = true
 
     /// The folder of Torpor's files.
     static let library = "/usr/lib/torpor"
@@ -52,10 +50,5 @@ struct SetupContext {
         throw Failure(
             "run", command, result.clause + (lines.last.map { ": \(printable(String($0)))" } ?? ""),
             remedy: "run it by hand to see more, and then torpor setup again")
-    }
-
-    /// The path of the first program that exists in the usual folders; nil if none does.
-    func program(_ name: String) -> String? {
-        boot.first(of: ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map { "\($0)/\(name)" })
     }
 }

@@ -20,7 +20,6 @@ struct UnitsStep: SetupStep {
     }
 
     func perform(_ context: SetupContext, _ record: inout SetupRecord) throws(Failure) {
-        if case .nothing = try intention(context) { return }
         for file in files(context) {
             if try context.write(UnitsStep.target + file, context.text(UnitsStep.source + file), &record) {
                 context.say("wrote \(UnitsStep.target + file)")

@@ -5,7 +5,7 @@ import FoundationEssentials
 import Linux
 
 /// The part of a system that `torpor sleep` uses besides the hibernation. A test replaces any part of it.
-struct SleepSystem {
+struct SleepSystem: RootedFiles {
     /// Stands before every path; a test puts a folder there.
     var root = ""
     var programs: any ProgramRunner = LinuxPrograms()
@@ -24,20 +24,12 @@ struct SleepSystem {
         try File(path, .write).write(line: text)
     }
 
-    /// A path as system calls need it.
-    func real(_ path: String) -> String { root + path }
-
-    func exists(_ path: String) -> Bool { Linux.exists(real(path)) }
-
     /// The text of a file without the white space at its end; nil if it cannot be read.
     func text(_ path: String) -> String? {
         guard let bytes = try? readFile(real(path)) else { return nil }
         let text = String(decoding: bytes, as: UTF8.self)
         return String(text.prefix(text.count - text.reversed().prefix { $0.isWhitespace }.count))
     }
-
-    /// The names in a directory, sorted, without those that begin with a dot; none if it cannot be read.
-    func names(in folder: String) -> [String] { (try? listDirectory(real(folder))) ?? [] }
 
     func write(_ path: String, _ text: String) throws(Failure) { try writeToKernel(real(path), text) }
 
