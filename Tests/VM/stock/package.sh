@@ -22,7 +22,9 @@ list_files() {
         -o -path /var/lib/systemd -o -path /var/lib/initramfs-tools \) -prune -o -printf '%y %m %p %l\n' | LC_ALL=C sort
     find /etc -xdev -type f ! -path /etc/ld.so.cache -exec sha256sum {} + | LC_ALL=C sort -k 2
 }
-nothing_left() { list_files | diff /tmp/before -; }
+nothing_left() {
+    list_files | diff /tmp/before - && ! lsinitramfs "/boot/initrd.img-$release" | grep torpor
+}
 
 # The hooks of all sleeps so far are: $1 hibernations, each between pre and post, for both hooks.
 hooks_ran() {
@@ -82,6 +84,7 @@ expect setup torpor setup "$partition"
 sed 's/^/guest: /' /tmp/messages >/dev/ttyS0
 expect "logind offers hibernation" [ "$(can_hibernate)" = yes ]
 expect check torpor check
+expect "the initramfs resumes" sh -c "lsinitramfs /boot/initrd.img-$release | grep -x usr/bin/torpor-resume"
 hibernate 1
 
 expect upgrade apt-get install -y --no-install-recommends /packages/newer/torpor_*.deb /packages/newer/torpor-kernel_*.deb
