@@ -24,6 +24,7 @@ public struct DebianGuest {
     private let lab: Lab
     private let boot: BootDisk
     private let hibernationDisk: URL
+    private let timeout: Double
 
     /// - Parameter isDirect: whether the boot loader starts kernel C; otherwise it starts the guest's kernel and initramfs.
     public init(_ loader: BootDisk.Loader, _ hibernator: Hibernator, isDirect: Bool = false, in lab: Lab) throws {
@@ -33,6 +34,8 @@ public struct DebianGuest {
             .trimmingCharacters(in: .whitespacesAndNewlines)
         // The fstab of the guest has the numbers of its partitions; the root file system is the third one.
         let isPackaged = hibernator == .packages
+        // Each step of a package's life builds an initramfs, which takes minutes in an emulated machine.
+        timeout = isPackaged ? 3600 : 900
         let initrd = isPackaged ? Products.stockPackagesInitrd : Products.stockInitrd
         var files = ["vmlinuz-\(release)": kernel, "config-\(release)": kernel.appendingPathExtension("config")]
         // update-initramfs renews it.
@@ -54,7 +57,7 @@ public struct DebianGuest {
         machine.disks[1].bus = .ahci
         machine.memory = "2G"
         machine.isSingleThreaded = true
-        machine.timeout = 900
+        machine.timeout = timeout
         return machine
     }
 
