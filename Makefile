@@ -151,6 +151,15 @@ build/stock/vmlinuz: FORCE
 build/stock/root.ext4: build/stock/vmlinuz all FORCE
 	@Tests/VM/stock/make-guest.sh build/stock/vmlinuz build/stock/modules PARTUUID=00000000-0000-4000-9000-000100000002 build/stock
 
+# A guest that gets Torpor as packages: those of `make deb`, and newer ones for an upgrade.
+build/stock/package/root.ext4: build/stock/vmlinuz deb FORCE
+	@rm -rf build/stock/packages
+	@mkdir -p build/stock/packages/newer
+	@DEB_VERSION="$$(cat VERSION)+1" DEB_OUTPUT=build/deb-newer scripts/build-deb.sh >/dev/null
+	@cp build/deb/*.deb build/stock/packages/
+	@cp build/deb-newer/*.deb build/stock/packages/newer/
+	@Tests/VM/stock/make-guest.sh --packages build/stock/vmlinuz build/stock/modules build/stock/packages build/stock/package
+
 demo: build-packages all test-kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	$(SWIFT_BUILD) --product torpor-demo
@@ -176,10 +185,10 @@ torture: build-packages all test-kernel build/test/rootfs-modules.gz
 	$(MAKE) fuzz
 
 # A Debian guest with systemd and PostgreSQL under load, on a kernel with Debian's own configuration and on the small kernel.
-# Takes half an hour, and the kernels an hour, once.
-stock: build-packages all kernel build/stock/root.ext4
+# Takes an hour, and the kernels another hour, once.
+stock: build-packages all kernel build/stock/root.ext4 build/stock/package/root.ext4
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	TORPOR_STOCK=1 $(SWIFT_TEST) --filter StockTests
+	TORPOR_STOCK=1 $(SWIFT_TEST) --filter 'StockTests|PackageTests'
 
 test: unit vm
 
