@@ -49,7 +49,7 @@ UNIT_PACKAGES = python3 python3-lz4 python3-zstandard python3-xxhash kmod xz-uti
 # apt-get twice.
 .NOTPARALLEL:
 
-.PHONY: all rootfs kernel test-kernel install uninstall demo bench fuzz torture stock test unit vm check format clean FORCE
+.PHONY: all rootfs kernel test-kernel install uninstall demo recording bench fuzz torture stock test unit vm machines check format clean FORCE
 .PHONY: build-tools build-packages debian deb rpm arch check-deb check-rpm check-arch
 PRODUCTS = build/init build/torpor build/rootfs.gz $(COMPLETIONS)
 COMPLETIONS = build/completion/torpor.bash build/completion/torpor.zsh build/completion/torpor.fish
@@ -165,6 +165,13 @@ demo: build-packages all test-kernel
 	$(SWIFT_BUILD) --product torpor-demo
 	.build/debug/torpor-demo
 
+# Records the demo for README.
+recording: build-packages all test-kernel
+	@scripts/install-packages.sh $(VM_PACKAGES) termtosvg
+	$(SWIFT_BUILD) --product torpor-demo
+	termtosvg docs/demo.svg --screen-geometry 110x32 --max-frame-duration 2000 --loop-delay 5000 --template window_frame \
+		--command .build/debug/torpor-demo
+
 # Writes tables, numbers and charts to build/bench. Takes an hour and a quarter, or less than half an hour with
 # TORPOR_BENCH_QUICK=1.
 bench: build-packages all test-kernel
@@ -178,7 +185,7 @@ fuzz: build-packages
 	TORPOR_FUZZ=1 $(SWIFT_BUILD) -c release --product torpor-fuzz --scratch-path .build-fuzz
 	scripts/fuzz.sh .build-fuzz/release/torpor-fuzz
 
-# The long form of the tests of which `make test` runs a sample, and the fuzzer.
+# The long form of the tests of which `make machines` runs a sample, and the fuzzer.
 torture: build-packages all test-kernel build/test/rootfs-modules.gz
 	@scripts/install-packages.sh $(VM_PACKAGES)
 	TORPOR_TORTURE=1 $(SWIFT_TEST) --filter 'MutatedImageTests|SimulationTests|StepFaultTests|PowerCutTests|KilledMachineTests'
@@ -196,9 +203,10 @@ unit: build-packages
 	@scripts/install-packages.sh $(UNIT_PACKAGES)
 	$(SWIFT_TEST) --skip VMTests
 
-vm: build-packages all test-kernel build/test/rootfs-modules.gz build/pattern build/vmlinuz-stock
+# A sample of the machine tests, one of each kind; `make machines` runs all of them, in more than half an hour.
+vm machines: build-packages all test-kernel build/test/rootfs-modules.gz build/pattern build/vmlinuz-stock
 	@scripts/install-packages.sh $(VM_PACKAGES)
-	$(SWIFT_TEST) --filter VMTests
+	$(if $(filter machines,$@),TORPOR_MACHINES=1) $(SWIFT_TEST) --filter VMTests
 
 check: build-packages all
 	@scripts/install-packages.sh $(CHECK_PACKAGES)

@@ -21,7 +21,8 @@ import Testing
         #expect(
             try MemoryUse(meminfo: text)
                 == MemoryUse(
-                    free: 9124 << 10, available: 3000 << 10, swappable: (363456 + 108252) << 10, freeSwap: 497324 << 10))
+                    free: 9124 << 10, available: 3000 << 10, swappable: (363456 + 108252) << 10, freeSwap: 497324 << 10)
+        )
         let shorter = text.replacing("Inactive(anon)", with: "Inactive(file)")
         #expect(throws: Failure.self) { try MemoryUse(meminfo: shorter) }
     }

@@ -49,7 +49,7 @@ struct SystemChecks {
         guard let path = boot.first(of: initramfsPaths) else {
             return Requirement(
                 name, .warning, "the initramfs of the running kernel was not found, so it was not looked into",
-                remedy: "see docs/boot.md")
+                remedy: "see /usr/share/doc/torpor/docs/boot.md")
         }
         let remedy = "build it again: torpor setup does that"
         for lister in ["lsinitramfs", "lsinitrd", "lsinitcpio"] {
@@ -110,6 +110,6 @@ struct SystemChecks {
             ? Requirement(name, .ok, "logind offers hibernation")
             : Requirement(
                 name, .warning, "logind does not offer hibernation (it answers \(printable(answer)))",
-                remedy: "see docs/systemd.md for what it looks at")
+                remedy: "see /usr/share/doc/torpor/docs/systemd.md for what it looks at")
     }
 }

@@ -67,7 +67,7 @@ struct InitramfsStep: SetupStep {
         guard let name = missing.first else {
             throw Failure(
                 "set up", "the initramfs", "neither initramfs-tools nor dracut nor mkinitcpio is here",
-                remedy: "put torpor-resume into the initramfs as docs/boot.md says")
+                remedy: "put torpor-resume into the initramfs as /usr/share/doc/torpor/docs/boot.md says")
         }
         let hook = name == "update-initramfs" ? "initramfs-tools" : name
         throw Failure(

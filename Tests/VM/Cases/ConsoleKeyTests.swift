@@ -40,7 +40,7 @@ extension MachineTests {
         }
 
         /// Lines on the serial console are rare, and each appears once.
-        @Test func aSerialConsoleShowsEachLineOnce() throws {
+        @Test(.completeRunOnly) func aSerialConsoleShowsEachLineOnce() throws {
             let lab = try Lab("key-lines")
             var a = try lab.sessionMachine()
             a.disks[0].bytesPerSecond = Self.slow
@@ -72,7 +72,7 @@ extension MachineTests {
         }
 
         /// Noise on a serial line, or a mistake: the session comes back without a person.
-        @Test func aStoppedResumeGoesOnWithoutAnAnswer() throws {
+        @Test(.completeRunOnly) func aStoppedResumeGoesOnWithoutAnAnswer() throws {
             let lab = try Lab("key-alone")
             let a = try lab.savedMachine()
             var c = lab.kernelC("c", like: a, "torpor.ask=2")

@@ -9,7 +9,7 @@ extension MachineTests {
     /// Special memory: hot-plugged, hidden, broken, or very large.
     @Suite(.serialized) struct MemoryTests {
         /// ACPI describes this RAM as a device: without a parameter, kernels B and C would use it as their own.
-        @Test func resumesHotPluggedMemory() throws {
+        @Test(.completeRunOnly) func resumesHotPluggedMemory() throws {
             let lab = try Lab("hot-plugged")
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk(), try lab.disk("other", 16 << 20)],
@@ -45,7 +45,7 @@ extension MachineTests {
         }
 
         /// Kernel C may use memory below N that `memmap=` hides from kernel A: it contains nothing of kernel A.
-        @Test func resumesWithMemoryHiddenFromKernelA() throws {
+        @Test(.completeRunOnly) func resumesWithMemoryHiddenFromKernelA() throws {
             let lab = try Lab("cut-out")
             var a = try lab.sessionMachine(disk: try lab.formattedDisk())
             a.commandLine = "memmap=1M$32M"
@@ -56,7 +56,7 @@ extension MachineTests {
         }
 
         /// Kernel B does not read a page with a memory error: a machine check would end the save.
-        @Test func leavesOutPoisonedPages() throws {
+        @Test(.completeRunOnly) func leavesOutPoisonedPages() throws {
             let lab = try Lab("poisoned")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk()], files: ["bin/pattern": Products.pattern],
@@ -77,7 +77,7 @@ extension MachineTests {
         }
 
         /// The host takes half of the memory back: kernels B and C would give all their memory to it.
-        @Test func resumesWithABalloon() throws {
+        @Test(.completeRunOnly) func resumesWithABalloon() throws {
             let lab = try Lab("balloon")
             let word = "initcall_blacklist=virtio_balloon_driver_init"
             var a = try lab.kernelA(
@@ -108,7 +108,7 @@ extension MachineTests {
         }
 
         /// Much memory, little of it in use: the progress counts only pages to save.
-        @Test func resumesSixtyFourGibibytes() throws {
+        @Test(.completeRunOnly) func resumesSixtyFourGibibytes() throws {
             let lab = try Lab("large")
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk("hibernation", 4 << 30), try lab.disk("other", 16 << 20)],
@@ -138,7 +138,8 @@ extension MachineTests {
         private func expectRightTimeLeft(_ result: Machine.Result, _ verb: String) {
             let lines = result.console.matches(of: /torpor: ([a-z]+): [0-9]+ % of [^\n]*, ([0-9]+) s left/)
                 .filter { $0.1 == verb }
-            guard let begin = result.console.firstMatch(of: #/\[ *([0-9.]+)\] torpor: begin: /#), let first = Double(begin.1),
+            guard let begin = result.console.firstMatch(of: #/\[ *([0-9.]+)\] torpor: begin: /#),
+                let first = Double(begin.1),
                 let end = result.console.firstMatch(of: #/\[ *([0-9.]+)\] torpor: saved/#), let last = Double(end.1)
             else {
                 Issue.record("the console has no beginning or no end")

@@ -4,8 +4,8 @@ import Machines
 import Testing
 
 extension MachineTests {
-    /// A Debian guest that has nothing of Torpor and no swap space: an administrator installs the packages, runs `torpor setup`,
-    /// hibernates with systemctl, upgrades, hibernates again, and purges (Tests/VM/stock/package.sh). `make stock` runs it.
+    /// A Debian guest that has nothing of Torpor and no swap space: an administrator installs the packages, runs
+    /// `torpor setup`, hibernates with systemctl, upgrades, hibernates again, and purges (Tests/VM/stock/package.sh).
     @Suite(.serialized, .enabled(if: isStock, "make stock runs these tests")) struct PackageTests {
         @Test(arguments: [BootDisk.Loader.grubUEFI, .grubBIOS])
         func oneCommandIsEnough(loader: BootDisk.Loader) throws {
