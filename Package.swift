@@ -99,7 +99,7 @@ if let embeddedLibraries {
             name: "Fixtures", dependencies: ["Basics", "Linux", "MemoryImage"], path: "Tests/Fixtures",
             swiftSettings: swiftSettings))
     for (name, dependencies) in [
-        ("Basics", ["Fixtures"]), ("Linux", ["Basics"]), ("Console", ["Basics", "Linux"]),
+        ("Basics", ["Fixtures"]), ("Linux", ["Basics"]), ("Console", ["Basics", "Linux", "Fixtures"]),
         ("BlockStore", ["Basics", "Linux", "Fixtures"]),
         ("BlockDevices", ["Basics", "Linux", "BlockStore", "Fixtures"]),
         ("ELF", ["Basics", "Fixtures"]),

@@ -68,6 +68,11 @@ expect "dracut with systemd gets other files" 'inst_simple /usr/lib/torpor/torpo
     'inst_multiple sh cat ln mkdir systemd-escape'
 machine '' ''
 mkdir -p "$root/dracutbase/modules.d/73initqueue"
+status=0
+dracut_module none || status=$?
+[ "$status" = 255 ] || fail "dracut gets the module although Torpor was not set up"
+expect "dracut gets files although Torpor was not set up"
+touch "$root/etc/torpor.conf"
 dracut_module none
 expect "dracut's own init gets other files" initqueue 'inst_simple /usr/lib/torpor/torpor-resume /usr/bin/torpor-resume' \
     'inst_simple /usr/lib/torpor/resume-functions.sh' 'inst_hook cmdline 30 /dracut/74torpor/torpor-wait.sh' \

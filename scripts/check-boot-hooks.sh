@@ -30,14 +30,19 @@ program() {
     chmod 755 "$root/$1"
 }
 
-# A machine with these parameters on the kernel command line, this name in resume.conf, and these block devices.
+# A machine with these parameters on the kernel command line, this name of the partition, and these block devices.
 machine() {
     (cd "${root:?}" && rm -rf dev sys etc run initrd)
     mkdir -p "$root/dev/disk/by-partuuid" "$root/dev/disk/by-id" "$root/dev/disk/by-path" "$root/sys/block" "$root/etc/torpor" \
         "$root/proc" "$root/run"
     printf '%s\n' "$1" >"$root/proc/cmdline"
     echo '5.25 1.00' >"$root/proc/uptime"
-    [ -z "${2-}" ] || printf 'device=%s\n' "$2" >"$root/etc/torpor/resume.conf"
+    rm -f "$root/etc/torpor.conf"
+    if [ -n "${2-}" ]; then
+        # In the initramfs, and in the system that builds it.
+        printf 'device=%s\n' "$2" >"$root/etc/torpor/resume.conf"
+        printf 'device = %s\n' "$2" >"$root/etc/torpor.conf"
+    fi
     shift 2
     for device; do
         mkdir -p "$root/$(dirname "$device")" && touch "$root/$device"
@@ -168,9 +173,12 @@ expect "the partition's link is not its name" "$root/dev/disk/by-id/virtio-a-par
 ln -s ../../vda2 "$root/dev/disk/by-partuuid/12-02"
 name
 expect "the partition's PARTUUID is not its name" PARTUUID=12-02
-echo 'device=LABEL=nap' >"$root/etc/torpor/resume.conf"
-name
-expect "resume.conf does not win" LABEL=nap
+for line in 'device=LABEL=nap' '  device  =  "LABEL=nap" ' "$(printf 'device = LABEL=nap\r')"; do
+    printf '# device = LABEL=no\n%s\ncodec = xz\n' "$line" >"$root/etc/torpor.conf"
+    name
+    expect "the settings '$line' do not win" LABEL=nap
+done
+rm "$root/etc/torpor.conf"
 machine '' ''
 for paths in '' '/dev/vda2 /dev/vdb1'; do
     # shellcheck disable=SC2086 # The words are paths.
@@ -183,7 +191,15 @@ echo 'torpor: open: no' >"$root/status"
 name
 expect "a failure of torpor gives a name"
 
-# initramfs-tools.
+# initramfs-tools. The machine tests run the rest of the hook.
+place initramfs-tools/hook usr/share/initramfs-tools/hooks/torpor
+machine '' ''
+mkdir -p "$root/initrd/scripts/local-premount"
+touch "$root/initrd/scripts/local-premount/torpor" "$root/initrd/scripts/local-premount/resume"
+DESTDIR=$root/initrd sh "$root/usr/share/initramfs-tools/hooks/torpor" >"$log" 2>&1 || fail "the hook fails"
+expect "the hook says something although Torpor was not set up"
+[ "$(find "$root/initrd" -type f -printf '%P\n')" = scripts/local-premount/resume ] ||
+    fail "the initramfs has files of Torpor although it was not set up"
 place initramfs-tools/local-premount scripts/local-premount/torpor
 program scripts/functions <<STUB
 elapsed=0

@@ -45,6 +45,18 @@ holds() {
     [ "$(find "$state" -mindepth 1 -printf '%P\n' | sort | tr '\n' ' ')" = "${*:+$* }" ]
 }
 
+# A machine that was not set up.
+mkdir -p "$root/lib/modules/6.1.0-1"
+touch "$root/lib/modules/6.1.0-1/modules.dep"
+hook postinst 6.1.0-1 /boot/vmlinuz-6.1.0-1
+hook 60-torpor.install add 6.1.0-1 /efi/x /boot/vmlinuz
+KERNELVERSION=6.1.0-1 hook torpor /boot/vmlinuz /boot/initramfs.img
+hook postrm 6.1.0-1
+hook 60-torpor.install remove 6.1.0-1 /efi/x
+[ ! -e "$state" ] || fail "a hook builds although Torpor was not set up"
+rm -r "$root/lib/modules/6.1.0-1"
+touch "$root/etc/torpor.conf"
+
 hook postinst 6.1.0-1 /boot/vmlinuz-6.1.0-1
 holds rootfs-6.1.0-1.gz || fail "postinst builds no rootfs.gz, or leaves something"
 grep -qx 'for 6.1.0-1' "$state/rootfs-6.1.0-1.gz" || fail "postinst builds for another version"

@@ -11,6 +11,7 @@ is_exempt() {
     case $1 in
         LICENSE | NOTICE | VERSION | *.md | *.json | .gitignore | .swift-format | Package.resolved) ;;
         initramfs/* | Tests/Golden/* | Tests/Fuzz/Corpus/*) ;;
+        dist/debian/source/format | dist/debian/*copyright) ;;
         *) return 1 ;;
     esac
 }

@@ -77,7 +77,7 @@ grep -qF "libraries=[$resources/embedded/x86_64-unknown-linux-gnu]" "$LOG" || fa
 ! grep -q 'two at a time' "$LOG" || fail "make -j8 runs two builds at a time"
 [ "$(grep -c '\[build\]' "$LOG")" = 3 ] || fail "each program should be built once"
 ! grep -q 'is called' "$LOG" || fail "make all calls a package manager"
-for file in init torpor pattern rootfs.gz; do
+for file in init torpor pattern rootfs.gz completion/torpor.bash completion/torpor.zsh completion/torpor.fish; do
     [ -f "$copy/build/$file" ] || fail "build/$file was not made"
 done
 
@@ -104,12 +104,18 @@ root="$work/root dir"
 {
     printf 'f 755 usr/%s\n' sbin/torpor lib/torpor/init lib/torpor/torpor-resume lib/torpor/mkinitramfs.sh \
         lib/torpor/mkinitramfs-drivers.sh lib/torpor/mkinitramfs-modules.sh
-    printf 'f 644 usr/%s\n' lib/torpor/rootfs.gz share/man/man8/torpor.8 share/man/man8/torpor-resume.8 \
-        share/doc/torpor/LICENSE share/doc/torpor/NOTICE share/doc/torpor/README.md share/doc/torpor/CHANGES.md
+    printf 'f 644 usr/%s\n' lib/torpor/rootfs.gz \
+        share/doc/torpor/LICENSE share/doc/torpor/NOTICE share/doc/torpor/README.md share/doc/torpor/CHANGES.md \
+        share/bash-completion/completions/torpor share/zsh/site-functions/_torpor share/fish/vendor_completions.d/torpor.fish
+    for page in "$copy"/man/*; do echo "f 644 usr/share/man/man${page##*.}/${page##*/}"; done
+    for folder in "$copy"/man/*; do echo "d 755 usr/share/man/man${folder##*.}"; done | sort -u
     (cd "$copy" && find initramfs -type f -printf 'f 644 usr/lib/torpor/%p\n' -o -type d -printf 'd 755 usr/lib/torpor/%p\n')
+    (cd "$copy/dist" && find systemd -type f -printf 'f 644 usr/lib/torpor/%p\n' -o -type d -printf 'd 755 usr/lib/torpor/%p\n')
     (cd "$copy" && find docs -type f -printf 'f 644 usr/share/doc/torpor/%p\n' \
         -o -type d -printf 'd 755 usr/share/doc/torpor/%p\n')
-    printf 'd 755 usr%s\n' '' /sbin /lib /lib/torpor /share /share/man /share/man/man8 /share/doc /share/doc/torpor
+    printf 'd 755 usr%s\n' '' /sbin /lib /lib/torpor /share /share/man /share/doc /share/doc/torpor \
+        /share/bash-completion /share/bash-completion/completions /share/zsh /share/zsh/site-functions /share/fish \
+        /share/fish/vendor_completions.d
 } | sort >"$work/expected"
 find "$root" -mindepth 1 -printf '%y %m %P\n' | sort >"$work/found"
 diff -u "$work/expected" "$work/found" >"$work/output" || fail "make install installs other files than it should"
@@ -177,11 +183,11 @@ run_make uninstall DESTDIR="$root" PREFIX=/opt/torpor SBINDIR=/opt/torpor/bin ||
     fail "make uninstall leaves files below a PREFIX"
 
 # Only the targets that run or test Torpor install packages.
-for target in demo test unit vm check bench fuzz torture; do
+for target in demo test unit vm check bench fuzz torture deb rpm arch; do
     run_make -n $target || fail "make -n $target does not work"
     grep -q scripts/install-packages.sh "$work/output" || fail "make $target installs no packages"
 done
-for target in all rootfs install uninstall format clean; do
+for target in all rootfs install uninstall debian format clean; do
     run_make -n $target || fail "make -n $target does not work"
     ! grep -q scripts/install-packages.sh "$work/output" || fail "make $target installs packages"
 done

@@ -4,8 +4,9 @@
 # to install: initramfs-tools, dracut, mkinitcpio, kernel-install, kernel (/etc/kernel). `uninstall` removes all of them;
 # `install-hooks` installs nothing else.
 #
-# usage: SBINDIR=… PKGLIBDIR=… MANDIR=… DOCDIR=… [DESTDIR=…] [INSTALL=…] [HOOKS=…] install.sh ACTION
-# ACTION is install, install-hooks or uninstall.
+# usage: SBINDIR=… PKGLIBDIR=… MANDIR=… DOCDIR=… [BASHCOMPDIR=… ZSHCOMPDIR=… FISHCOMPDIR=…] [DESTDIR=…] [INSTALL=…] [HOOKS=…]
+#        install.sh ACTION
+# ACTION is install, install-hooks or uninstall. Without their folders, the completions for shells are left out.
 set -eu
 cd "$(dirname "$0")/.."
 : "${SBINDIR:?}" "${PKGLIBDIR:?}" "${MANDIR:?}" "${DOCDIR:?}"
@@ -13,12 +14,12 @@ destdir=${DESTDIR-}
 version=$(cat VERSION)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for page in man/*.8; do
+for page in man/*.[578]; do
     sed "s/@VERSION@/$version/" "$page" >"$work/${page##*/}"
 done
-# The hooks name Torpor's folder.
+# The hooks name Torpor's folder, and the units its program.
 cp -R dist "$work/dist"
-find "$work/dist" -type f -exec sed -i "s|/usr/lib/torpor|$PKGLIBDIR|g" {} +
+find "$work/dist" -type f -exec sed -i "s|/usr/lib/torpor|$PKGLIBDIR|g; s|/usr/sbin/torpor|$SBINDIR/torpor|g" {} +
 
 # Each file to install: its mode and its source, a tab, and its destination.
 files() {
@@ -34,7 +35,12 @@ files() {
 644 README.md	$DOCDIR/README.md
 644 CHANGES.md	$DOCDIR/CHANGES.md
 LIST
-    for page in man/*.8; do printf '644 %s\t%s\n' "$work/${page##*/}" "$MANDIR/man8/${page##*/}"; done
+    for page in man/*.[578]; do
+        printf '644 %s\t%s\n' "$work/${page##*/}" "$MANDIR/man${page##*.}/${page##*/}"
+    done
+    [ -z "${BASHCOMPDIR-}" ] || printf '644 build/completion/torpor.bash\t%s\n' "$BASHCOMPDIR/torpor"
+    [ -z "${ZSHCOMPDIR-}" ] || printf '644 build/completion/torpor.zsh\t%s\n' "$ZSHCOMPDIR/_torpor"
+    [ -z "${FISHCOMPDIR-}" ] || printf '644 build/completion/torpor.fish\t%s\n' "$FISHCOMPDIR/torpor.fish"
     # The small kernel, if `make kernel` was called, and its configuration under the name by which torpor finds it.
     if [ -f build/vmlinuz-torpor ]; then
         printf '644 build/vmlinuz-torpor\t%s\n' "$PKGLIBDIR/vmlinuz"
@@ -46,6 +52,10 @@ LIST
         done
     fi
     find initramfs -type f | LC_ALL=C sort | while IFS= read -r file; do printf '644 %s\t%s\n' "$file" "$PKGLIBDIR/$file"; done
+    # Units that do nothing in this place: an administrator's command copies them to /etc/systemd.
+    (cd "$work/dist" && find systemd -type f) | LC_ALL=C sort | while IFS= read -r file; do
+        printf '644 %s\t%s\n' "$work/dist/$file" "$PKGLIBDIR/$file"
+    done
     find docs -type f | LC_ALL=C sort | while IFS= read -r file; do printf '644 %s\t%s\n' "$file" "$DOCDIR/$file"; done
 }
 

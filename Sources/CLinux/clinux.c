@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 int torpor_errno(void)
 {
@@ -70,6 +71,17 @@ int torpor_punch_hole(int fd, uint64_t start, uint64_t length)
 int torpor_controlling_terminal(int fd)
 {
 	return ioctl(fd, TIOCSCTTY, 1);
+}
+
+int torpor_window_size(int fd, int *columns, int *rows)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0)
+		return -1;
+	*columns = size.ws_col;
+	*rows = size.ws_row;
+	return 0;
 }
 
 int torpor_clear_immutable(int fd)
@@ -311,6 +323,41 @@ int torpor_processor_count(void)
 	cpu_set_t set;
 
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+int torpor_pipe(int descriptors[2])
+{
+	if (pipe2(descriptors, O_CLOEXEC) < 0)
+		return -1;
+	return fcntl(descriptors[0], F_SETFL, O_NONBLOCK);
+}
+
+int torpor_process_descriptor(pid_t process)
+{
+	/* The descriptor is closed on exec(2). */
+	return syscall(SYS_pidfd_open, process, 0);
+}
+
+int torpor_wake_alarm(uint64_t milliseconds)
+{
+	struct itimerspec time = {
+		.it_value = { .tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000 },
+	};
+	int fd = timerfd_create(CLOCK_BOOTTIME_ALARM, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd >= 0 && timerfd_settime(fd, 0, &time, NULL) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+void torpor_default_child_signal(void)
+{
+	signal(SIGCHLD, SIG_DFL);
 }
 
 void torpor_release_free_memory(void)

@@ -93,16 +93,20 @@ public struct Progress {
             millisecondsLeft: unitsPerMillisecond > 0 ? whole(left / unitsPerMillisecond) : nil)
     }
 
-    /// Takes a sample and prints the estimate: `saving: 37 % of 8.1 GiB, 312.0 MiB/s, 16 s left`.
-    /// - Returns: nil while no rate is known yet.
-    public mutating func line(_ work: PageWork, at now: UInt64) -> String? {
-        guard let estimate = estimate(work, at: now) else { return nil }
-        var line = "\(verb): \(estimate.percent) % of \(describe(bytes: estimate.dataBytes))"
-        line += ", \(describe(bytes: estimate.bytesPerSecond))/s"
-        if let milliseconds = estimate.millisecondsLeft, estimate.percent < 100 {
-            line += ", \(max(1, (milliseconds + 999) / 1000)) s left"
-        }
-        return line
+    /// An estimate as a line: `saving: 37 % of 8.1 GiB, 312.0 MiB/s, 16 s left`.
+    func line(_ estimate: Estimate) -> String {
+        "\(verb): \(estimate.percent) % of \(estimate.size), \(estimate.rate)"
+            + (estimate.timeLeft.map { ", \($0) left" } ?? "")
+    }
+}
+
+extension Progress.Estimate {
+    var size: String { describe(bytes: dataBytes) }
+    var rate: String { "\(describe(bytes: bytesPerSecond))/s" }
+    /// nil if it is unknown, or if nothing is left.
+    var timeLeft: String? {
+        guard let millisecondsLeft, percent < 100 else { return nil }
+        return "\(max(1, (millisecondsLeft + 999) / 1000)) s"
     }
 }
 

@@ -23,6 +23,7 @@ extension LoadPlan {
             kexecSegments.append(KexecSegment(content: UnsafeRawBufferPointer(bytes), destination: segment))
             offset += size
         }
+        makeMemoryRoom(byteCount: segments.byteCount)
         do throws(Failure) {
             try loadKexecImage(entry: entry, kexecSegments, preservesContext: preservesContext)
         } catch {

@@ -51,7 +51,12 @@ public func releaseFreeMemory() { torpor_release_free_memory() }
 public func peakMemory() throws(Failure) -> UInt64 { try byteCount("VmHWM", in: "/proc/self/status") }
 
 private func byteCount(_ name: String, in path: String) throws(Failure) -> UInt64 {
-    guard let kibibytes = number(name, in: try readText(path)), kibibytes < 1 << 50 else {
+    try byteCount(name, in: try readText(path), of: path)
+}
+
+/// A field of a table, which counts in KiB, in bytes: at most 2^60.
+func byteCount(_ name: String, in text: String, of path: String) throws(Failure) -> UInt64 {
+    guard let kibibytes = number(name, in: text), kibibytes < 1 << 50 else {
         throw Failure("read", path, "it has no \(name)")
     }
     return kibibytes * 1024

@@ -12,6 +12,12 @@ struct CommandEnvironment {
     var hibernation: any HibernationSystem
     /// What the boot loader reads and writes.
     var boot: BootSystem
+    /// Other programs.
+    var programs: any ProgramRunner
+    /// The settings of this system.
+    var configuration: ConfigurationFile
+    /// What `torpor sleep` uses.
+    var sleep: SleepSystem
     /// Where the report of the last hibernation is kept.
     var reports: ReportFile
     /// Whether the process runs as root.
@@ -29,11 +35,15 @@ struct CommandEnvironment {
 
     /// The real environment of this process.
     static func ofThisSystem() -> CommandEnvironment {
-        CommandEnvironment(
+        let errors = DescriptorStream(2, name: "standard error")
+        let isJournal = JournalStream.isJournal(2, ProcessInfo.processInfo.environment["JOURNAL_STREAM"])
+        return CommandEnvironment(
             terminal: Terminal(
                 output: DescriptorStream(1, name: "standard output"),
-                errors: DescriptorStream(2, name: "standard error")),
-            devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(),
+                errors: isJournal ? JournalStream(errors) : errors,
+                readLine: Terminal.personsAnswers),
+            devices: LinuxDevices(), hibernation: KernelAHibernation(), boot: BootSystem(), programs: LinuxPrograms(),
+            configuration: ConfigurationFile(path: ConfigurationFile.standardPath), sleep: SleepSystem(),
             reports: ReportFile(folder: URL(filePath: "/run/torpor")), isRoot: effectiveUserID() == 0,
             kernelRelease: systemNames().release, exists: { Linux.exists($0) }, now: { Date() },
             milliseconds: monotonicMilliseconds,

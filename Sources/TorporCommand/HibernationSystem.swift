@@ -6,13 +6,11 @@ import MemoryImage
 /// The hibernation of a system, with all its outcomes.
 protocol HibernationSystem {
     /// Checks whether the system can hibernate as planned.
-    /// - Parameters:
-    ///   - findings: gets warnings and notes, also if this throws.
-    ///   - log: is called with a line before something that takes time.
-    /// - Returns: the path of the hibernation partition, and the parameters that kernel C needs.
-    func check(
-        _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
-    ) throws(Failure) -> (path: String, parametersForC: [String])
+    /// - Parameter log: is called with a line before something that takes time.
+    func survey(_ plan: Hibernate, _ log: (String) -> Void) -> Hibernate.Survey
+
+    /// Checks what the running kernel must be able to do, whatever is set up.
+    func surveyKernel(_ plan: Hibernate, _ log: (String) -> Void) -> Checklist
 
     /// Estimates the size of the image and the times of the hibernation as planned.
     /// - Parameters:
@@ -37,9 +35,9 @@ protocol HibernationSystem {
 
 /// The running kernel's hibernation.
 struct KernelAHibernation: HibernationSystem {
-    func check(
-        _ plan: Hibernate, _ findings: inout Findings, _ log: (String) -> Void
-    ) throws(Failure) -> (path: String, parametersForC: [String]) { try plan.check(&findings, log) }
+    func survey(_ plan: Hibernate, _ log: (String) -> Void) -> Hibernate.Survey { plan.survey(log) }
+
+    func surveyKernel(_ plan: Hibernate, _ log: (String) -> Void) -> Checklist { plan.surveyKernel(log) }
 
     func estimate(_ plan: Hibernate, _ findings: inout Findings, isDiskRequired: Bool) throws(Failure) -> Estimate {
         try plan.estimate(&findings, isDiskRequired: isDiskRequired)

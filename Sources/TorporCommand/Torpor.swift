@@ -11,7 +11,7 @@ public struct Torpor: ParsableCommand {
         version: torporVersion,
         subcommands: [
             FormatCommand.self, CheckCommand.self, HibernateCommand.self, StatusCommand.self, VerifyCommand.self,
-            DiscardCommand.self, BootEntryCommand.self,
+            DiscardCommand.self, BootEntryCommand.self, SetupCommand.self, SleepCommand.self,
         ])
 
     public init() {}
@@ -33,6 +33,9 @@ public struct Torpor: ParsableCommand {
         let terminal = environment.terminal
         do {
             var command = try parseAsRoot(arguments)
+            if let configured = command as? any ConfiguredCommand {
+                command = try configured.configured(environment.configuration.read(), Array(arguments.dropFirst()))
+            }
             if let command = command as? any TorporSubcommand {
                 try command.run(environment)
             } else {

@@ -132,7 +132,7 @@ import Testing
         var lines: [String] = []
         for second in 0..<28 as Range<UInt64> {
             work.dataPages = second * (2 << 20) / 28
-            if let line = progress.line(work, at: 77_000 + second * 1000) { lines.append(line) }
+            if let line = progress.next(work, at: 77_000 + second * 1000) { lines.append(line) }
         }
         #expect(lines.first == "saving: 3 % of 8.0 GiB, 292.5 MiB/s, 27 s left")
         #expect(lines[12] == "saving: 46 % of 8.0 GiB, 292.5 MiB/s, 15 s left")
@@ -141,12 +141,12 @@ import Testing
 
     @Test func printsNothingBeforeTheFirstPage() {
         var progress = Progress(verb: "saving")
-        #expect(progress.line(PageWork(), at: 0) == nil)
-        #expect(progress.line(PageWork(totalPages: 1000), at: 5) == nil, "no rate is known yet")
-        #expect(progress.line(PageWork(totalPages: 1000), at: 1005) == "saving: 0 % of 3.9 MiB, 0 B/s")
-        let line = progress.line(PageWork(dataPages: 500, totalPages: 1000), at: 2005)
+        #expect(progress.next(PageWork(), at: 0) == nil)
+        #expect(progress.next(PageWork(totalPages: 1000), at: 5) == nil, "no rate is known yet")
+        #expect(progress.next(PageWork(totalPages: 1000), at: 1005) == "saving: 0 % of 3.9 MiB, 0 B/s")
+        let line = progress.next(PageWork(dataPages: 500, totalPages: 1000), at: 2005)
         #expect(line == "saving: 50 % of 3.9 MiB, 1000.0 KiB/s, 2 s left")
-        #expect(progress.line(PageWork(dataPages: 1000, totalPages: 1000), at: 3005)?.contains("left") == false)
+        #expect(progress.next(PageWork(dataPages: 1000, totalPages: 1000), at: 3005)?.contains("left") == false)
     }
 
     /// Numbers as a damaged image or a child gone wrong could have them.
@@ -172,10 +172,17 @@ import Testing
         arguments: [(0, 0), (5, 0), (0, UInt64.max), (UInt64.max, 1), (UInt64.max, UInt64.max)] as [(UInt64, UInt64)])
     func survivesUnknownAndLargestNumbers(pages: UInt64, total: UInt64) {
         var progress = Progress(verb: "saving")
-        let first = progress.line(PageWork(totalPages: total), at: 10)
+        let first = progress.next(PageWork(totalPages: total), at: 10)
         #expect(first == nil)
-        let line = progress.line(PageWork(dataPages: pages, totalPages: total), at: 10)
+        let line = progress.next(PageWork(dataPages: pages, totalPages: total), at: 10)
         #expect((line == nil) == (total == 0))
         if total > 0 { #expect(line?.hasPrefix("saving: ") == true) }
+    }
+}
+
+extension Progress {
+    /// Takes a sample, and returns the line about it.
+    fileprivate mutating func next(_ work: PageWork, at now: UInt64) -> String? {
+        estimate(work, at: now).map { line($0) }
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import Basics
 import Console
-import Foundation
-import Linux
+import Fixtures
 import Testing
 
 @testable import Hibernation
@@ -20,7 +18,7 @@ import Testing
 
     @Test(
         arguments: [
-            ("r", [.answer(.restart)]), ("R\n", [.answer(.restart)]), ("p", [.answer(.powerOff)]),
+            ("r", [.answer(.again)]), ("R\n", [.answer(.again)]), ("p", [.answer(.powerOff)]),
             ("s", [.answer(.shell)]), ("\r\n", []), ("x", [.showAgain]),
             // One key does not end a session.
             ("b", [.confirm]), ("by", [.confirm, .answer(.bootRoot)]), ("B\nY\n", [.confirm, .answer(.bootRoot)]),
@@ -29,7 +27,7 @@ import Testing
             // Down, F1, F3 and F4 of a terminal, F1 of the Linux console, Delete: their letters are no answers.
             ("\u{1b}[B", []), ("\u{1b}OP", []), ("\u{1b}OR", []), ("\u{1b}OS", []), ("\u{1b}[[P", []),
             ("\u{1b}[3~", []),
-            ("\u{1b}[Br", [.answer(.restart)]), ("\u{1b}OPp", [.answer(.powerOff)]),
+            ("\u{1b}[Br", [.answer(.again)]), ("\u{1b}OPp", [.answer(.powerOff)]),
         ] as [(String, [RefusalMenu.Reply])])
     func takesKeys(keys: String, expected: [RefusalMenu.Reply]) {
         #expect(replies(menu(), to: keys) == expected)
@@ -48,8 +46,21 @@ import Testing
         #expect(!unknown.lines.joined().contains("in a row"))
     }
 
+    /// After a key that stopped the resume, nothing is wrong.
+    @Test func offersToGoOnAfterAStop() {
+        let menu = RefusalMenu(
+            reason: "a person pressed Esc", refusals: nil, hasRoot: true, hasShell: false, isStopped: true)
+        let text = menu.lines.joined(separator: "\n")
+        for part in ["torpor: a person pressed Esc\n", "the session is kept", "press r to resume it now"] {
+            #expect(text.contains(part))
+        }
+        #expect(!text.contains("cannot resume") && !text.contains("restart"))
+        #expect(replies(menu, to: "r") == [.answer(.again)])
+        #expect(RefusalMenu.countdown(9, .resume) == "torpor: without an answer within 9 s, the resume begins again")
+    }
+
     @Test func asksOnEveryConsoleAndTakesTheFirstAnswer() throws {
-        let first = try Terminal(), second = try Terminal()
+        let first = try Pseudoterminal(), second = try Pseudoterminal()
         let consoles = ConsoleInput([first.path, second.path])
         second.type("\nby")
         var menu = menu()
@@ -65,7 +76,7 @@ import Testing
     }
 
     @Test func givesUpAskingInTime() throws {
-        let terminal = try Terminal()
+        let terminal = try Pseudoterminal()
         let consoles = ConsoleInput([terminal.path])
         // Noise, and a confirmation that nobody gives.
         terminal.type("qqqqb")
@@ -82,42 +93,4 @@ import Testing
         let found = menu.ask(ConsoleInput([]), seconds: 1, otherwise: .powerOff)
         #expect(found == nil)
     }
-}
-
-/// A pseudoterminal: `path` is the console, the test sits at the other end.
-final class Terminal {
-    let path: String
-    private let descriptor: CInt
-
-    init() throws {
-        descriptor = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-        var number: CInt = 0
-        var locked: CInt = 0
-        // TIOCGPTN and TIOCSPTLCK, macros with arguments (ioctl_tty(2)).
-        guard descriptor >= 0, ioctl(descriptor, 0x8004_5430, &number) == 0,
-            ioctl(descriptor, 0x4004_5431, &locked) == 0
-        else { throw Failure(lastError: "make", "a pseudoterminal") }
-        path = "/dev/pts/\(number)"
-    }
-
-    func type(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = write(descriptor, bytes, bytes.count)
-    }
-
-    /// What came out, until a text is among it or nothing comes for five seconds.
-    func output(until text: String) -> String {
-        var bytes: [UInt8] = []
-        while !String(decoding: bytes, as: UTF8.self).contains(text) {
-            var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&request, 1, 5000) == 1 else { break }
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            let count = read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { break }
-            bytes += buffer.prefix(count)
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    deinit { close(descriptor) }
 }

@@ -91,4 +91,10 @@ import Testing
         #expect(KernelParameters(KernelCommandLine(word)).problems == ["\(word) needs root="])
         #expect(KernelParameters(KernelCommandLine("\(word) root=/dev/x")).problems == [])
     }
+
+    /// Somebody pressed a key, or a serial line has noise: without an answer the session comes back.
+    @Test(arguments: [("", 120), ("torpor.ask=7", 7), ("torpor.ask=0 torpor.refused=poweroff", 120)])
+    func goesOnAfterAStopWithoutAnAnswer(words: String, seconds: Int) {
+        #expect(policy(words).afterStop == Decision(askSeconds: seconds, otherwise: .resume))
+    }
 }

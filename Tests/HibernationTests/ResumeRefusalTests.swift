@@ -60,6 +60,16 @@ import Testing
         }
     }
 
+    /// A key is no fault of the image, and nothing to count.
+    @Test(arguments: [Superblock.State.ready, .attempted]) func aStopIsNotCounted(state: Superblock.State) throws {
+        try set(state, refusals: 3)
+        let refusal = ResumeRefusal(
+            reason: "a person stopped it", isStopped: true, hasAttempted: state == .attempted, image: Self.image)
+        #expect(try note(refusal, on: partition.path, isRetrying: false) == .pending(refusals: 3))
+        let superblock = try found
+        #expect(superblock.state == .ready && superblock.refusals == 3 && superblock.reason == "before")
+    }
+
     @Test func countsUpToTheEndOfNumbers() throws {
         try set(.ready, refusals: .max)
         #expect(try note(Self.mendable, on: partition.path, isRetrying: false) == .pending(refusals: .max))

@@ -10,7 +10,21 @@ import Testing
 @Suite struct CheckCommandTests {
     private let fixture: CommandFixture
 
-    init() throws { fixture = try CommandFixture() }
+    /// A system that is set up without systemd.
+    init() throws {
+        fixture = try CommandFixture()
+        try fixture.boot.write("/etc/torpor.conf", "device = LABEL=nap\n")
+        try fixture.boot.write("/boot/initrd.img-6.12.107", "")
+        try fixture.boot.write("/usr/bin/lsinitramfs", "")
+        fixture.programs.results["/usr/bin/lsinitramfs"] = .success(
+            ProgramResult(end: .exited(0), output: "usr/bin\nusr/bin/torpor-resume\n"))
+    }
+
+    private static let systemLines = """
+        [ok]      settings: /etc/torpor.conf names LABEL=nap
+        [ok]      resume at an ordinary start: /boot/initrd.img-6.12.107 has torpor-resume
+
+        """
 
     private static let parameters = ["torpor.device=UUID=1234", "mem=128M", "nr_cpus=4"]
 
@@ -39,10 +53,10 @@ import Testing
             #expect(
                 result.output == """
                     waiting for the process cat (7)
+                    [warning] kernel B: the kernel has no /dev/snapshot
+                              -> use another kernel
+                    \(Self.systemLines)note: kernel B starts 4 CPUs\\x1b[2J
                     this system can hibernate to /dev/sdb3
-                    kernel C needs these parameters: torpor.device=UUID=1234 mem=128M nr_cpus=4
-                    warning: the kernel has no /dev/snapshot; use another kernel
-                    note: kernel B starts 4 CPUs\\x1b[2J
 
                     """)
         }
@@ -53,7 +67,18 @@ import Testing
         let result = fixture.run("check", "--json")
         #expect(result.status == 0 && result.errors == "")
         let json = try result.json
-        #expect(Set(json.keys) == ["canHibernate", "device", "kernelCParameters", "warnings", "notes", "version"])
+        #expect(
+            Set(json.keys) == [
+                "canHibernate", "device", "kernelCParameters", "requirements", "warnings", "notes", "version",
+            ])
+        let requirements = json["requirements"] as? [[String: String]]
+        #expect(
+            Array(requirements?.prefix(1) ?? []) == [
+                [
+                    "name": "kernel B", "mark": "warning", "value": "the kernel has no /dev/snapshot",
+                    "remedy": "use another kernel",
+                ]
+            ])
         #expect(json["canHibernate"] as? Bool == true && json["device"] as? String == "/dev/sdb3")
         #expect(json["kernelCParameters"] as? [String] == Self.parameters)
         #expect(json["warnings"] as? [String] == ["the kernel has no /dev/snapshot; use another kernel"])
@@ -70,9 +95,16 @@ import Testing
         }
         #expect(
             text.output
-                == "waiting for the process cat (7)\nwarning: the kernel has no /dev/snapshot; use another kernel\n")
+                == """
+                waiting for the process cat (7)
+                [warning] kernel B: the kernel has no /dev/snapshot
+                          -> use another kernel
+                [missing] kernel B: hibernate: the kernel is locked down
+                          -> boot without lockdown=
+                \(Self.systemLines)
+                """)
         let answer = try json.json
-        #expect(Set(answer.keys) == ["canHibernate", "reason", "warnings", "notes", "version"])
+        #expect(Set(answer.keys) == ["canHibernate", "reason", "requirements", "warnings", "notes", "version"])
         #expect(answer["canHibernate"] as? Bool == false)
         #expect(answer["reason"] as? String == "hibernate: the kernel is locked down; boot without lockdown=")
         #expect(answer["warnings"] as? [String] == ["the kernel has no /dev/snapshot; use another kernel"])
@@ -87,6 +119,7 @@ import Testing
         let result = fixture.run("check", "--json")
         #expect(result.status == 1)
         #expect(result.errors == "torpor: open /proc/kcore: Permission denied; run this as root\n")
+        #expect((try result.json["requirements"] as? [[String: String]])?.first?["remedy"] == "run this as root")
         #expect(try result.json["reason"] as? String == "open /proc/kcore: Permission denied; run this as root")
         fixture.isRoot = true
         #expect(fixture.run("check").errors == "torpor: open /proc/kcore: Permission denied\n", "root is root already")
@@ -120,9 +153,10 @@ import Testing
                 reads 200.0 MiB/s
                 estimate: saving takes about 10.2 s, resuming about 6.0 s, each after the start of a second kernel: torpor \
                 hibernate --rehearse measures that
-                warning: the kernel has no /dev/snapshot; use another kernel
+                this system can hibernate to /dev/sdb3
 
                 """), "\(text.output)")
+        #expect(text.output.contains("[ok]      estimate: see below\n"))
         #expect(text.output.contains("note: from the estimate"))
         let json = try #require(try fixture.run("check", "--estimate", "--json").json["estimate"] as? [String: Any])
         #expect(json["saveMilliseconds"] as? Int == 10240 && json["resumeMilliseconds"] as? Int == 6000)

@@ -51,6 +51,11 @@ final class CommandFixture {
     /// What the monotonic clock says; the last value stays.
     var milliseconds: [UInt64] = [0]
     let reports: ReportFile
+    let programs = FakePrograms()
+    /// The answers of a person at the terminal; nobody is there if this is nil.
+    var answers: [String]?
+    /// A system without systemd, unless a test says otherwise.
+    lazy var sleep = FakeSleep(in: devices.folder)
 
     init() throws {
         devices = try FakeDevices()
@@ -69,8 +74,13 @@ final class CommandFixture {
         output.nextFailure = outputFailure
         devices.isRoot = isRoot
         let environment = CommandEnvironment(
-            terminal: Terminal(output: output, errors: errors, columns: 100), devices: devices,
-            hibernation: hibernation, boot: boot.system,
+            terminal: Terminal(
+                output: output, errors: errors, columns: 100,
+                readLine: answers == nil ? nil : { [self] in answers?.isEmpty == false ? answers?.removeFirst() : nil }),
+            devices: devices,
+            hibernation: hibernation, boot: boot.system, programs: programs,
+            configuration: ConfigurationFile(path: boot.folder.path + ConfigurationFile.standardPath),
+            sleep: sleep.system,
             reports: reports, isRoot: isRoot, kernelRelease: "6.12.107", exists: { [self] in files.contains($0) },
             now: { [time] in time },
             milliseconds: { [self] in milliseconds.count > 1 ? milliseconds.removeFirst() : milliseconds[0] },
@@ -105,11 +115,28 @@ final class FakeHibernation: HibernationSystem {
     var onErase: (((UInt64, UInt64) -> Void) throws(Failure) -> Erasure?)?
     var onCopies: () throws(Failure) -> [String] = { [] }
 
-    func check(
-        _ plan: Hibernate, _ findings: inout Findings, _ log: Log
-    ) throws(Failure) -> (path: String, parametersForC: [String]) {
+    func survey(_ plan: Hibernate, _ log: Log) -> Hibernate.Survey {
         self.plan = plan
-        return try onCheck(&findings, log)
+        var survey = Hibernate.Survey()
+        let result = survey.list.check("kernel B") { (findings) throws(Failure) in
+            let result = try onCheck(&findings, log)
+            return (result, "it is set up")
+        }
+        survey.path = result?.path
+        survey.parametersForC = result?.parametersForC
+        return survey
+    }
+
+    /// Why the running kernel cannot hibernate; nil if it can.
+    var kernelFailure: Failure?
+
+    func surveyKernel(_ plan: Hibernate, _ log: Log) -> Checklist {
+        var list = Checklist()
+        list.check("running kernel") { (_) throws(Failure) in
+            if let kernelFailure { throw kernelFailure }
+            return "it can"
+        }
+        return list
     }
 
     func estimate(_ plan: Hibernate, _ findings: inout Findings, isDiskRequired: Bool) throws(Failure) -> Estimate {

@@ -33,8 +33,8 @@ import Testing
             "USAGE: torpor format [--label <label>] [--force] [--boot-files <boot-files>] <device>"
         ),
         (
-            "check", "Check whether this system can hibernate; nothing is changed.",
-            "USAGE: torpor check [--estimate] [--deadline <deadline>] [--device <device>]"
+            "check", "List everything that a hibernation needs; nothing is changed.",
+            "USAGE: torpor check <options>"
         ),
         (
             "hibernate", "Save the memory to the hibernation partition and power off.",
@@ -54,7 +54,7 @@ import Testing
         ),
         (
             "boot-entry", "Print or install a boot entry that starts kernel C directly.",
-            "USAGE: torpor boot-entry [--boot-loader <boot-loader>] [--install]"
+            "USAGE: torpor boot-entry <options>"
         ),
     ]
 
@@ -76,9 +76,10 @@ import Testing
         let options = lines.filter { $0.hasPrefix("  --") || $0.hasPrefix("  <") }
         #expect(options.count >= 3)
         for (number, line) in lines.enumerated() where line.hasPrefix("  --") || line.hasPrefix("  <") {
-            // The text stands behind the option, or in the next line.
+            // The text stands behind the option, or in the lines up to the next one.
             let text = line.drop { $0 == " " }.drop { $0 != " " }
-            #expect(text.contains(".") || lines[number + 1].contains("."), "\(line)")
+            let others = lines[(number + 1)...].prefix { $0.hasPrefix("      ") }
+            #expect(text.contains(".") || others.contains { $0.contains(".") }, "\(line)")
         }
         #expect(lines.filter { !$0.hasPrefix("USAGE: ") }.allSatisfy { $0.count <= 100 })
     }

@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Prints the name of the hibernation partition that an initramfs of this machine has to wait for: the line `device=` of
-# /etc/torpor/resume.conf; without such a line, the only hibernation partition that `torpor status` finds, by a name that udev
-# knows. It prints nothing if there is none, or if there are several. It always succeeds: an initramfs must be built anyway.
+# Prints the name of the hibernation partition that an initramfs of this machine has to wait for: `device` of
+# /etc/torpor.conf; without it, the only hibernation partition that `torpor status` finds, by a name that udev knows. It prints
+# nothing if there is none, or if there are several. It always succeeds: an initramfs must be built anyway.
 set -u
 
-if [ -r /etc/torpor/resume.conf ]; then
-    name=$(sed -n 's/^device=//p' /etc/torpor/resume.conf | tail -n 1)
+if [ -r /etc/torpor.conf ]; then
+    # As torpor reads it: spaces around key and value, perhaps a carriage return, and quotation marks around the value.
+    name=$(sed -n 's/^[[:blank:]]*device[[:blank:]]*=[[:blank:]]*//p' /etc/torpor.conf | tail -n 1 |
+        sed 's/[[:space:]]*$//; s/^"\(.*\)"$/\1/')
     if [ -n "$name" ]; then
         printf '%s\n' "$name"
         exit 0
@@ -23,7 +25,7 @@ case $devices in
 '*)
         {
             printf 'torpor: initramfs: there are several hibernation partitions, so it waits for none; name one with a line '
-            printf 'device= in /etc/torpor/resume.conf: %s\n' "$(printf '%s' "$devices" | tr '\n' ' ')"
+            printf 'device = NAME in /etc/torpor.conf: %s\n' "$(printf '%s' "$devices" | tr '\n' ' ')"
         } >&2
         exit 0
         ;;

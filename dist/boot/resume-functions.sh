@@ -108,7 +108,7 @@ torpor_resume() {
         /usr/bin/torpor-resume --device "$torpor_device" --wait 0 || :
     else
         torpor_line="torpor: $torpor_device: the hibernation partition did not appear within $1 seconds, so a saved session"
-        torpor_line="$torpor_line was not looked for; attach its disk, or correct /etc/torpor/resume.conf"
+        torpor_line="$torpor_line was not looked for; attach its disk, or correct /etc/torpor.conf and build the initramfs again"
         # An error in the kernel log is on the console as well, even with `quiet`.
         printf '<3>%s\n' "$torpor_line" >/dev/kmsg || :
     fi

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,8 @@ int torpor_discard(int fd, uint64_t start, uint64_t length);
 int torpor_zero_out(int fd, uint64_t start, uint64_t length);
 int torpor_punch_hole(int fd, uint64_t start, uint64_t length);
 int torpor_controlling_terminal(int fd);
+/* The size of a terminal in characters (TIOCGWINSZ); returns 0, or -1. */
+int torpor_window_size(int fd, int *columns, int *rows);
 int torpor_watchdog_timeout(int fd, int *seconds);
 int torpor_watchdog_get_timeout(int fd, int *seconds);
 int torpor_watchdog_enable(int fd, int on);
@@ -73,6 +76,18 @@ int torpor_signal_ends_or_stops(int number);
 
 /* kexec_load(2) has no wrapper. */
 long torpor_kexec_load(uint64_t entry, unsigned long count, const struct kexec_segment *segments, unsigned long flags);
+
+/* Gives SIGCHLD its default action, so that waitpid(2) tells how children ended; SIG_DFL is a cast. */
+void torpor_default_child_signal(void);
+
+/* pidfd_open(2) has a wrapper only since glibc 2.36. Returns a descriptor that polls as readable when the process ends. */
+int torpor_process_descriptor(pid_t process);
+
+/*
+ * A timer that wakes the machine from suspend (CLOCK_BOOTTIME_ALARM). Returns a descriptor that becomes readable when the time
+ * is over, or -1.
+ */
+int torpor_wake_alarm(uint64_t milliseconds);
 
 /* finit_module(2) has no wrapper. */
 long torpor_load_module(int fd, const char *options);
@@ -97,6 +112,8 @@ int torpor_is_block_device(mode_t mode);
 int torpor_open_direct_flag(void);
 int torpor_memory_file(const char *name);
 int torpor_processor_count(void);
+/* pipe2(2) with O_CLOEXEC: descriptors[0] reads, without blocking, what descriptors[1] writes. Returns 0, or -1. */
+int torpor_pipe(int descriptors[2]);
 /* malloc_trim(3) is in a header of its own. */
 void torpor_release_free_memory(void);
 /* Closes all descriptors from 3 on except `fd`, which must be at least 3 (close_range(2)). */

@@ -51,6 +51,8 @@ struct RefusalPolicy: Equatable {
         case bootRoot
         /// Keep the image and go on with the ordinary start. If that changes what the session uses, the image is out of date.
         case goOn
+        /// Try again at once, because a person stopped the attempt and nothing is wrong.
+        case resume
     }
 
     /// Ask for `askSeconds`, and do `otherwise` if nobody answers; 0 seconds means not to ask.
@@ -69,6 +71,12 @@ struct RefusalPolicy: Equatable {
         case .powerOff: Decision(askSeconds: 0, otherwise: .powerOff)
         case .root: canBootRoot ? Decision(askSeconds: 0, otherwise: .bootRoot) : ask
         }
+    }
+
+    /// The decision after a person stopped the resume. Without an answer the resume goes on: the key may have been a mistake,
+    /// or noise on a serial line. Somebody was there, so this asks even if refusals do not.
+    var afterStop: Decision {
+        Decision(askSeconds: askSeconds > 0 ? askSeconds : RefusalPolicy.standardAskSeconds, otherwise: .resume)
     }
 
     /// The decision to ask a person. It also follows a shell that has exited.

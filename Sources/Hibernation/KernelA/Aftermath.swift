@@ -23,17 +23,22 @@ extension Hibernate {
         after report: Report, _ progress: (UInt64, UInt64) -> Void
     ) throws(Failure) -> Erasure? {
         try eraseImage(
-            on: HibernationPartition(report.device, [.write, .exclusive]), contentsEnd: report.contentsEnd, progress)
+            on: HibernationPartition(report.device, [.write, .exclusive]), reason: report.text,
+            contentsEnd: report.contentsEnd, progress)
     }
 
-    /// - Parameter contentsEnd: the byte offset at which the contents end, from the report; 0 if unknown.
+    /// - Parameters:
+    ///   - reason: why the image is incomplete, from the report; empty if unknown.
+    ///   - contentsEnd: the byte offset at which the contents end, from the report; 0 if unknown.
     static func eraseImage(
-        on partition: HibernationPartition, contentsEnd: UInt64, _ progress: (UInt64, UInt64) -> Void = { _, _ in }
+        on partition: HibernationPartition, reason: String = "", contentsEnd: UInt64,
+        _ progress: (UInt64, UInt64) -> Void = { _, _ in }
     ) throws(Failure) -> Erasure? {
         switch partition.superblock.state {
         case .saving:
             // If kernel B's child was killed, the partition does not say how far the contents reach.
-            try partition.giveUpIncompleteImage("kernel B did not complete it", contentsEnd: contentsEnd)
+            try partition.giveUpIncompleteImage(
+                reason.isEmpty ? "kernel B did not complete it" : reason, contentsEnd: contentsEnd)
         case .consumed, .failed: break
         case .empty, .ready, .attempted, .snapshot: return nil
         }

@@ -37,31 +37,6 @@ public struct Hibernate: Sendable {
     /// if the kernel moved the report page.
     private static let loadAttempts = 4
 
-    /// Checks whether this system can hibernate, as far as that is known without loading kernel B. Changes nothing.
-    /// - Parameters:
-    ///   - findings: collects warnings and notes, even if this throws.
-    ///   - log: is called with a sentence if a check has to wait.
-    /// - Returns: the partition's path, and the parameters that kernel C's command line needs on this system.
-    /// - Throws: the first reason found why this system cannot hibernate.
-    public func check(
-        _ findings: inout Findings, _ log: (String) -> Void = { _ in }
-    ) throws(Failure) -> (path: String, parametersForC: [String]) {
-        try checkKernel(&findings)
-        try checkJump(&findings, SystemFolders(), log)
-        let preparation = try prepare(&findings)
-        let plan = try plan(preparation, reportAddress: 0, reportKey: [])
-        warnOfLargeMemoryMap(plan, &findings)
-        try checkBootFiles(preparation, &findings)
-        let own = KernelCommandLine(try readText("/proc/cmdline"))
-        let parameters = HardwareParameters.usefulForKernelC(own)
-        if !parameters.isEmpty {
-            findings.note(
-                "kernel B gets these parameters of the running kernel's command line, and kernel C may need them too: "
-                    + parameters.joined(separator: " ").utf8.printable)
-        }
-        return (preparation.path, try parametersForC(preparation))
-    }
-
     /// Hibernates. Returns when kernel A runs again.
     /// - Parameters:
     ///   - findings: collects warnings and notes, even if this throws.

@@ -24,53 +24,141 @@ extension Hibernate {
         let needsFourLevels: Bool
 
         /// Whether kernel B is the kernel that runs now.
-        var isOwnKernel: Bool { kernel.release.utf8.elementsEqual(systemNames().release.utf8) }
+        var isOwnKernel: Bool { isRunning(kernel) }
     }
 
-    /// Checks that this process may load a kernel, and that the running kernel comes back from a jump.
-    func checkKernel(_ findings: inout Findings) throws(Failure) {
-        let release = systemNames().release
-        if let unknown = try checkKexecJump(release: release) { findings.warn(unknown) }
-        if !isOldKernelAllowed { try KernelFloor.require(release) }
+    /// The hibernation partition, and the devices among which it was found.
+    struct FoundPartition {
+        let catalog: DeviceCatalog
+        let path: String
+        let superblock: Superblock
     }
 
-    /// Makes all other checks that change nothing.
+    /// The contents of rootfs.gz.
+    struct ReadInitrd {
+        let bytes: [UInt8]
+        let modules: ModuleList
+    }
+
+    /// Makes all checks that come before the jump and change nothing.
     func prepare(_ findings: inout Findings) throws(Failure) -> Preparation {
+        try untilFailure(&findings) { list in prepare(&list) }
+    }
+
+    /// - Returns: nil if a requirement is missing.
+    func prepare(_ list: inout Checklist) -> Preparation? {
+        let partition = list.check("hibernation partition", findPartition)
+        list.check("memory limit of this process") { (_) throws(Failure) in
+            try requireMemoryForLoading(controlGroupLimit(), processMemoryLimits())
+            return "kernel B can be loaded"
+        }
+        let kernel = list.check("kernel B", readKernel)
+        let initrd = list.check("rootfs.gz", kernel, needs: "kernel B", readInitrd)
+        list.check("early microcode and ACPI tables", initrd, needs: "rootfs.gz", checkEarlyLoads)
+        list.check("configuration of kernel B", kernel, needs: "kernel B", checkConfiguration)
+        var known: (FoundPartition, BzImage, ReadInitrd)?
+        if let partition, let kernel, let initrd { known = (partition, kernel, initrd) }
+        let disks = list.check("disks in use", known, needs: "the checks above", findDisks)
+        let survey = list.check("memory", disks, needs: "the checks above", surveyMemory)
+        var subject: (kernel: BzImage, survey: KernelSurvey)?
+        if let kernel, let survey { subject = (kernel, survey) }
+        list.check("page tables", subject, needs: "the checks above", checkPageTables)
+        list.check("watchdogs", initrd, needs: "rootfs.gz") { (initrd, findings) throws(Failure) in
+            let watchdogs = WatchdogSurvey()
+            try watchdogs.check(
+                isOwnKernel: kernel.map { isRunning($0) } ?? false, modules: initrd.modules, &findings)
+            return watchdogs.armed.isEmpty
+                ? "none is armed" : "\(watchdogs.armed.count) armed; kernel B has the drivers"
+        }
+        var all: (FoundPartition, BzImage, ReadInitrd, KernelSurvey)?
+        if let partition, let kernel, let initrd, let survey { all = (partition, kernel, initrd, survey) }
+        return list.check("memory for kernels B and C", all, needs: "the checks above") { (all, _) throws(Failure) in
+            let (partition, kernel, initrd, survey) = all
+            let preparation = try choosingBackupEnd(
+                partition.path, partition.superblock, kernel, initrd.bytes, survey)
+            let processors = preparation.backupEnd.processors.map { ", with \($0) CPUs" } ?? ""
+            return (preparation, "below \(describe(bytes: preparation.backupEnd.end))\(processors)")
+        }
+    }
+
+    private func findPartition(_ findings: inout Findings) throws(Failure) -> (FoundPartition, String) {
         let catalog = try DeviceCatalog.ofHibernationPartitions()
         let path = try findHibernationPartition(device, seconds: 0, catalog, naming: "--device")
-        let partition = try checkPartition(path)
-        guard let session = UUID(random: try randomBytes(16)) else {
-            throw Failure("make", "a UUID", "too few random bytes")
-        }
-        try requireMemoryForLoading(controlGroupLimit(), processMemoryLimits())
+        let superblock = try checkPartition(path)
+        return (
+            FoundPartition(catalog: catalog, path: path, superblock: superblock),
+            "\(path), with \(describe(bytes: superblock.dataArea.byteCount)) for an image"
+        )
+    }
+
+    private func readKernel(_ findings: inout Findings) throws(Failure) -> (BzImage, String) {
         let kernel = try BzImage(try readNamed(kernelPath, "kernel", "--kernel"), path: kernelPath)
-        let initrd = try readNamed(initrdPath, "initrd", "--initrd")
-        try RootfsMarker.require(initrd, path: initrdPath)
-        let modules = try EarlyInitrd(initrd).modules(path: initrdPath)
+        return (kernel, "\(kernelPath.utf8.printable), Linux \(kernel.release.utf8.printable)")
+    }
+
+    private func readInitrd(_ kernel: BzImage, _ findings: inout Findings) throws(Failure) -> (ReadInitrd, String) {
+        let bytes = try readNamed(initrdPath, "initrd", "--initrd")
+        try RootfsMarker.require(bytes, path: initrdPath)
+        let modules = try EarlyInitrd(bytes).modules(path: initrdPath)
         try modules.require(kernel: kernel.release, path: initrdPath)
+        let count = modules.modules.count
+        return (
+            ReadInitrd(bytes: bytes, modules: modules),
+            "\(initrdPath.utf8.printable), with \(count == 0 ? "no" : "\(count)") modules"
+        )
+    }
+
+    private func checkEarlyLoads(_ initrd: ReadInitrd, _ findings: inout Findings) throws(Failure) -> String {
         findEarlyLoads(
-            EarlyInitrd(initrd), (try? KernelMessages.read()) ?? KernelMessages(),
+            EarlyInitrd(initrd.bytes), (try? KernelMessages.read()) ?? KernelMessages(),
             taint: (try? readText("/proc/sys/kernel/tainted")).flatMap { parseNumber(trimmed($0)) } ?? 0,
             maker: .ofThisMachine(), &findings)
-        let isOwnKernel = kernel.release.utf8.elementsEqual(systemNames().release.utf8)
+        return "kernel B gets what the running kernel loads early"
+    }
+
+    private func checkConfiguration(_ kernel: BzImage, _ findings: inout Findings) throws(Failure) -> String {
         if let configuration = KernelConfiguration(release: kernel.release, kernelPath: kernelPath) {
             try configuration.require(kernelPath: kernelPath)
-        } else if !isOwnKernel {
+            return "\(configuration.path.utf8.printable) has all options"
+        }
+        if !isRunning(kernel) {
             findings.warn(
                 "cannot check whether \(kernelPath.utf8.printable) can jump back: its configuration file is not beside it, in "
                     + "/boot or in /lib/modules",
                 remedy:
                     "make sure that it has CONFIG_KEXEC_JUMP, CONFIG_CRASH_DUMP, CONFIG_PROC_VMCORE and CONFIG_DEVMEM")
         }
-        let a = try KernelSurvey(
-            session: session,
-            DisksInUse(
-                catalog, partition: path, kernelPath: isOwnKernel ? nil : kernelPath, modules: modules,
-                isUnwatchedAllowed: isUnwatchedAllowed, &findings))
-        try kernel.requirePageTables(hasFiveLevels: a.description.machine.hasFiveLevelPaging, path: kernelPath)
-        try requireJumpBack(KernelCommandLine(extraWords), hasFiveLevels: a.description.machine.hasFiveLevelPaging)
-        try WatchdogSurvey().check(isOwnKernel: isOwnKernel, modules: modules, &findings)
-        return try choosingBackupEnd(path, partition, kernel, initrd, a)
+        return "it is the running kernel"
+    }
+
+    private func findDisks(
+        _ known: (FoundPartition, BzImage, ReadInitrd), _ findings: inout Findings
+    ) throws(Failure) -> (DisksInUse, String) {
+        let (partition, kernel, initrd) = known
+        let disks = try DisksInUse(
+            partition.catalog, partition: partition.path, kernelPath: isRunning(kernel) ? nil : kernelPath,
+            modules: initrd.modules, isUnwatchedAllowed: isUnwatchedAllowed, &findings)
+        let count = disks.watched.count
+        return (disks, "\(count) device\(count == 1 ? "" : "s"), which kernel B has and kernel C compares")
+    }
+
+    private func surveyMemory(
+        _ disks: DisksInUse, _ findings: inout Findings
+    ) throws(Failure) -> (KernelSurvey, String) {
+        guard let session = UUID(random: try randomBytes(16)) else {
+            throw Failure("make", "a UUID", "too few random bytes")
+        }
+        let survey = try KernelSurvey(session: session, disks)
+        return (survey, "\(describe(bytes: survey.memory.memory.byteCount)), which kernel B can read")
+    }
+
+    private func checkPageTables(
+        _ subject: (kernel: BzImage, survey: KernelSurvey), _ findings: inout Findings
+    ) throws(Failure) -> String {
+        let hasFiveLevels = subject.survey.description.machine.hasFiveLevelPaging
+        try subject.kernel.requirePageTables(hasFiveLevels: hasFiveLevels, path: kernelPath)
+        try requireJumpBack(KernelCommandLine(extraWords), hasFiveLevels: hasFiveLevels)
+        return "\(hasFiveLevels ? 5 : 4) levels in kernels A, B and C"
     }
 
     /// The superblock of a partition.
@@ -135,3 +223,6 @@ extension Hibernate {
         }
     }
 }
+
+/// Whether a kernel is the one that runs now.
+private func isRunning(_ kernel: BzImage) -> Bool { kernel.release.utf8.elementsEqual(systemNames().release.utf8) }

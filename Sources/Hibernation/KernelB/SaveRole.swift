@@ -31,7 +31,10 @@ struct SaveRole {
         if let failure {
             log.error("the memory was not saved: \(failure)")
         } else if parameters.after != .return, !parameters.isRehearsal {
-            log.notice(parameters.after == .reboot ? "restarting" : "powering off")
+            log.notice(
+                parameters.after == .reboot
+                    ? "restarting; the next start continues the session"
+                    : "powering off; switch the machine on to continue the session")
             watchdogs.disarm()
             endMachine(log, restarting: parameters.after == .reboot)
         }
@@ -43,6 +46,9 @@ struct SaveRole {
             keepSnapshot(watchdogs)
         }
         // Nothing is left to try. If the image is complete, the next boot resumes it.
+        log.error(
+            "cannot jump back into kernel A; powering off; "
+                + (failure == nil ? "switch the machine on to continue the session" : "the session is lost"))
         watchdogs.disarm()
         endMachine(log)
     }
@@ -68,7 +74,7 @@ struct SaveRole {
         repeat {
             // Retry: the load may have failed for a transient reason.
             if !isLoaded { isLoaded = prepareJumpBack(nil, watchdogs) }
-            log.notice("jumping back into kernel A")
+            log.notice("jumping back into kernel A; the session goes on")
             watchdogs.prepareJump()
             do throws(Failure) { try jumpToLoadedImage() } catch { log.error(error.description) }
             watchdogs.continueAfterFailedJump()
@@ -107,7 +113,9 @@ struct SaveRole {
 
     /// Saves kernel A's memory, or rehearses that, in a child process.
     private func save(_ watchdogs: Watchdogs) -> Report {
-        let outcome = runInChild("saving", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
+        let persons = Attendance(stopping: "give up", reason: "a person gave up the save with")
+        let outcome = runInChild("saving", parameters, log, watchdogs: watchdogs, persons: persons) {
+            (state) throws(Failure) in
             let steps = StepRunner(state: state, log: log, fault: parameters.fault)
             try Save(parameters: parameters, log: log, entry: entry, session: session, steps: steps).run()
         }

@@ -2,9 +2,13 @@
 import Console
 import Linux
 
-/// The question that kernel C asks on the consoles: its lines, and the meaning of each key.
+/// The question that kernel C asks on the consoles if it does not resume: its lines, and the meaning of each key.
 struct RefusalMenu {
-    enum Answer: UInt64 { case restart = 1, bootRoot, powerOff, shell }
+    enum Answer: UInt64 {
+        /// Try again: after a restart, or at once if a person stopped the resume.
+        case again = 1
+        case bootRoot, powerOff, shell
+    }
 
     enum Reply: Equatable {
         case none
@@ -21,23 +25,23 @@ struct RefusalMenu {
     let refusals: UInt32?
     let hasRoot: Bool
     let hasShell: Bool
+    /// Whether a person stopped the resume. Then nothing keeps it from going on at once.
+    var isStopped = false
     private var isConfirming = false
-    private var escape = Escape.none
+    private var escape = EscapeSequence()
 
-    /// The position in the escape sequence of a key such as F1 (ESC O P) or Down (ESC [ B), whose letters are not answers.
-    private enum Escape { case none, begun, sequence, last }
-
-    init(reason: String, refusals: UInt32?, hasRoot: Bool, hasShell: Bool) {
+    init(reason: String, refusals: UInt32?, hasRoot: Bool, hasShell: Bool, isStopped: Bool = false) {
         self.reason = reason
         self.refusals = refusals
         self.hasRoot = hasRoot
         self.hasShell = hasShell
+        self.isStopped = isStopped
     }
 
     var lines: [String] {
-        var lines = ["torpor: cannot resume now: \(reason)"]
+        var lines = [isStopped ? "torpor: \(reason)" : "torpor: cannot resume now: \(reason)"]
         lines.append("torpor: the session is kept" + (refusals.map { "; refusals in a row: \($0)" } ?? ""))
-        lines.append("torpor: press r to restart and try again")
+        lines.append("torpor: press r to " + (isStopped ? "resume it now" : "restart and try again"))
         if hasRoot { lines.append("torpor: press b to drop the session and boot the root file system") }
         lines.append("torpor: press p to power off and keep the session")
         if hasShell { lines.append("torpor: press s for a shell") }
@@ -56,6 +60,7 @@ struct RefusalMenu {
             case .powerOff: "the machine powers off and keeps the session"
             case .bootRoot: "the session is dropped and the root file system boots"
             case .goOn: "the machine starts without the session"
+            case .resume: "the resume begins again"
             }
         return "torpor: without an answer within \(seconds) s, \(action)"
     }
@@ -64,14 +69,14 @@ struct RefusalMenu {
     mutating func take(_ byte: UInt8) -> Reply {
         // Some people press Enter after each answer.
         if byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n") { return .none }
-        if isOfEscapeSequence(byte) { return .none }
+        if escape.take(byte) { return .none }
         let letter = byte | 0x20
         if isConfirming {
             isConfirming = false
             return letter == UInt8(ascii: "y") ? .answer(.bootRoot) : .showAgain
         }
         switch letter {
-        case UInt8(ascii: "r"): return .answer(.restart)
+        case UInt8(ascii: "r"): return .answer(.again)
         case UInt8(ascii: "p"): return .answer(.powerOff)
         case UInt8(ascii: "s") where hasShell: return .answer(.shell)
         case UInt8(ascii: "b") where hasRoot:
@@ -79,22 +84,6 @@ struct RefusalMenu {
             return .confirm
         default: return .showAgain
         }
-    }
-
-    /// Whether a byte belongs to an escape sequence (ECMA-48: ESC [ parameters, then a letter; ESC O and a letter).
-    private mutating func isOfEscapeSequence(_ byte: UInt8) -> Bool {
-        switch escape {
-        case .none:
-            if byte == 0x1b { escape = .begun }
-            return byte == 0x1b
-        case .begun:
-            escape = byte == UInt8(ascii: "[") ? .sequence : byte == UInt8(ascii: "O") ? .last : .none
-        case .sequence:
-            // The Linux console's F1 is ESC [ [ A.
-            if byte == UInt8(ascii: "[") { escape = .last } else if (0x40...0x7e).contains(byte) { escape = .none }
-        case .last: escape = .none
-        }
-        return true
     }
 }
 

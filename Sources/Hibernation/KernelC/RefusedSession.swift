@@ -18,30 +18,58 @@ extension RestoreRole {
             let answer = decision.askSeconds > 0 ? ask(refusal, refusals, decision) : nil
             switch (answer?.answer, decision.otherwise) {
             case (.shell, _):
-                log.notice("running a shell; when it exits, the question is asked again")
-                // No watchdog may restart the machine meanwhile: nobody feeds it while the shell runs.
-                watchdogs.prepareJump()
-                runShell(on: answer?.path ?? "/dev/console")
-                watchdogs.continueAfterFailedJump()
+                askAgainAfterShell(answer?.path)
                 decision = policy.ask
-            case (.restart, _), (nil, .restart):
+            case (.again, _), (nil, .restart), (nil, .resume):
                 // An image that is `ready` is tried again anyway.
                 if answer != nil, refusals == nil { allowAttempt(refusal) }
                 log.notice("restarting to try again; the session is kept")
                 watchdogs.disarm()
                 endMachine(log, restarting: true)
-            case (.powerOff, _), (nil, .powerOff):
-                log.notice("powering off; the session is kept")
-                watchdogs.disarm()
-                endMachine(log)
-            case (.bootRoot, _), (nil, .bootRoot):
-                log.notice("dropping the session to boot the root file system")
-                leave(.root, givingUp: refusal)
+            case (.powerOff, _), (nil, .powerOff): powerOffKeepingSession()
+            case (.bootRoot, _), (nil, .bootRoot): dropSession(refusal)
             case (nil, .goOn):
                 log.notice("the ordinary start goes on; the session is kept")
                 goOn()
             }
         }
+    }
+
+    /// Asks what to do after a person stopped the resume. Returns if it shall begin again.
+    func decideAfterStop(_ refusal: ResumeRefusal) {
+        // First, so that the image is `ready` whatever happens to the machine now.
+        _ = note(refusal)
+        unloadJump()
+        while true {
+            let answer = ask(refusal, nil, parameters.refusalPolicy.afterStop)
+            switch answer?.answer {
+            case .shell: askAgainAfterShell(answer?.path)
+            case .again, nil:
+                log.notice("resuming the session")
+                return
+            case .powerOff: powerOffKeepingSession()
+            case .bootRoot: dropSession(refusal)
+            }
+        }
+    }
+
+    private func askAgainAfterShell(_ path: String?) {
+        log.notice("running a shell; when it exits, the question is asked again")
+        // No watchdog may restart the machine meanwhile: nobody feeds it while the shell runs.
+        watchdogs.prepareJump()
+        runShell(on: path ?? "/dev/console")
+        watchdogs.continueAfterFailedJump()
+    }
+
+    private func powerOffKeepingSession() -> Never {
+        log.notice("powering off; the session is kept")
+        watchdogs.disarm()
+        endMachine(log)
+    }
+
+    private func dropSession(_ refusal: ResumeRefusal) -> Never {
+        log.notice("dropping the session to boot the root file system")
+        leave(.root, givingUp: refusal)
     }
 
     /// Asks on every console, in a child process.
@@ -52,7 +80,7 @@ extension RestoreRole {
         let paths = consolePaths(inTable: (try? readText("/proc/consoles")) ?? "")
         var menu = RefusalMenu(
             reason: refusal.reason, refusals: refusals, hasRoot: parameters.refusalPolicy.canBootRoot,
-            hasShell: isExecutable(RestoreRole.shell))
+            hasShell: isExecutable(RestoreRole.shell), isStopped: refusal.isStopped)
         let outcome = runInChild("asking", parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
             let consoles = ConsoleInput(paths)
             let found = menu.ask(consoles, seconds: decision.askSeconds, otherwise: decision.otherwise) { state.beat() }

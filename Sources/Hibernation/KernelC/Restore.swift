@@ -114,7 +114,9 @@ struct Restore {
         report.outcome = .resumed
         report.counts = partition.superblock.counts
         report.restoreMilliseconds = milliseconds
-        log.notice("restored and verified in \(describe(milliseconds: milliseconds))")
+        log.notice(
+            "restored and verified \(describe(bytes: report.counts.dataPages &* pageSize)) in "
+                + describe(milliseconds: milliseconds))
         return report
     }
 

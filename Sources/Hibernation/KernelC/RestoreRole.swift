@@ -28,7 +28,12 @@ struct RestoreRole {
     let start: ResumeStart
 
     func run() -> Never {
-        guard let refusal = resume() else { leave(parameters.fallback) }
+        var result = resume()
+        while let stopped = result, stopped.isStopped {
+            decideAfterStop(stopped)
+            result = resume()
+        }
+        guard let refusal = result else { leave(parameters.fallback) }
         log.error("not resuming: \(refusal.reason)")
         // Without an image there is no session to keep.
         if start == .initramfs, refusal.image == nil { leave(parameters.fallback) }
@@ -44,7 +49,12 @@ struct RestoreRole {
     /// - Returns: why; nil if there is nothing to resume.
     private func resume() -> ResumeRefusal? {
         let verb = start == .initramfs ? "starting kernel C" : "restoring"
-        let outcome = runInChild(verb, parameters, log, watchdogs: watchdogs) { (state) throws(Failure) in
+        // In an initramfs this takes a second.
+        let persons =
+            start == .initramfs
+            ? nil : Attendance(stopping: "stop", reason: "a person stopped the resume with", needsImage: true)
+        let outcome = runInChild(verb, parameters, log, watchdogs: watchdogs, persons: persons) {
+            (state) throws(Failure) in
             let steps = StepRunner(state: state, log: log, fault: parameters.fault)
             if start == .initramfs {
                 try SecondStage(parameters: parameters, log: log, commandLine: commandLine, steps: steps).run()
@@ -57,10 +67,13 @@ struct RestoreRole {
             return outcome.reason.map {
                 ResumeRefusal(
                     reason: $0, isFinal: outcome.ending == .failedForGood, isClean: outcome.ending != nil,
-                    hasAttempted: outcome.stage != .preparing, image: outcome.image)
+                    isStopped: outcome.ending == .stopped, hasAttempted: outcome.stage != .preparing,
+                    image: outcome.image)
             }
         }
-        log.notice(start == .initramfs ? "starting kernel C, which resumes the session" : "jumping into kernel A")
+        log.notice(
+            start == .initramfs
+                ? "starting kernel C, which resumes the session" : "jumping into kernel A, which continues the session")
         watchdogs.prepareJump()
         defer { watchdogs.continueAfterFailedJump() }
         do throws(Failure) { try jumpToLoadedImage() } catch {
@@ -97,7 +110,7 @@ struct RestoreRole {
     }
 
     /// Records a refusal on the partition, in a child process.
-    private func note(_ refusal: ResumeRefusal) -> RefusedSession {
+    func note(_ refusal: ResumeRefusal) -> RefusedSession {
         var quick = parameters
         quick.waitSeconds = 0
         quick.progressTimeoutSeconds = min(parameters.progressTimeoutSeconds, RestoreRole.noteTimeoutSeconds)

@@ -8,9 +8,11 @@ struct ResumeRefusal {
     let reason: String
     /// Whether the image can never be resumed: see `Failure.isFinal`.
     var isFinal = false
-    /// Whether the child gave up by itself, so that only unused memory has changed. If the child was killed or trapped, the
-    /// image may be what stops the machine.
+    /// Whether only unused memory has changed: the child gave up by itself, or a person stopped it. If it was killed for
+    /// another reason or trapped, the image may be what stops the machine.
     var isClean = true
+    /// Whether a person stopped the resume with a key. Nothing is wrong with the image then, and the attempt does not count.
+    var isStopped = false
     /// Whether this boot may have written `attempted` to the partition.
     var hasAttempted = false
     /// The image that is refused; nil if none was found.
@@ -85,6 +87,7 @@ extension Superblock {
         }
         state = .ready
         isGivenUp = false
+        if refusal.isStopped { return .pending(refusals: refusals) }
         reason = refusal.reason
         if !refusal.isFinal, refusals < .max { refusals += 1 }
         return .pending(refusals: refusals)

@@ -56,6 +56,17 @@ public struct Formatting: Sendable {
         return try HibernationPartition(path).superblock
     }
 
+    /// What the device holds that would be lost, as a clause: `it holds ext4`; nil if it is empty or an unused hibernation
+    /// partition.
+    public func contents() throws(Failure) -> String? {
+        do throws(Failure) { try refuse(HibernationPartition.verdict(path)) } catch {
+            // Only the refusal of contents has this remedy; another failure is no answer.
+            guard error.remedy == Formatting.remedy else { throw error }
+            return error.reason
+        }
+        return nil
+    }
+
     /// Refuses everything but an empty device and an unused hibernation partition.
     private func refuse(_ verdict: PartitionVerdict) throws(Failure) {
         switch verdict {

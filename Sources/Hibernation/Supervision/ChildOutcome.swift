@@ -17,7 +17,7 @@ struct ChildOutcome {
     var startMilliseconds: UInt64 = 0
     /// The image that the work was about; nil if none was found.
     var image: UUID? { imageUUID == .zero ? nil : imageUUID }
-    /// How the child gave up by itself; nil if it was killed, trapped, or did its work.
+    /// See `ChildState.Ending`.
     var ending: ChildState.Ending?
     /// See `ChildState.answer`.
     var answer: UInt64 = 0
@@ -26,10 +26,11 @@ struct ChildOutcome {
 /// Runs a part of a role in a child process, and waits for its end.
 /// - Parameters:
 ///   - verb: names the work in progress lines and reasons: `saving`.
+///   - persons: what persons at the consoles see and may do; nil if the work is short.
 ///   - work: runs in the child.
 func runInChild(
     _ verb: String, _ parameters: KernelParameters, _ log: KernelLog, watchdogs: Watchdogs? = nil,
-    _ work: (ChildState) throws(Failure) -> Void
+    persons: Attendance? = nil, _ work: (ChildState) throws(Failure) -> Void
 ) -> ChildOutcome {
     let state: ChildState
     do throws(Failure) { state = try ChildState() } catch {
@@ -38,7 +39,7 @@ func runInChild(
     let watch = ChildWatch(
         state: state, log: log, verb: verb,
         progressTimeoutSeconds: parameters.waitSeconds + parameters.progressTimeoutSeconds,
-        watchdogs: watchdogs)
+        watchdogs: watchdogs, persons: persons)
     let reason = watch.run { () throws(Failure) in try work(state) }
     return ChildOutcome(
         reason: reason, stage: state.stage, counts: state.counts, imageUUID: state.imageUUID,

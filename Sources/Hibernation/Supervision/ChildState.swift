@@ -103,12 +103,17 @@ final class ChildState: @unchecked Sendable {
         }
     }
 
-    /// How the child gave up by itself; nil if it has not.
+    /// The image that the role is about; nil if none is known.
+    var image: UUID? { imageUUID == .zero ? nil : imageUUID }
+
+    /// How the work ended before it was done; nil if it was done, or if the child was killed for another reason or trapped.
     enum Ending: UInt64 {
-        /// For a reason that time or a person can remove.
+        /// The child gave up for a reason that time or a person can remove.
         case failed = 1
-        /// For a reason that nothing can remove; see `Failure.isFinal`.
+        /// The child gave up for a reason that nothing can remove; see `Failure.isFinal`.
         case failedForGood = 2
+        /// A person stopped it with a key, and PID 1 killed the child.
+        case stopped = 3
     }
     var ending: Ending? {
         get { Ending(rawValue: load(13)) }

@@ -4,7 +4,7 @@ import Console
 import Linux
 import MemoryImage
 
-/// Runs a role's work in a child process, waits for its end, and logs its progress.
+/// Runs a role's work in a child process, waits for its end, and shows its progress.
 ///
 /// PID 1 must survive every end of the work: a trap, a signal, the OOM killer, a hang. So a child reads everything that disks
 /// and other kernels have written.
@@ -17,6 +17,8 @@ struct ChildWatch {
     let progressTimeoutSeconds: Int
     /// The watchdogs to feed every second.
     var watchdogs: Watchdogs?
+    /// What persons at the consoles see and may do; nil if nobody needs to.
+    var persons: Attendance?
 
     /// Runs the work, and waits for its end.
     /// - Parameter work: runs in the child; throws the reason if it gives up.
@@ -55,15 +57,31 @@ struct ChildWatch {
     /// Seconds to wait for the end of a killed child: one that waits for a device ends only after the device answers.
     private static let graceSeconds = 10
 
+    /// How often the display is drawn and keys are read.
+    private static let displayMilliseconds = 250
+
     private func waitForEnd(of child: Int32) throws(Failure) -> ChildStatus {
         var heartbeat = state.heartbeat
-        var lastBeat = monotonicMilliseconds()
-        var progress = Progress(verb: verb)
+        var lastBeat = monotonicMilliseconds(), lastFeed = lastBeat
+        // After the fork, so that the child does not hold the consoles open.
+        let consoles = persons.map { ChildConsoles($0, state, log, verb: verb) }
         while true {
-            if let status = try wait(for: child, milliseconds: 1000) { return status }
-            watchdogs?.keepAlive()
-            if let line = progress.line(state.work, at: monotonicMilliseconds()) { log.info(line) }
+            let period = consoles == nil ? 1000 : ChildWatch.displayMilliseconds
+            if let status = try wait(for: child, milliseconds: period) { return status }
             let now = monotonicMilliseconds()
+            if now - lastFeed >= 1000 {
+                watchdogs?.keepAlive()
+                lastFeed = now
+            }
+            if let reason = consoles?.look(at: now) {
+                let status = try end(child)
+                // Not before the end of the child, which writes here too.
+                if case .killed(9) = status {
+                    state.text = reason
+                    state.ending = .stopped
+                }
+                return status
+            }
             if state.heartbeat != heartbeat {
                 heartbeat = state.heartbeat
                 lastBeat = now
@@ -71,13 +89,18 @@ struct ChildWatch {
                 let activity = state.activity
                 state.text =
                     "\(verb): no progress for \(progressTimeoutSeconds) s\(activity.isEmpty ? "" : " while \(activity)")"
-                kill(child)
-                for _ in 0..<ChildWatch.graceSeconds {
-                    if let status = try wait(for: child, milliseconds: 1000) { return status }
-                    watchdogs?.keepAlive()
-                }
-                return .killed(signal: 9)
+                return try end(child)
             }
         }
+    }
+
+    /// Kills the child, and waits a limited time for its end.
+    private func end(_ child: Int32) throws(Failure) -> ChildStatus {
+        kill(child)
+        for _ in 0..<ChildWatch.graceSeconds {
+            if let status = try wait(for: child, milliseconds: 1000) { return status }
+            watchdogs?.keepAlive()
+        }
+        return .killed(signal: 9)
     }
 }

@@ -40,6 +40,19 @@ struct BootEntryInstaller {
         return changed.map { $0.path }
     }
 
+    /// Removes the entry and its files, if Torpor wrote them.
+    /// - Returns: the paths of the removed files.
+    func remove() throws(Failure) -> [String] {
+        guard system.exists(files.entry) else { return [] }
+        try requireOwn()
+        // Last the entry: its marker tells that the other files are Torpor's, too.
+        let paths = [files.kernel, files.initrd, files.entry].filter { system.exists($0) }
+        for path in paths { try retrying("remove", path) { unlink(system.real(path)) } }
+        rmdir(system.real(String(files.kernel.dropLast("/vmlinuz".count))))
+        syncFileSystems()
+        return paths
+    }
+
     /// Refuses to overwrite files that Torpor did not write.
     private func requireOwn() throws(Failure) {
         if system.exists(files.entry) {

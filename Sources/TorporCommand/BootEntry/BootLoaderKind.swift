@@ -75,8 +75,9 @@ protocol InstalledBootLoader {
     func content(ofEntry entry: String) -> String
     /// Checks that nothing prevents an installation.
     func requireInstallable() throws(Failure)
-    /// What the administrator has to do after an installation, as an imperative; nil if nothing.
-    var nextStep: String? { get }
+    /// The program, with its arguments, that makes the boot loader's menu again; nil if none is needed. To be run after an
+    /// installation and after a removal.
+    var menuCommand: [String]? { get }
     /// The parameters of the entry that the boot loader would start now.
     /// - Throws: if it has no entry of Torpor.
     func installedParameters() throws(Failure) -> [String]
@@ -86,6 +87,11 @@ protocol InstalledBootLoader {
     func selected() throws(Failure) -> String?
     /// Selects an entry for the next start only; nil selects none.
     func select(_ identifier: String?) throws(Failure)
+}
+
+extension InstalledBootLoader {
+    /// What the administrator has to do after an installation, as an imperative; nil if nothing.
+    var nextStep: String? { menuCommand.map { "run \($0.joined(separator: " "))" } }
 }
 
 /// The marker of files that Torpor wrote. It overwrites no other file.

@@ -5,7 +5,7 @@ import Hibernation
 import Linux
 
 /// The part of a system that its boot loader reads and writes: files, mounts, firmware variables.
-struct BootSystem {
+struct BootSystem: RootedFiles {
     /// Stands before every path; a test puts a folder there.
     var root = ""
     /// The UUID of a mounted file system, as GRUB and libblkid know it; nil if it has none.
@@ -16,11 +16,6 @@ struct BootSystem {
         return catalog.entry(device)?.content.uuid
     }
 
-    /// A path as system calls need it.
-    func real(_ path: String) -> String { root + path }
-
-    func exists(_ path: String) -> Bool { Linux.exists(real(path)) }
-
     /// The first of some paths that exists.
     func first(of paths: [String]) -> String? { paths.first { exists($0) } }
 
@@ -29,8 +24,10 @@ struct BootSystem {
         (try? readFile(real(path), limit: limit)).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The names in a directory, sorted, without those that begin with a dot; none if it cannot be read.
-    func names(in folder: String) -> [String] { (try? listDirectory(real(folder))) ?? [] }
+    /// The path of a program in the folders for programs; nil if it is in none of them.
+    func program(_ name: String) -> String? {
+        first(of: ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map { "\($0)/\(name)" })
+    }
 
     /// The path of an existing file without symbolic links.
     func resolved(_ path: String) -> String {

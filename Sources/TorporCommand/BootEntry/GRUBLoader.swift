@@ -85,13 +85,13 @@ struct GRUBLoader: InstalledBootLoader {
 
     /// Torpor does not make grub.cfg itself: that changes the entries of all kernels, and os-prober would mount the file
     /// systems of other systems, whose sessions may be saved.
-    var nextStep: String? { "run \(updateCommand)" }
-
-    private var updateCommand: String {
-        if system.first(of: ["/usr/sbin/update-grub", "/sbin/update-grub"]) != nil { return "update-grub" }
+    var menuCommand: [String]? {
+        if system.first(of: ["/usr/sbin/update-grub", "/sbin/update-grub"]) != nil { return ["update-grub"] }
         let prefixed = ["/usr/sbin/grub2-mkconfig", "/sbin/grub2-mkconfig", "/usr/bin/grub2-mkconfig"]
-        return "\(system.first(of: prefixed) != nil ? "grub2-mkconfig" : "grub-mkconfig") -o \(configuration)"
+        return [system.first(of: prefixed) != nil ? "grub2-mkconfig" : "grub-mkconfig", "-o", configuration]
     }
+
+    private var updateCommand: String { menuCommand?.joined(separator: " ") ?? "" }
 
     func installedParameters() throws(Failure) -> [String] {
         guard let text = system.text(configuration, limit: 64 << 20) else {

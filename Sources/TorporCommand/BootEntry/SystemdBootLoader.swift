@@ -101,7 +101,7 @@ struct SystemdBootLoader: InstalledBootLoader {
         }
     }
 
-    let nextStep: String? = nil
+    let menuCommand: [String]? = nil
 
     func installedParameters() throws(Failure) -> [String] {
         guard let text = system.text(files.entry), text.hasPrefix(bootEntryMarker) else {

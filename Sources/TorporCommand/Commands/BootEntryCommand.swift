@@ -5,7 +5,7 @@ import BlockDevices
 import Hibernation
 import Linux
 
-struct BootEntryCommand: TorporSubcommand {
+struct BootEntryCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "boot-entry", abstract: "Print or install a boot entry that starts kernel C directly.",
         discussion: """
@@ -22,10 +22,10 @@ struct BootEntryCommand: TorporSubcommand {
     @Option(help: "The hibernation partition; required if there are several.")
     var device: DeviceName?
 
-    @Option(help: "The kernel of the entry. (default: as for torpor hibernate)")
+    @Option(help: "The kernel of the entry. (default: as for torpor hibernate)", completion: .file())
     var kernel: String?
 
-    @Option(help: "The rootfs.gz of the entry. (default: as for torpor hibernate)")
+    @Option(help: "The rootfs.gz of the entry. (default: as for torpor hibernate)", completion: .file())
     var initrd: String?
 
     @Option(help: "The --backup-end of torpor hibernate.")
@@ -34,11 +34,14 @@ struct BootEntryCommand: TorporSubcommand {
     @Option(help: "More parameters for kernel C's command line.")
     var append = ""
 
-    @Flag(help: "As for torpor hibernate.")
+    @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "As for torpor hibernate.")
     var allowUnwatched = false
 
-    @Flag(help: "As for torpor hibernate.")
+    @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "As for torpor hibernate.")
     var allowOldKernel = false
+
+    /// `append` is for kernel B there, and for kernel C here.
+    static let configurationKeys = KernelBOptions.configurationKeys.filter { $0 != "append" && $0 != "codec" }
 
     @OptionGroup var output: OutputOptions
 
@@ -72,12 +75,14 @@ struct BootEntryCommand: TorporSubcommand {
         let plan = try plan(environment)
         let loader = try bootLoader ?? .thatStarted(environment.boot, remedy: "name it with --boot-loader")
         let installed = try loader.installed(environment.boot)
-        var findings = Findings { finding in
-            if !output.json, finding.severity == .warning { terminal.warn(finding.description) }
-        }
-        let parametersForC = try environment.hibernation.check(plan, &findings) { line in
+        let survey = environment.hibernation.survey(plan) { line in
             if !output.json { terminal.write(error: "torpor: \(line)") }
-        }.parametersForC
+        }
+        let findings = survey.list.findings
+        if !output.json {
+            for warning in findings.warnings { terminal.warn(warning.description) }
+        }
+        let parametersForC = try survey.parameters()
         let commandLine = BootEntryCommandLine(
             parametersForC: parametersForC,
             own: KernelCommandLine(try readText(environment.boot.real("/proc/cmdline"))),

@@ -3,14 +3,16 @@ import ArgumentParser
 import Basics
 import Hibernation
 
-struct HibernateCommand: TorporSubcommand {
+struct HibernateCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "hibernate", abstract: "Save the memory to the hibernation partition and power off.")
 
     @Option(help: "What to do after the save: poweroff, reboot, or return, which keeps the image as a snapshot.")
     var after = AfterSave.powerOff
 
-    @Flag(help: "Select the boot entry that torpor boot-entry installed, for the next start only.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Select the boot entry that torpor boot-entry installed, for the next start only.")
     var directStart = false
 
     @Flag(help: "Do everything but writing the image, come back at once, and print what a hibernation would take.")
@@ -18,6 +20,14 @@ struct HibernateCommand: TorporSubcommand {
 
     @OptionGroup var kernelB: KernelBOptions
     @OptionGroup var output: OutputOptions
+
+    static let configurationKeys = KernelBOptions.configurationKeys + ["after", "direct-start"]
+
+    /// A session that goes on starts nothing, and a rehearsal ends at once.
+    var ignoredKeys: Set<String> {
+        if rehearse { return ["after", "direct-start"] }
+        return after == .return ? ["direct-start"] : []
+    }
 
     func validate() throws {
         guard !directStart || after != .return else {
@@ -49,7 +59,7 @@ struct HibernateCommand: TorporSubcommand {
         if !output.json {
             if let failure { environment.show(failure) } else { terminal.show(answer.sentence(output.size)) }
         }
-        // A rehearsal has written nothing.
+        // A rehearsal has written no image.
         if !rehearse { eraseImage(report, &answer, environment) }
         if report.outcome == .resumed { findCopies(report, &answer, environment) }
         environment.reports.keep(answer)

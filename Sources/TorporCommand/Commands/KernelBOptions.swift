@@ -15,7 +15,7 @@ struct KernelBOptions: ParsableArguments {
             """
             The kernel to load as kernel B. (default: /usr/lib/torpor/vmlinuz if it is installed, else /boot/vmlinuz-RELEASE of the \
             running kernel)
-            """)
+            """, completion: .file())
     var kernel: String?
 
     @Option(
@@ -23,7 +23,7 @@ struct KernelBOptions: ParsableArguments {
             """
             The initramfs of kernel B: a rootfs.gz of Torpor. (default: /var/lib/torpor/rootfs-RELEASE.gz for the running kernel \
             if it exists, else /usr/lib/torpor/rootfs.gz)
-            """)
+            """, completion: .file())
     var initrd: String?
 
     @Option(help: "The compression: none, lz4, zstd[:LEVEL] or xz[:LEVEL].")
@@ -31,20 +31,28 @@ struct KernelBOptions: ParsableArguments {
 
     @Option(
         help: "Kernels B and C use the memory below this address, a multiple of 64M. (default: auto)",
-        transform: backupEnd)
+        completion: .list(["auto", "64M", "128M", "256M"]), transform: backupEnd)
     var backupEnd = BackupEndOption.automatic
 
     @Option(help: "More parameters for kernel B's command line.")
     var append = ""
 
-    @Flag(help: "Hibernate even if some file systems cannot be checked for outside changes at resume.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Hibernate even if some file systems cannot be checked for outside changes at resume.")
     var allowUnwatched = false
 
     @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
         help:
             "Hibernate even if the running kernel's release is older than the first ones with the fix for the jump back."
     )
     var allowOldKernel = false
+
+    /// The settings of /etc/torpor.conf for these options.
+    static let configurationKeys = [
+        "device", "kernel", "initrd", "codec", "backup-end", "append", "allow-unwatched", "allow-old-kernel",
+    ]
 
     enum BackupEndOption {
         case automatic

@@ -95,10 +95,3 @@ struct PartitionOutput: Encodable {
         return properties
     }
 }
-
-extension String {
-    /// The text with spaces behind it, up to a number of characters.
-    fileprivate func padded(to count: Int) -> String {
-        self + String(repeating: " ", count: max(0, count - self.count))
-    }
-}

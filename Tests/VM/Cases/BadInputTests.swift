@@ -81,7 +81,7 @@ extension MachineTests {
             try lab.run(a).expectDone()
         }
 
-        @Test func refusesUnderLockdown() throws {
+        @Test(.completeRunOnly) func refusesUnderLockdown() throws {
             let lab = try Lab("lockdown")
             var a = try lab.kernelA(
                 "a", disks: [],
@@ -140,7 +140,7 @@ extension MachineTests {
 
         /// Without the configuration of kernel B, torpor hibernate cannot know. This kernel B has no disk drivers built in, and
         /// jumps back by a plain kexec, like kernel C.
-        @Test func jumpsBackFromAKernelBWithoutKexecJump() throws {
+        @Test(.completeRunOnly) func jumpsBackFromAKernelBWithoutKexecJump() throws {
             let lab = try Lab("back-without-kexec-jump")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
@@ -158,7 +158,7 @@ extension MachineTests {
         }
 
         /// With nothing to resume, a kernel C under lockdown boots the root file system: it has no kernel to unload.
-        @Test func bootsTheRootFileSystemUnderLockdown() throws {
+        @Test(.completeRunOnly) func bootsTheRootFileSystemUnderLockdown() throws {
             let lab = try Lab("root-under-lockdown")
             let root = try lab.disk("root", 64 << 20)
             try Guest.makeRootFileSystem(on: root, "say running\n")
@@ -197,7 +197,7 @@ extension MachineTests {
         }
 
         /// A pending image is a session: neither a new hibernation nor `format` overwrites it.
-        @Test func keepsAPendingImage() throws {
+        @Test(.completeRunOnly) func keepsAPendingImage() throws {
             let lab = try Lab("waiting")
             let a = try lab.savedMachine()
             var other = try lab.kernelA(

@@ -8,7 +8,7 @@ extension MachineTests {
     @Suite(.serialized) struct BootLoaderTests {
         /// The firmware and the boot loader write to the EFI system partition at every boot. The session resumes, and kernel A
         /// sees the new contents.
-        @Test func resumesAfterTheBootLoaderWroteToItsPartition() throws {
+        @Test(.completeRunOnly) func resumesAfterTheBootLoaderWroteToItsPartition() throws {
             let lab = try Lab("used-esp")
             let fat = try lab.disk("fat", 64 << 20)
             try Tool.run("/sbin/mkfs.vfat", "-F", "32", fat.path)

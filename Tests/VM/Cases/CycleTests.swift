@@ -68,13 +68,13 @@ extension MachineTests {
 
         @Test func resumesAfterPowerOff() throws { _ = try expectCycle("power-off") { _ in } }
 
-        @Test func resumesWithFourLevelPaging() throws {
+        @Test(.completeRunOnly) func resumesWithFourLevelPaging() throws {
             _ = try expectCycle("four-levels", .mbr) { $0.cpuFeatures = "la57=off" }
         }
 
         /// An offline Intel CPU waits in MWAIT. QEMU's CPUs do not wait there: they execute the bytes that overwrite their
         /// code. Kernel A may be below N, so its own CPUs must halt instead (`clearcpuid=monitor`).
-        @Test func resumesOnIntelProcessors() throws {
+        @Test(.completeRunOnly) func resumesOnIntelProcessors() throws {
             let lab = try Lab("intel")
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk(), try lab.disk("other", 16 << 20)],
@@ -124,7 +124,7 @@ extension MachineTests {
         }
 
         /// The kernel's own hibernation cannot do this: its image must fit beside the memory in use.
-        @Test func resumesWithMoreThanHalfOfMemoryInUse() throws {
+        @Test(.completeRunOnly) func resumesWithMoreThanHalfOfMemoryInUse() throws {
             let lab = try Lab("more-than-half")
             let image = try lab.partitionedDisk("hibernation", 2 << 30)
             var a = try lab.kernelA(

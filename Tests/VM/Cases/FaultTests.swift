@@ -41,7 +41,7 @@ extension MachineTests {
             }
         }
 
-        @Test func jumpsBackAfterAFlushError() throws {
+        @Test(.completeRunOnly) func jumpsBackAfterAFlushError() throws {
             _ = try expectReturn("flush", "flush /dev/vda1: Input/output error") { machine in
                 machine.disks[0].errors =
                     "[inject-error]\nevent = \"none\"\niotype = \"flush\"\nerrno = \"5\"\nonce = \"off\"\n"
@@ -49,7 +49,7 @@ extension MachineTests {
         }
 
         /// Without /proc/vmcore kernel B cannot read kernel A's note. The address of the report is on its command line.
-        @Test func jumpsBackWithoutVmcore() throws {
+        @Test(.completeRunOnly) func jumpsBackWithoutVmcore() throws {
             _ = try expectReturn(
                 "vmcore", "open /proc/vmcore: No such file or directory", arguments: "--append elfcorehdr=0x1000",
                 state: .empty
@@ -57,7 +57,7 @@ extension MachineTests {
         }
 
         /// Kernel B cannot read a mounted disk at a place that belongs to the fingerprint.
-        @Test func jumpsBackAfterAReadErrorOfAWatchedDisk() throws {
+        @Test(.completeRunOnly) func jumpsBackAfterAReadErrorOfAWatchedDisk() throws {
             let lab = try Lab("fault-watched")
             let mapped = try lab.disk("mapped", 64 << 20)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-E", "offset=1048576", mapped.path, "32m")
@@ -102,7 +102,7 @@ extension MachineTests {
         }
 
         /// Kernel B runs out of memory while the child works, and the kernel kills the child.
-        @Test func jumpsBackIfMemoryRunsOut() throws {
+        @Test(.completeRunOnly) func jumpsBackIfMemoryRunsOut() throws {
             let result = try expectReturn(
                 "memory", "the child process was killed by signal 9", arguments: "--append torpor.fault=pages:memory"
             ) { _ in }
@@ -110,7 +110,7 @@ extension MachineTests {
         }
 
         /// A disk takes minutes for a chunk: PID 1 kills the child, and the jump waits until the disk has answered.
-        @Test func jumpsBackFromAHangingDisk() throws {
+        @Test(.completeRunOnly) func jumpsBackFromAHangingDisk() throws {
             let result = try expectReturn(
                 "hang", "saving: no progress for 4 s", arguments: "--append 'torpor.patience=2 torpor.wait=2'"
             ) { machine in machine.disks[0].bytesPerSecond = 150_000 }

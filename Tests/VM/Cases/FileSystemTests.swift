@@ -5,7 +5,7 @@ import Testing
 extension MachineTests {
     /// File systems in a whole cycle, and the fallbacks of kernel C.
     @Suite(.serialized) struct FileSystemTests {
-        @Test func keepsAFileSystemConsistentUnderAWriter() throws {
+        @Test(.completeRunOnly) func keepsAFileSystemConsistentUnderAWriter() throws {
             let lab = try Lab("writer")
             let disk = try lab.disk("ext4", 64 << 20)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", disk.path)
@@ -72,7 +72,7 @@ extension MachineTests {
             #expect(stale.verdict.last == "done")
         }
 
-        @Test func kernelCRunsAShellOrRestarts() throws {
+        @Test(.completeRunOnly) func kernelCRunsAShellOrRestarts() throws {
             let lab = try Lab("fallback")
             let script = lab.folder.appending(path: "sh")
             try "#!/bin/busybox sh\necho the shell runs as $$\n".write(to: script, atomically: true, encoding: .utf8)
@@ -93,7 +93,7 @@ extension MachineTests {
             restarted.expectConsole("reboot: Restarting system")
         }
 
-        @Test func restartsAfterASave() throws {
+        @Test(.completeRunOnly) func restartsAfterASave() throws {
             let lab = try Lab("reboot")
             let a = try lab.kernelA(
                 "a",

@@ -47,22 +47,22 @@ extension MachineTests {
             #expect(!saved.console.contains("restored as zeros"))
         }
 
-        @Test func keepsFreePagesZeroWithInitOnFree() throws {
+        @Test(.completeRunOnly) func keepsFreePagesZeroWithInitOnFree() throws {
             let saved = try expectEveryPage("init-on-free", commandLine: "init_on_free=1", mebibytes: 160)
             saved.expectConsole("of free pages, to be restored as zeros")
         }
 
-        @Test func savesFreePagesWithPagePoisoning() throws {
+        @Test(.completeRunOnly) func savesFreePagesWithPagePoisoning() throws {
             let saved = try expectEveryPage("page-poison", commandLine: "page_poison=1", mebibytes: 160)
             saved.expectConsole("saving free pages too: leave out kernel A's free pages: kernel A poisons them")
         }
 
-        @Test func restoresWithUnmappedFreePages() throws {
+        @Test(.completeRunOnly) func restoresWithUnmappedFreePages() throws {
             _ = try expectEveryPage("debug-pagealloc", commandLine: "debug_pagealloc=on", mebibytes: 160)
         }
 
         /// Kernel B leaves out the free pages on per-CPU lists, on the list of the CPU that stays online as well.
-        @Test func leavesOutThePerCPUListOfTheFirstCPU() throws {
+        @Test(.completeRunOnly) func leavesOutThePerCPUListOfTheFirstCPU() throws {
             let lab = try Lab("per-cpu-lists")
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk(), try lab.disk("unwritten", 512 << 20)],
@@ -116,7 +116,7 @@ extension MachineTests {
         }
 
         /// Kernel B does not save the pages from which it was loaded: a larger initrd does not make a larger image.
-        @Test func doesNotSaveTheLoadedKernel() throws {
+        @Test(.completeRunOnly) func doesNotSaveTheLoadedKernel() throws {
             let lab = try Lab("loaded")
             let a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk()],

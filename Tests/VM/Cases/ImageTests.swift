@@ -84,7 +84,7 @@ extension MachineTests {
         }
 
         /// Kernel A's banner is below N, so the image has it at another address. The backup page map has that address.
-        @Test func recordsTheBackupPageMap() throws {
+        @Test(.completeRunOnly) func recordsTheBackupPageMap() throws {
             let lab = try Lab("page-map")
             let a = try saved(lab, after: "return")
             let reader = try ImageReader(try lab.hibernationPartition(of: a.disks[0].image))

@@ -43,7 +43,7 @@ extension MachineTests {
         }
 
         /// The kernel cannot freeze a process that waits for a device: the refusal names it, and the session continues.
-        @Test func namesTheProcessThatDoesNotFreeze() throws {
+        @Test(.completeRunOnly) func namesTheProcessThatDoesNotFreeze() throws {
             let lab = try Lab("freeze")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],
@@ -70,7 +70,7 @@ extension MachineTests {
         }
 
         /// Kernel B feeds a watchdog that kernel A armed, even while its disk hangs. The watchdog keeps running in kernel A.
-        @Test func feedsTheWatchdogOfKernelA() throws {
+        @Test(.completeRunOnly) func feedsTheWatchdogOfKernelA() throws {
             let lab = try Lab("armed-watchdog")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk()],

@@ -8,7 +8,7 @@ extension MachineTests {
     /// Ordinary starts: memory that the first kernel has, and memory that kernel A uses.
     @Suite(.serialized) struct OrdinaryMemoryTests {
         /// Kernel A fills more than half of 4 GiB, a part of it above the hole below 4 GiB. Every page is compared.
-        @Test func resumesWithMoreThanHalfOfFourGibibytesInUse() throws {
+        @Test(.completeRunOnly) func resumesWithMoreThanHalfOfFourGibibytesInUse() throws {
             let lab = try Lab("ordinary-more-than-half")
             var a = try lab.kernelA(
                 "a", disks: [try lab.partitionedDisk("hibernation", 4 << 30)], files: ["bin/pattern": Products.pattern],
@@ -33,7 +33,7 @@ extension MachineTests {
         }
 
         /// kexec_load(2) keeps the boot files in any memory, and the jump moves them below N.
-        @Test func resumesWithoutFreeMemoryBelowN() throws {
+        @Test(.completeRunOnly) func resumesWithoutFreeMemoryBelowN() throws {
             let lab = try Lab("ordinary-reserved")
             let a = try lab.savedMachine()
             // Nothing but the first MiB is left below N, which is 128 MiB.

@@ -23,7 +23,7 @@ extension MachineTests {
         }
 
         /// More memory than 4 GiB, with the image in most of it, and firmware with holes below N.
-        @Test(arguments: ["bios", "uefi"]) func resumesALargeMachine(firmware: String) throws {
+        @Test(.completeRunOnly, arguments: ["bios", "uefi"]) func resumesALargeMachine(firmware: String) throws {
             let lab = try Lab("ordinary-large-\(firmware)")
             var a = try lab.sessionMachine(mebibytes: 64)
             a.memory = "5G"
@@ -82,7 +82,7 @@ extension MachineTests {
         }
 
         /// Each step of torpor-resume fails, traps, is killed or hangs: the machine starts, and the session stays.
-        @Test func startsWhateverFails() throws {
+        @Test(.completeRunOnly) func startsWhateverFails() throws {
             let lab = try Lab("ordinary-steps")
             let a = try lab.savedMachine()
             let kinds = ["error", "trap", "kill", "hang"]
@@ -101,7 +101,7 @@ extension MachineTests {
         }
 
         /// Kernel C refuses twice, nobody answers, and the machine starts without the session, which is kept.
-        @Test func comesUpIfKernelCRefuses() throws {
+        @Test(.completeRunOnly) func comesUpIfKernelCRefuses() throws {
             let lab = try Lab("ordinary-refused")
             let a = try lab.savedMachine()
             let parameters = "torpor.ask=1 torpor.fault=fingerprints:error"
@@ -117,7 +117,7 @@ extension MachineTests {
         }
 
         /// A damaged image never runs, and the start after the refusal is an ordinary one.
-        @Test func comesUpAfterAFinalRefusal() throws {
+        @Test(.completeRunOnly) func comesUpAfterAFinalRefusal() throws {
             let lab = try Lab("ordinary-final")
             let a = try lab.savedMachine()
             let extent = try lab.superblock(a).counts.storedBytes
@@ -137,7 +137,7 @@ extension MachineTests {
         }
 
         /// The power fails in kernel C before it opens the partition. The next start does not try the same blindly.
-        @Test func doesNotRepeatAStartThatCameToNothing() throws {
+        @Test(.completeRunOnly) func doesNotRepeatAStartThatCameToNothing() throws {
             let lab = try Lab("ordinary-cut")
             let a = try lab.savedMachine()
             try lab.updateSuperblock(of: a.disks[0].image) { $0.unansweredStarts = 1 }

@@ -43,7 +43,7 @@ extension MachineTests {
         }
 
         /// A server without an operator comes up in the end if `torpor.unattended=root` allows it.
-        @Test func bootsTheRootFileSystemIfUnattended() throws {
+        @Test(.completeRunOnly) func bootsTheRootFileSystemIfUnattended() throws {
             let lab = try Lab("refusal-unattended")
             let (a, without) = try saved(lab)
             let c = try lab.run(
@@ -55,7 +55,7 @@ extension MachineTests {
 
         /// `attempted` stays on disk, because nothing could write the end of the attempt. The attempt may have stopped the
         /// machine, so kernel C repeats it only if a person asks for it.
-        @Test func keepsTheSessionIfThePowerFailsDuringTheRestore() throws {
+        @Test(.completeRunOnly) func keepsTheSessionIfThePowerFailsDuringTheRestore() throws {
             let lab = try Lab("refusal-power")
             let (a, _) = try saved(lab)
             try lab.updateSuperblock(of: a.disks[0].image) { $0.state = .attempted }
@@ -72,7 +72,7 @@ extension MachineTests {
         }
 
         /// Before kernel C gives a session up for the root file system, it checks that it can mount it.
-        @Test func keepsTheSessionIfTheRootCannotBeMounted() throws {
+        @Test(.completeRunOnly) func keepsTheSessionIfTheRootCannotBeMounted() throws {
             let lab = try Lab("refusal-root")
             let (a, without) = try saved(lab)
             // A header of LUKS version 1 (LUKS On-Disk Format Specification 1.2.3, section 2): magic, version, UUID.

@@ -50,7 +50,7 @@ extension MachineTests {
         }
 
         /// If the disk cannot be measured because contents of an image are left, a rehearsal does not write a single byte.
-        @Test func writesNothingToAPartitionWithContents() throws {
+        @Test(.completeRunOnly) func writesNothingToAPartitionWithContents() throws {
             let lab = try Lab("rehearsal-contents")
             let disk = try lab.formattedDisk()
             let partition = try lab.partition(of: disk)
@@ -98,7 +98,7 @@ extension MachineTests {
         }
 
         /// 64 MiB of random data do not fit on a partition of 64 MiB: the estimate and the rehearsal say so.
-        @Test func refusesAPartitionThatIsTooSmall() throws {
+        @Test(.completeRunOnly) func refusesAPartitionThatIsTooSmall() throws {
             let lab = try Lab("rehearsal-small")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk(byteCount: 64 << 20)],

@@ -127,5 +127,13 @@ extension MachineTests {
     }
 }
 
-/// Whether to run the long form of the tests (`make torture`), of which `make test` runs a sample.
+/// Whether to run the long form of the tests (`make torture`), of which `make machines` runs a sample.
 let isTorture = ProcessInfo.processInfo.environment["TORPOR_TORTURE"] != nil
+
+/// Whether to run every machine test (`make machines`), of which `make test` runs a sample: one of each kind.
+let isComplete = isTorture || ProcessInfo.processInfo.environment["TORPOR_MACHINES"] != nil
+
+extension Trait where Self == ConditionTrait {
+    /// For a test that is not in the sample.
+    static var completeRunOnly: Self { .enabled(if: isComplete, "make machines runs this test") }
+}

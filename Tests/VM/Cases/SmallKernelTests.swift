@@ -45,7 +45,7 @@ extension MachineTests {
             }
         }
 
-        @Test func resumesWithFourLevelPagingAndManyProcessors() throws {
+        @Test(.completeRunOnly) func resumesWithFourLevelPagingAndManyProcessors() throws {
             let lab = try Lab("small-bios")
             let disks = [
                 Machine.Disk(image: try lab.partitionedDisk()), Machine.Disk(image: try lab.disk("other", 16 << 20)),

@@ -28,7 +28,7 @@ extension MachineTests {
         }
 
         /// The kernel counts each load and unload of a kernel. A check does not count.
-        @Test func checksDoNotCountAsLoads() throws {
+        @Test(.completeRunOnly) func checksDoNotCountAsLoads() throws {
             let lab = try Lab("load-limit")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk(), try lab.disk("other", 16 << 20)],

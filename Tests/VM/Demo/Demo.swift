@@ -11,14 +11,22 @@ struct Demo {
         var a = try lab.kernelA(
             "a", disks: [try lab.partitionedDisk(), try lab.disk("other", 16 << 20)],
             """
+            say() { echo "$*" >$verdict; }
+            shell() { printf '\\n# %s\\n' "$*"; "$@" || fail "$*"; }
+            hostname demo
+            mkdir -p /etc
+            printf 'device = /dev/vda1\\nkernel = /boot/bzImage\\ninitrd = /boot/rootfs.gz\\n' >/etc/torpor.conf
             start_session
-            expect format torpor format /dev/vda1
-            echo "demo: the process has counted to $count"
+            shell torpor format /dev/vda1
+            shell torpor check
+            printf '\\nA process counts; it has come to %s.\\n' $count
             say trigger
-            hibernate >/tmp/report || fail "torpor hibernate"
+            shell torpor hibernate | tee /tmp/report
+            printf '\\nThe process has come to %s.\\n\\n' $(cat /tmp/count)
             say running $(grep "^resumed: " /tmp/report)
             expect_session /dev/vdb
             """)
+        a.commandLine = "quiet"
         a.showsConsole = true
         banner("A machine boots kernel A, which hibernates through kernel B.")
         let saved = try lab.run(a)

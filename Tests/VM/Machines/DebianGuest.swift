@@ -14,6 +14,8 @@ public struct DebianGuest {
         case small
         /// The kernel's own hibernation.
         case kernel
+        /// Torpor with its small kernel; the guest installs its packages and sets itself up (Tests/VM/stock/package.sh).
+        case packages
     }
 
     /// Whether `make stock` has made the guest's parts.
@@ -22,6 +24,7 @@ public struct DebianGuest {
     private let lab: Lab
     private let boot: BootDisk
     private let hibernationDisk: URL
+    private let timeout: Double
 
     /// - Parameter isDirect: whether the boot loader starts kernel C; otherwise it starts the guest's kernel and initramfs.
     public init(_ loader: BootDisk.Loader, _ hibernator: Hibernator, isDirect: Bool = false, in lab: Lab) throws {
@@ -30,15 +33,19 @@ public struct DebianGuest {
         let release = try String(contentsOfFile: kernel.path + ".release", encoding: .utf8)
             .trimmingCharacters(in: .whitespacesAndNewlines)
         // The fstab of the guest has the numbers of its partitions; the root file system is the third one.
+        let isPackaged = hibernator == .packages
+        // Each step of a package's life builds an initramfs, which takes minutes in an emulated machine.
+        timeout = isPackaged ? 3600 : 900
+        let initrd = isPackaged ? Products.stockPackagesInitrd : Products.stockInitrd
+        var files = ["vmlinuz-\(release)": kernel, "config-\(release)": kernel.appendingPathExtension("config")]
+        // update-initramfs renews it.
+        if isPackaged { files["initrd.img-\(release)"] = initrd }
         let resume = hibernator == .kernel ? " resume=PARTUUID=\(Self.hibernationPartition)" : ""
         boot = try BootDisk(
-            loader, in: lab, kernel: kernel, initrd: Products.stockInitrd,
+            loader, in: lab, kernel: kernel, initrd: initrd,
             commandLine: "root=PARTUUID=00000000-0000-4000-9000-000300000001 ro systemd.show_status=0 net.ifnames=0"
                 + " torpor-guest=\(hibernator.rawValue)\(isDirect ? ",direct" : "")\(resume)",
-            files: [
-                "vmlinuz-\(release)": kernel,
-                "config-\(release)": kernel.appendingPathExtension("config"),
-            ], last: .file(Products.stockRoot))
+            files: files, last: .file(isPackaged ? Products.stockPackagesRoot : Products.stockRoot))
         hibernationDisk = try lab.partitionedDisk("hibernation", 3 << 30)
     }
 
@@ -50,7 +57,7 @@ public struct DebianGuest {
         machine.disks[1].bus = .ahci
         machine.memory = "2G"
         machine.isSingleThreaded = true
-        machine.timeout = 900
+        machine.timeout = timeout
         return machine
     }
 

@@ -21,6 +21,8 @@ public struct Machine {
         public var errors = ""
         /// Limit of the write speed, in bytes per second; 0 for no limit.
         public var bytesPerSecond = 0
+        /// The same for the read speed.
+        public var readBytesPerSecond = 0
         /// The file that records all writes to the disk, for a `WriteLog`.
         public var log: URL?
 
@@ -73,6 +75,9 @@ public struct Machine {
     public var monitorCommands: [String] = []
     /// Texts to type on the console, each when its question appears.
     public var answers: [(question: String, text: String)] = []
+    /// Commands for QEMU's monitor, such as keys of the keyboard, when a text appears on the console. Each waits for the one
+    /// before it, and looks for its text behind that one's.
+    public var monitorAnswers: [(question: String, commands: [String])] = []
     /// The moment of a power cut: seconds after a verdict line or, if that is nil, after power-on.
     public var powerCut: (line: String?, seconds: Double)?
 
@@ -148,6 +153,7 @@ public struct Machine {
         }
         var times: [Double] = []
         var isCut = false
+        var monitorAnswers = self.monitorAnswers[...], consoleOffset = 0
         while qemu.isRunning, Date().timeIntervalSince(start) < timeout {
             Thread.sleep(forTimeInterval: sampling != nil ? 0.002 : powerCut == nil ? 0.05 : 0.005)
             let now = Date().timeIntervalSince(start)
@@ -171,6 +177,15 @@ public struct Machine {
                 }
             }
             try keyboard?.type(at: console)
+            if let next = monitorAnswers.first,
+                let place = try Data(contentsOf: console).dropFirst(consoleOffset).range(of: Data(next.question.utf8))
+            {
+                for command in next.commands {
+                    try monitor.fileHandleForWriting.write(contentsOf: Data("\(command)\n".utf8))
+                }
+                consoleOffset = place.upperBound
+                monitorAnswers.removeFirst()
+            }
             if !isDumped, let dump, lines.contains("dump") {
                 try monitor.fileHandleForWriting.write(contentsOf: Data("dump-guest-memory \(dump.path)\nquit\n".utf8))
                 isDumped = true
@@ -204,7 +219,7 @@ public struct Machine {
         return text[..<end].split(separator: "\n").map(String.init)
     }
 
-    var hasMonitor: Bool { dump != nil || sampling != nil || !monitorCommands.isEmpty }
+    var hasMonitor: Bool { dump != nil || sampling != nil || !monitorCommands.isEmpty || !monitorAnswers.isEmpty }
 
     /// Asks QEMU's monitor for the registers of all CPUs.
     /// - Returns: an empty array if QEMU has ended or does not answer in time.

@@ -57,6 +57,7 @@ extension Machine {
                 drive += ",log.driver=file,log.filename=\(log.path),log-sector-size=512"
             }
             if disk.bytesPerSecond > 0 { drive += ",throttling.bps-write=\(disk.bytesPerSecond)" }
+            if disk.readBytesPerSecond > 0 { drive += ",throttling.bps-read=\(disk.readBytesPerSecond)" }
             arguments += ["-drive", "id=disk\(number),if=none,\(drive)"]
             let order = boots == .disk && number == 0 ? ",bootindex=0" : ""
             switch disk.bus {

@@ -56,4 +56,7 @@ public enum Products {
     static let stockJumpKernel = folder.appending(path: "stock/vmlinuz")
     static let stockRoot = folder.appending(path: "stock/root.ext4")
     static let stockInitrd = folder.appending(path: "stock/initrd")
+    /// The guest that has Torpor's packages as files only.
+    static let stockPackagesRoot = folder.appending(path: "stock/package/root.ext4")
+    static let stockPackagesInitrd = folder.appending(path: "stock/package/initrd")
 }

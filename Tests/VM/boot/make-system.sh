@@ -7,7 +7,7 @@
 # BUILDER is initramfs-tools, dracut (with systemd, as in Debian and Fedora) or dracut-init (dracut's own init).
 #   --modules-from DIR    DIR has lib/modules/V, and may have boot/config-V
 #   --kernel-version V    the kernel that boots the initrd
-#   --device NAME         the hibernation partition, as /etc/torpor/resume.conf names it; without it, none is configured
+#   --device NAME         the hibernation partition, as /etc/torpor.conf names it; without it, none is configured
 #   --program FILE        the file to install as torpor-resume (default: build/init)
 set -eu
 cd "$(dirname "$0")/../../.."
@@ -48,9 +48,10 @@ cp "$program" "$work/torpor-resume"
 chmod 755 "$work/torpor-resume"
 install_torpor install-hooks "initramfs-tools dracut"
 install -D -m 755 "$work/torpor-resume" "$root/usr/lib/torpor/torpor-resume"
+# What tells the hooks that this machine was set up.
+touch "$root/etc/torpor.conf"
 if [ -n "$device" ]; then
-    mkdir -p "$root/etc/torpor"
-    printf 'device=%s\n' "$device" >"$root/etc/torpor/resume.conf"
+    printf 'device = %s\n' "$device" >"$root/etc/torpor.conf"
 fi
 
 # The initramfs checks the root file system, as that of an installed system does.

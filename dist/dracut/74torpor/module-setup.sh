@@ -9,6 +9,8 @@ check() {
     # An initramfs that mounts something else, as kdump's does after a crash.
     [[ ${mount_needs-} ]] && return 1
     [[ -x "${dracutsysrootdir-}/usr/lib/torpor/torpor-resume" ]] || return 1
+    # 255: on a machine that was not set up for hibernation, only if somebody asks for the module.
+    [[ -e "${dracutsysrootdir-}/etc/torpor.conf" ]] || return 255
     return 0
 }
 

@@ -9,11 +9,33 @@ extension Hibernate {
     func checkJump(
         _ findings: inout Findings, _ system: SystemFolders = SystemFolders(), _ log: (String) -> Void = { _ in }
     ) throws(Failure) {
-        try requireNoLoadedKernel(system.sys)
-        try SleepHooks.check(&findings, system)
-        try requireFreezableGraphics(system)
-        try requireNoStuckProcess(ProcessTable(system.proc), milliseconds: freezeMilliseconds(system), log)
-        warnOfLostDevices(systemNames().release, &findings)
+        try untilFailure(&findings) { (list) -> Void? in
+            checkJump(&list, system, log)
+            return ()
+        }
+    }
+
+    func checkJump(_ list: inout Checklist, _ system: SystemFolders, _ log: (String) -> Void) {
+        list.check("loaded kernel") { (_) throws(Failure) in
+            try requireNoLoadedKernel(system.sys)
+            return "no other kernel is loaded with kexec"
+        }
+        list.check("hibernation in the kernel") { (findings) throws(Failure) in
+            try SleepHooks.check(&findings, system)
+            return "the kernel permits it and prepares its drivers"
+        }
+        list.check("graphics driver") { (_) throws(Failure) in
+            try requireFreezableGraphics(system)
+            return "none that refuses to freeze"
+        }
+        list.check("processes") { (_) throws(Failure) in
+            try requireNoStuckProcess(ProcessTable(system.proc), milliseconds: freezeMilliseconds(system), log)
+            return "the kernel can freeze all of them"
+        }
+        list.check("devices if a driver refuses") { (findings) throws(Failure) in
+            warnOfLostDevices(systemNames().release, &findings)
+            return "this kernel resumes them"
+        }
     }
 }
 

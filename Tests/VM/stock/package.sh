@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The test of the packages in a Debian guest that has nothing of Torpor and no swap space: installs them, sets the system up with
+# one command, hibernates it with systemctl, upgrades the packages, hibernates it again, and purges them.
+# Runs as a service. The test starts the machine anew after each hibernation.
+set -u
+# shellcheck source=Tests/VM/stock/guest-functions.sh
+. /usr/local/lib/torpor-guest/guest-functions.sh
+partition=/dev/disk/by-partuuid/00000000-0000-4000-9000-000100000002
+hooks=/usr/lib/systemd/system-sleep
+calls=/var/lib/sleep-calls
+export DEBIAN_FRONTEND=noninteractive
+
+can_hibernate() {
+    busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager CanHibernate |
+        sed -n 's/^s "\(.*\)"$/\1/p'
+}
+
+# What the packages and setup may change: names everywhere, and the contents of /etc.
+list_files() {
+    find /boot /etc /usr /var/lib -xdev \( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/postgresql \
+        -o -path /var/lib/systemd -o -path /var/lib/initramfs-tools \) -prune -o -printf '%y %m %p %l\n' | LC_ALL=C sort
+    find /etc -xdev -type f ! -path /etc/ld.so.cache -exec sha256sum {} + | LC_ALL=C sort -k 2
+}
+nothing_left() {
+    list_files | diff /tmp/before - && ! lsinitramfs "/boot/initrd.img-$release" | grep torpor
+}
+
+# The hooks of all sleeps so far are: $1 hibernations, each between pre and post, for both hooks.
+hooks_ran() {
+    local number
+    for ((number = 0; number < $1; number++)); do
+        printf '%s\n' 'first pre hibernate' 'second pre hibernate' 'first post hibernate' 'second post hibernate'
+    done | diff - <(sed 's/^[0-9]* //' "$calls" | awk '{
+        # The hooks of one moment run at the same time.
+        if (NR % 2) { held = $0; next }
+        if (held < $0) { print held; print } else { print; print held }
+    }')
+}
+
+# Hibernates with systemctl, and returns after the resume. systemctl returns before the hooks have run.
+#   $1: how often the system has hibernated then
+hibernate() {
+    local end
+    begin_load
+    say "trigger $1"
+    expect "systemctl hibernate" systemctl hibernate
+    end=$((SECONDS + 600))
+    until [ "$(grep -c ' post ' "$calls")" -ge $((2 * $1)) ]; do
+        [ $SECONDS -lt $end ] || fail "the hooks for the way back do not run"
+        systemctl is-failed --quiet systemd-hibernate.service && {
+            journalctl -b -o cat --no-pager -u systemd-hibernate.service | tail -n 20 >/dev/ttyS0
+            fail "systemd-hibernate.service failed"
+        }
+        sleep 1
+    done
+    say "woke $1"
+    expect "the hooks ran in order" hooks_ran "$1"
+    end_load
+    expect "the service has ended well" [ "$(systemctl show -P Result systemd-hibernate.service)" = success ]
+}
+
+begin
+release=$(uname -r)
+# The boot loader starts the initramfs that update-initramfs makes.
+ln -sf "../initrd.img-$release" /boot/a/initrd
+for name in first second; do
+    mkdir -p $hooks
+    # shellcheck disable=SC2016 # The hook expands them.
+    printf '#!/bin/sh\necho "$(date +%%s) %s $*" >>%s\n' "$name" "$calls" >"$hooks/$name"
+    chmod 755 "$hooks/$name"
+done
+: >"$calls"
+expect "no swap space" [ -z "$(swapon --show)" ]
+expect "nothing of Torpor" [ -z "$(find /etc /usr/sbin /usr/lib/torpor -name '*torpor*' ! -name 'torpor-guest*' 2>/dev/null)" ]
+before=$(can_hibernate)
+expect "the system cannot hibernate: $before" [ "$before" != yes ]
+systemctl cat systemd-hibernate.service >/tmp/unit
+list_files >/tmp/before
+
+expect install apt-get install -y --no-install-recommends /packages/torpor_*.deb /packages/torpor-kernel_*.deb
+expect "nothing is active before setup" [ "$(can_hibernate)" = "$before" ]
+expect setup torpor setup "$partition"
+sed 's/^/guest: /' /tmp/messages >/dev/ttyS0
+expect "logind offers hibernation" [ "$(can_hibernate)" = yes ]
+expect check torpor check
+expect "the initramfs resumes" sh -c "lsinitramfs /boot/initrd.img-$release | grep -x usr/bin/torpor-resume"
+hibernate 1
+
+expect upgrade apt-get install -y --no-install-recommends /packages/newer/torpor_*.deb /packages/newer/torpor-kernel_*.deb
+sed 's/^/guest: /' /tmp/messages >/dev/ttyS0
+expect "the new version" grep -q '+1$' <(dpkg-query -W -f '${Version}\n' torpor)
+expect "a kernel's hook" /etc/kernel/postinst.d/torpor "$release" "/boot/vmlinuz-$release"
+expect "check after the upgrade" torpor check
+expect "logind offers hibernation after the upgrade" [ "$(can_hibernate)" = yes ]
+hibernate 2
+
+expect purge apt-get purge -y torpor torpor-kernel
+sed 's/^/guest: /' /tmp/messages >/dev/ttyS0
+expect "nothing is left" nothing_left
+expect "systemd's own unit" diff /tmp/unit <(systemctl cat systemd-hibernate.service)
+expect "logind offers no hibernation" [ "$(can_hibernate)" = "$before" ]
+expect "no unit has failed" [ -z "$(systemctl list-units --failed --plain --no-legend)" ]
+say "done"
+systemctl poweroff
