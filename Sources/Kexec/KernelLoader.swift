@@ -3,6 +3,9 @@ import Basics
 import Linux
 
 extension LoadPlan {
+    /// Bytes of memory that the kernel allocates for the load.
+    public var byteCount: UInt64 { segments.byteCount }
+
     /// Loads the kernel as the running kernel's kexec image, in place of the image loaded before.
     ///
     /// - Parameter preservesContext: whether the loaded kernel can jump back, as kernel B.
@@ -23,7 +26,6 @@ extension LoadPlan {
             kexecSegments.append(KexecSegment(content: UnsafeRawBufferPointer(bytes), destination: segment))
             offset += size
         }
-        makeMemoryRoom(byteCount: segments.byteCount)
         do throws(Failure) {
             try loadKexecImage(entry: entry, kexecSegments, preservesContext: preservesContext)
         } catch {

@@ -28,6 +28,7 @@ extension Hibernate {
         let page = try ReportPage()
         let plan = try plan(preparation, reportAddress: page.address, reportKey: page.key)
         warnOfLargeMemoryMap(plan, &findings)
+        makeMemoryRoom(byteCount: plan.byteCount)
         try plan.load(preservesContext: true)
         return (preparation.path, page, preparation.a.disks, try parametersForC(preparation))
     }
