@@ -158,6 +158,7 @@ build/stock/package/root.ext4: build/stock/vmlinuz deb FORCE
 	@DEB_VERSION="$$(cat VERSION)+1" DEB_OUTPUT=build/deb-newer scripts/build-deb.sh >/dev/null
 	@cp build/deb/*.deb build/stock/packages/
 	@cp build/deb-newer/*.deb build/stock/packages/newer/
+	@Tests/VM/stock/new-kernel.sh build/stock/packages/kernel
 	@Tests/VM/stock/make-guest.sh --packages build/stock/vmlinuz build/stock/modules build/stock/packages build/stock/package
 
 demo: build-packages all test-kernel

@@ -156,11 +156,14 @@ done
 # The small kernel is installed if it was built, with its configuration, and nothing builds it.
 for file in vmlinuz-torpor vmlinuz-torpor.config; do echo "$file" >"$copy/build/$file"; done
 echo 1.2.3-torpor >"$copy/build/vmlinuz-torpor.release"
+printf 'ffffffff82a3e0a0 d __initcall__kmod_%s_init6\n' nvme__373_3590_nvme sd_mod__401_4180_sd >"$copy/build/vmlinuz-torpor.map"
 run_make install DESTDIR="$root" || fail "make install does not work with the small kernel"
 ! grep -q . "$LOG" || fail "make install builds existing products, or calls a package manager"
 cmp "$copy/build/vmlinuz-torpor" "$root/usr/lib/torpor/vmlinuz" || fail "make install does not install the small kernel"
 cmp "$copy/build/vmlinuz-torpor.config" "$root/usr/lib/torpor/config-1.2.3-torpor" ||
     fail "make install does not install the configuration of the small kernel"
+printf '%s\n' nvme sd_mod | cmp - "$root/usr/lib/torpor/builtin-1.2.3-torpor" ||
+    fail "make install does not install the list of the small kernel's built-in modules"
 
 # Removing: every file, hooks included, and Torpor's own directories, but no foreign file.
 mkdir -p "$root/usr/lib/torpor/mine"

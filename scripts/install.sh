@@ -45,9 +45,11 @@ LIST
     if [ -f build/vmlinuz-torpor ]; then
         printf '644 build/vmlinuz-torpor\t%s\n' "$PKGLIBDIR/vmlinuz"
         printf '644 build/vmlinuz-torpor.config\t%s\n' "$PKGLIBDIR/config-$(cat build/vmlinuz-torpor.release)"
+        scripts/builtin-modules.sh build/vmlinuz-torpor.map >"$work/builtin"
+        printf '644 %s\t%s\n' "$work/builtin" "$PKGLIBDIR/builtin-$(cat build/vmlinuz-torpor.release)"
     fi
     if [ "$action" = uninstall ]; then
-        for file in "$destdir$PKGLIBDIR/vmlinuz" "$destdir$PKGLIBDIR"/config-*-torpor; do
+        for file in "$destdir$PKGLIBDIR/vmlinuz" "$destdir$PKGLIBDIR"/config-*-torpor "$destdir$PKGLIBDIR"/builtin-*-torpor; do
             printf '644 none\t%s\n' "${file#"$destdir"}"
         done
     fi

@@ -71,12 +71,11 @@ import Testing
     }
 
     private func refusal(
-        _ device: String, isRunningKernel: Bool = true, modules: ModuleList = .none
+        _ device: String, _ builtIn: KernelBDevices.BuiltIn = .asRunning, modules: ModuleList = .none
     ) throws -> String? {
         do throws(Failure) {
-            try KernelBDevices(sysfs: root.path, modules: modules).requirePresent(
-                DeviceNumber(device) ?? DeviceNumber(major: 0, minor: 0), "/dev/x", use: "the hibernation partition",
-                isRunningKernel: isRunningKernel)
+            try KernelBDevices(sysfs: root.path, modules: modules, builtIn: builtIn).requirePresent(
+                DeviceNumber(device) ?? DeviceNumber(major: 0, minor: 0), "/dev/x", use: "the hibernation partition")
             return nil
         } catch { return error.description }
     }
@@ -95,7 +94,7 @@ import Testing
         #expect(try refusal("259:9") == layer("a loop device"))
         #expect(try refusal("43:0") == layer("a virtual block device"))
         // Whatever kernel B is.
-        #expect(try refusal("7:0", isRunningKernel: false) == layer("a loop device"))
+        #expect(try refusal("7:0", .unknown) == layer("a loop device"))
     }
 
     @Test func refusesDisksOfANetwork() throws {
@@ -125,11 +124,11 @@ import Testing
             ("8:64", "USB/IP"), ("259:5", "NVMe over Fabrics"),
         ] {
             #expect(
-                try refusal(number, isRunningKernel: false)
+                try refusal(number, .unknown)
                     == "use /dev/x, the hibernation partition: it is reached over a network (\(name)), and kernel B "
                     + "has no network; use a local disk")
         }
-        for number in ["8:80", "8:96", "259:1", "8:1"] { #expect(try refusal(number, isRunningKernel: false) == nil) }
+        for number in ["8:80", "8:96", "259:1", "8:1"] { #expect(try refusal(number, .unknown) == nil) }
     }
 
     @Test func refusesADriverThatIsAModule() throws {
@@ -141,7 +140,7 @@ import Testing
                 text.contains(
                     "its driver ahci is the module ahci, which rootfs.gz does not have; build rootfs.gz with: "
                         + "mkinitramfs.sh --kernel-version "))
-            #expect(try refusal(device, isRunningKernel: false) == nil)
+            #expect(try refusal(device, .unknown) == nil)
         }
         #expect(try refusal("259:1")?.contains("its driver nvme is the module nvme") == true)
         #expect(try refusal("254:2") == nil)
@@ -155,5 +154,40 @@ import Testing
         #expect(try refusal("8:0", modules: nvme)?.contains("its driver ahci") == true)
         let both = try ModuleList("kernel 6.12\n/lib/modules/6.12/nvme.ko\n/lib/modules/6.12/ahci.ko a=1\n")
         #expect(try refusal("8:0", modules: both) == nil)
+    }
+
+    /// Kernel B is another kernel, whose built-in modules are known.
+    @Test func refusesADriverThatAnotherKernelLacks() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        try build()
+        func other(_ names: String) -> KernelBDevices.BuiltIn {
+            .listed(BuiltInModules(names), kernelPath: "/boot/small")
+        }
+        #expect(try refusal("8:1", other("ahci\nsd_mod\n")) == nil)
+        // `sd` is built into the running kernel, and that does not count.
+        #expect(
+            try refusal("8:1", other("ahci\n"))
+                == "use /dev/x, the hibernation partition: its driver sd is the module sd_mod, which neither /boot/small nor "
+                + "rootfs.gz has; name with --kernel a kernel that has the driver")
+        #expect(try refusal("8:1", other("sd_mod\n"))?.contains("its driver ahci is the module ahci") == true)
+        let ahci = try ModuleList("kernel 6.12\n/lib/modules/6.12/ahci.ko\n")
+        #expect(try refusal("8:1", other("sd_mod\n"), modules: ahci) == nil)
+        #expect(try refusal("259:1", other("sd_mod\n"))?.contains("its driver nvme") == true)
+    }
+
+    /// A PCI bridge works without its driver.
+    @Test func needsNoDriverForABridge() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        let port = "devices/pci0000:00/0000:00:1c.0"
+        try folder("\(port)/0000:01:00.0/nvme/nvme0/nvme0n1")
+        try link("dev/block/259:0", "../../\(port)/0000:01:00.0/nvme/nvme0/nvme0n1")
+        try link("\(port)/driver", "../../../bus/pci/drivers/pcieport")
+        try folder("bus/pci/drivers/pcieport")
+        try link("bus/pci/drivers/pcieport/module", "../../../../module/pcieportdrv")
+        let other = KernelBDevices.BuiltIn.listed(BuiltInModules("nvme"), kernelPath: "/boot/small")
+        try write("0x060400\n", "\(port)/class")
+        #expect(try refusal("259:0", other) == nil)
+        try write("0x010802\n", "\(port)/class")
+        #expect(try refusal("259:0", other)?.contains("pcieportdrv") == true)
     }
 }

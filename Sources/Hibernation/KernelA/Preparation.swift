@@ -135,11 +135,24 @@ extension Hibernate {
         _ known: (FoundPartition, BzImage, ReadInitrd), _ findings: inout Findings
     ) throws(Failure) -> (DisksInUse, String) {
         let (partition, kernel, initrd) = known
+        let builtIn = builtIn(kernel)
         let disks = try DisksInUse(
-            partition.catalog, partition: partition.path, kernelPath: isRunning(kernel) ? nil : kernelPath,
-            modules: initrd.modules, isUnwatchedAllowed: isUnwatchedAllowed, &findings)
+            partition.catalog, partition: partition.path, builtIn, modules: initrd.modules,
+            isUnwatchedAllowed: isUnwatchedAllowed, &findings)
+        if builtIn == .unknown {
+            findings.warn(
+                "cannot check whether \(kernelPath.utf8.printable) has the drivers of the disks in use: there is neither "
+                    + "builtin-\(kernel.release.utf8.printable) beside it nor modules.builtin of its modules",
+                remedy: "make sure that they are built in, or among the modules of rootfs.gz")
+        }
         let count = disks.watched.count
         return (disks, "\(count) device\(count == 1 ? "" : "s"), which kernel B has and kernel C compares")
+    }
+
+    private func builtIn(_ kernel: BzImage) -> KernelBDevices.BuiltIn {
+        if isRunning(kernel) { return .asRunning }
+        return BuiltInModules(release: kernel.release, kernelPath: kernelPath)
+            .map { .listed($0, kernelPath: kernelPath) } ?? .unknown
     }
 
     private func surveyMemory(

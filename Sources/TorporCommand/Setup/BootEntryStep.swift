@@ -49,12 +49,19 @@ struct BootEntryStep: SetupStep {
         let kind = try BootLoaderKind.thatStarted(context.boot, remedy: "see torpor boot-entry --help")
         let installed = try kind.installed(context.boot)
         try installed.requireInstallable()
+        if let program = installed.menuCommand?.first, context.boot.program(program) == nil {
+            throw Failure(
+                "install", "the boot entry", "there is no \(program), which puts it into the menu of \(kind.rawValue)",
+                remedy: "install the package with \(program), or see torpor boot-entry --help")
+        }
         return (kind, installed)
     }
 
     /// Makes the boot loader's menu again, if that is left to do.
     private func runNextStep(_ installed: any InstalledBootLoader, _ context: SetupContext) throws(Failure) {
         guard let command = installed.menuCommand else { return }
+        // Without the program there is no menu that it has made.
+        guard context.boot.program(command[0]) != nil else { return }
         try context.run(command[0], Array(command.dropFirst()))
     }
 }

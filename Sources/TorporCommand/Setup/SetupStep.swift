@@ -34,6 +34,9 @@ struct SetupContext {
     /// The folder of Torpor's files.
     static let library = "/usr/lib/torpor"
 
+    /// Lines of a failed program that a person sees.
+    private static let shownLines = 8
+
     var boot: BootSystem { environment.boot }
 
     /// Prints a detail of a step.
@@ -47,6 +50,8 @@ struct SetupContext {
         let result = try environment.programs.run(Program(name, arguments))
         guard !result.isSuccess else { return }
         let lines = (result.output + "\n" + result.errors).split(separator: "\n")
+        // The last line is often a summary, and the reason is above it.
+        for line in lines.suffix(SetupContext.shownLines).dropLast() { say(printable(String(line))) }
         throw Failure(
             "run", command, result.clause + (lines.last.map { ": \(printable(String($0)))" } ?? ""),
             remedy: "run it by hand to see more, and then torpor setup again")

@@ -8,8 +8,8 @@
 #   KERNEL       a kernel, with KERNEL.config and KERNEL.release beside it
 #   MODULES      a folder with lib/modules/RELEASE
 #   DEVICE       the hibernation partition, as /etc/torpor.conf names it
-#   PACKAGES     a folder with Torpor's packages, and `newer` with newer ones: the system gets them in /packages, and
-#                nothing else of Torpor
+#   PACKAGES     a folder with Torpor's packages, `newer` with newer ones and `kernel` with a kernel's: the system gets them
+#                in /packages, and nothing else of Torpor
 #   OUTPUT-DIR   gets root.ext4, the root file system, and initrd, the initramfs that initramfs-tools builds
 #
 # The system's service torpor-guest runs guest.sh or, with --packages, package.sh; both are in this folder.
@@ -34,6 +34,7 @@ if [ $script = package.sh ]; then
     mkdir "$root/packages" "$root/packages/newer"
     cp "$device"/*.deb "$root/packages/"
     cp "$device"/newer/*.deb "$root/packages/newer/"
+    cp -r "$device/kernel" "$root/packages/"
 else
     install_torpor install initramfs-tools
     printf 'device = %s\n' "$device" >"$root/etc/torpor.conf"

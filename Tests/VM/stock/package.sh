@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The test of the packages in a Debian guest that has nothing of Torpor and no swap space: installs them, sets the system up with
-# one command, hibernates it with systemctl, upgrades the packages, hibernates it again, and purges them.
+# one command, hibernates it with systemctl, upgrades the packages and the kernel, hibernates it again, and purges them.
 # Runs as a service. The test starts the machine anew after each hibernation.
 set -u
 # shellcheck source=Tests/VM/stock/guest-functions.sh
@@ -23,7 +23,7 @@ list_files() {
     find /etc -xdev -type f ! -path /etc/ld.so.cache -exec sha256sum {} + | LC_ALL=C sort -k 2
 }
 nothing_left() {
-    list_files | diff /tmp/before - && ! lsinitramfs "/boot/initrd.img-$release" | grep torpor
+    list_files | grep -v -e "$newer" -e linux-base -e linux-image -e modprobe | diff /tmp/before - && ! lsinitramfs "/boot/initrd.img-$release" | grep -vF "$release" | grep torpor
 }
 
 # The hooks of all sleeps so far are: $1 hibernations, each between pre and post, for both hooks.
@@ -62,7 +62,7 @@ hibernate() {
 
 begin
 release=$(uname -r)
-# The boot loader starts the initramfs that update-initramfs makes.
+# The boot loader starts the kernel of the package and the initramfs that update-initramfs makes.
 ln -sf "../initrd.img-$release" /boot/a/initrd
 for name in first second; do
     mkdir -p $hooks
@@ -91,10 +91,21 @@ expect upgrade apt-get install -y --no-install-recommends /packages/newer/torpor
 sed 's/^/guest: /' /tmp/messages >/dev/ttyS0
 expect "the new version" grep -q '+1$' <(dpkg-query -W -f '${Version}\n' torpor)
 expect "a kernel's hook" /etc/kernel/postinst.d/torpor "$release" "/boot/vmlinuz-$release"
+expect "a new kernel" apt-get install -y --no-install-recommends /packages/kernel/*.deb
+sed 's/^/guest: /' /tmp/messages >/dev/ttyS0
+newer=$(cd /lib/modules && echo 6.1.*)
+expect "the new kernel is another one: $newer" [ -e "/boot/vmlinuz-$newer" -a "$newer" != "$release" ]
+expect "the new kernel's initramfs resumes" sh -c "lsinitramfs /boot/initrd.img-$newer | grep -x usr/bin/torpor-resume"
+# The next start is that of the new kernel, as a boot loader chooses it.
+ln -sf "../vmlinuz-$newer" /boot/a/vmlinuz
+ln -sf "../initrd.img-$newer" /boot/a/initrd
 expect "check after the upgrade" torpor check
 expect "logind offers hibernation after the upgrade" [ "$(can_hibernate)" = yes ]
 hibernate 2
 
+expect "the new kernel goes" apt-get purge -y "linux-image-$newer"
+ln -sf "../vmlinuz-$release" /boot/a/vmlinuz
+ln -sf "../initrd.img-$release" /boot/a/initrd
 expect purge apt-get purge -y torpor torpor-kernel
 sed 's/^/guest: /' /tmp/messages >/dev/ttyS0
 expect "nothing is left" nothing_left

@@ -18,11 +18,11 @@ struct DisksInUse {
     /// Finds all devices in use. Changes nothing.
     /// - Parameters:
     ///   - path: the hibernation partition, which kernel B must find as well.
-    ///   - kernelPath: kernel B's file if kernel B is not the running kernel; otherwise nil.
+    ///   - builtIn: what is built into kernel B.
     ///   - isUnwatchedAllowed: whether a device that cannot be watched causes a warning instead of a refusal.
     /// - Throws: if a device cannot be watched or unmounted, or if kernel B does not have it.
     init(
-        _ catalog: DeviceCatalog, partition path: String, kernelPath: String?, modules: ModuleList,
+        _ catalog: DeviceCatalog, partition path: String, _ builtIn: KernelBDevices.BuiltIn, modules: ModuleList,
         isUnwatchedAllowed: Bool, _ findings: inout Findings
     ) throws(Failure) {
         self.catalog = catalog
@@ -32,22 +32,15 @@ struct DisksInUse {
             guard isUnwatchedAllowed else { throw error }
             findings.warn(DisksInUse.warning(error))
         }
-        let isRunningKernel = kernelPath == nil
-        let b = KernelBDevices(modules: modules)
+        let b = KernelBDevices(modules: modules, builtIn: builtIn)
         var excluded = efiPartitions.devices
         if let partition = DeviceNumber(path: path) {
             excluded.insert(partition)
-            try b.requirePresent(partition, path, use: "the hibernation partition", isRunningKernel: isRunningKernel)
+            try b.requirePresent(partition, path, use: "the hibernation partition")
         }
         var found = try WatchedDevices(catalog, excluded: excluded, isUnwatchedAllowed: isUnwatchedAllowed, &findings)
         try found.leaveOutMissing(&findings) { (disk) throws(Failure) in
-            try b.requirePresent(
-                disk, try deviceNode(disk), use: "which this system uses", isRunningKernel: isRunningKernel)
-        }
-        if let kernelPath {
-            findings.warn(
-                "cannot check whether \(kernelPath) has the drivers of the disks in use",
-                remedy: "make sure that they are built in, or among the modules of rootfs.gz")
+            try b.requirePresent(disk, try deviceNode(disk), use: "which this system uses")
         }
         self.excluded = excluded
         watched = found.devices

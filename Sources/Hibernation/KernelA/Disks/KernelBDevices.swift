@@ -10,12 +10,21 @@ struct KernelBDevices {
     var sysfs = "/sys"
     /// The modules that /init of kernel B loads.
     var modules = ModuleList.none
+    var builtIn = BuiltIn.asRunning
+
+    /// What is known of the drivers that are built into kernel B.
+    enum BuiltIn: Equatable {
+        /// Kernel B is the running kernel, so what is no loaded module is built in.
+        case asRunning
+        /// Kernel B is another kernel, with its file.
+        case listed(BuiltInModules, kernelPath: String)
+        case unknown
+    }
 
     /// Refuses a device that kernel B will not have.
     /// - Parameters:
     ///   - use: the device's use, for the message: `the hibernation partition`.
-    ///   - isRunningKernel: whether kernel B is the running kernel, so that it is known which drivers are modules.
-    func requirePresent(_ device: DeviceNumber, _ path: String, use: String, isRunningKernel: Bool) throws(Failure) {
+    func requirePresent(_ device: DeviceNumber, _ path: String, use: String) throws(Failure) {
         if let layer = layer(device) {
             throw Failure(
                 "use", "\(path), \(use)", "it lies on \(layer), and kernel B finds only disks and their partitions",
@@ -26,13 +35,36 @@ struct KernelBDevices {
                 "use", "\(path), \(use)", "it is reached over a network (\(network)), and kernel B has no network",
                 remedy: "use a local disk")
         }
-        if isRunningKernel, let (driver, module) = loadableDriver(of: device) {
+        guard let (driver, module) = missingDriver(of: device) else { return }
+        let found = "its driver \(driver) is the module \(module)"
+        switch builtIn {
+        case .listed(_, let kernelPath):
             throw Failure(
-                "use", "\(path), \(use)",
-                "its driver \(driver) is the module \(module), which rootfs.gz does not have",
+                "use", "\(path), \(use)", "\(found), which neither \(kernelPath.utf8.printable) nor rootfs.gz has",
+                remedy: "name with --kernel a kernel that has the driver")
+        case .asRunning, .unknown:
+            throw Failure(
+                "use", "\(path), \(use)", "\(found), which rootfs.gz does not have",
                 remedy:
                     "build rootfs.gz with: mkinitramfs.sh --kernel-version \(systemNames().release); or name with --kernel a "
                     + "kernel that has the driver built in")
+        }
+    }
+
+    /// Whether kernel B lacks a driver of a device on the path to a disk.
+    /// - Parameters:
+    ///   - folder: the device in sysfs.
+    ///   - module: the driver's module, as in /sys/module.
+    private func isMissing(_ module: String, of folder: String) -> Bool {
+        guard !modules.contains(module) else { return false }
+        switch builtIn {
+        case .unknown: return false
+        // Only a loaded module has this file; built-in code has none (6.12, kernel/module/main.c, `show_initstate`).
+        case .asRunning: return exists("\(sysfs)/module/\(module)/initstate")
+        case .listed(let names, _):
+            // A PCI bridge works without its driver; its class is 0x0604 (PCI Code and ID Assignment Specification).
+            let isBridge = (try? readText("\(folder)/class"))?.utf8.starts(with: "0x0604".utf8) ?? false
+            return !names.contains(module) && !isBridge
         }
     }
 
@@ -85,22 +117,20 @@ struct KernelBDevices {
         return nil
     }
 
-    /// The first driver on the path from a device up to its bus that is a loadable module and not in rootfs.gz.
-    func loadableDriver(of device: DeviceNumber) -> (driver: String, module: String)? {
+    /// The first driver on the path from a device up to its bus that kernel B lacks.
+    func missingDriver(of device: DeviceNumber) -> (driver: String, module: String)? {
         guard let link = readLink("\(sysfs)/dev/block/\(device)") else { return nil }
         // `../../devices/pci0000:00/…/block/sda/sda1`
-        return loadableDriver(from: resolved("dev/block", link))
+        return missingDriver(from: resolved("dev/block", link))
     }
 
-    private func loadableDriver(from path: [String]) -> (driver: String, module: String)? {
+    private func missingDriver(from path: [String]) -> (driver: String, module: String)? {
         var path = path
         while path.count > 1 {
             let folder = "\(sysfs)/\(path.joined(separator: "/"))"
             if let driver = lastPart(of: readLink("\(folder)/driver")),
                 let module = lastPart(of: readLink("\(folder)/driver/module")),
-                // Only a loaded module has this file; built-in code has none (6.12, kernel/module/main.c, `show_initstate`).
-                exists("\(sysfs)/module/\(module)/initstate"),
-                !modules.contains(module)
+                isMissing(module, of: folder)
             {
                 return (driver, module)
             }
@@ -112,7 +142,7 @@ struct KernelBDevices {
                         continue
                     }
                     let controller = resolved((path + [name]).joined(separator: "/"), link)
-                    if let found = loadableDriver(from: controller) { return found }
+                    if let found = missingDriver(from: controller) { return found }
                 }
             }
         }
