@@ -9,8 +9,8 @@ struct BuiltInModules: Equatable {
 
     /// Reads the list of a kernel; nil if there is none.
     ///
-    /// Kernels are installed with `modules.builtin`, which has paths (`kernel/drivers/nvme/host/nvme.ko`). Torpor's small kernel
-    /// has no modules; `builtin-RELEASE` beside it has a name on each line (scripts/builtin-modules.sh).
+    /// Kernels are installed with `modules.builtin`, which has paths (`kernel/drivers/nvme/host/nvme.ko`). Torpor's small
+    /// kernel has no modules; `builtin-RELEASE` beside it has a name on each line (scripts/builtin-modules.sh).
     /// - Parameters:
     ///   - release: the kernel's release, as uname(2) would report it.
     ///   - kernelPath: the kernel's file.
@@ -33,7 +33,8 @@ struct BuiltInModules: Equatable {
         for line in list.split(separator: "\n") {
             guard let file = line.split(separator: "/").last else { continue }
             let name = file.split(separator: ".").first ?? file
-            names.insert(String(decoding: name.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }, as: UTF8.self))
+            names.insert(
+                String(decoding: name.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }, as: UTF8.self))
         }
         self.names = names
     }
