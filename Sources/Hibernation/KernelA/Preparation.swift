@@ -63,6 +63,10 @@ extension Hibernate {
         var subject: (kernel: BzImage, survey: KernelSurvey)?
         if let kernel, let survey { subject = (kernel, survey) }
         list.check("page tables", subject, needs: "the checks above", checkPageTables)
+        list.check("command line") { (findings) throws(Failure) in
+            warnOfNoResume(try KernelCommandLine(readText("/proc/cmdline")), &findings)
+            return "the running kernel's does not forbid a resume"
+        }
         list.check("watchdogs", initrd, needs: "rootfs.gz") { (initrd, findings) throws(Failure) in
             let watchdogs = WatchdogSurvey()
             try watchdogs.check(

@@ -96,3 +96,12 @@ extension Hibernate {
                 + parameters.joined(separator: " ").utf8.printable)
     }
 }
+
+/// Warns if the running kernel was started with `noresume`: the next start has the same command line, unless it stood there
+/// only once.
+func warnOfNoResume(_ own: KernelCommandLine, _ findings: inout Findings) {
+    guard own.contains(.noResume) else { return }
+    findings.warn(
+        "the running kernel was started with noresume; a start with it does not continue a session, and systemd 256 and newer "
+            + "refuse to hibernate", remedy: "remove it from the boot loader's configuration")
+}
