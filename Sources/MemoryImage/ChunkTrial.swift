@@ -17,9 +17,6 @@ public final class ChunkTrial {
         public init() {}
     }
 
-    /// Bytes of the partition that a trial writes to: more than any sample takes.
-    private static let capacity: UInt64 = 1 << 60
-
     private let unpacker: Unpacker
     private let builder: ChunkBuilder
     private var nanoseconds: UInt64 = 0
@@ -27,15 +24,7 @@ public final class ChunkTrial {
     /// - Parameter device: a hibernation partition; nothing is written to it.
     public init(_ device: BlockStore, codec: Codec) throws(Failure) {
         let unpacker = try Unpacker()
-        let store = TrialStore(device, byteCount: ChunkTrial.capacity) { (bytes) throws(Failure) in
-            try unpacker.take(bytes)
-        }
-        let partition = try HibernationPartition(store)
-        try partition.update { superblock in
-            superblock.version = Superblock.version
-            superblock.deviceByteCount = ChunkTrial.capacity
-        }
-        let writer = try ImageWriter(partition, imageUUID: .zero, codec: codec)
+        let writer = try makeTrialWriter(device, codec) { (chunk) throws(Failure) in try unpacker.take(chunk) }
         builder = try writer.makeChunkBuilder()
         self.unpacker = unpacker
     }
@@ -68,7 +57,7 @@ public final class ChunkTrial {
 }
 
 /// Unpacks chunks as `ChunkReader` does, into memory of its own.
-private final class Unpacker {
+final class Unpacker {
     private(set) var result = ChunkTrial.Result()
     private let decompressor: Decompressor
     private let pages: Mapping
@@ -80,13 +69,7 @@ private final class Unpacker {
         target = try Mapping(anonymous: ChunkHeader.maximumPayloadByteCount, isPopulated: true)
     }
 
-    /// Takes what is written: a chunk, or a part of the index.
-    func take(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
-        guard bytes.count >= 4, bytes.loadUnaligned(as: UInt32.self).littleEndian == ChunkHeader.magic else { return }
-        try unpack(bytes)
-    }
-
-    private func unpack(_ chunk: UnsafeRawBufferPointer) throws(Failure) {
+    func take(_ chunk: UnsafeRawBufferPointer) throws(Failure) {
         let start = threadNanoseconds()
         let header = try ChunkHeader(decoding: chunk)
         result.chunks += 1

@@ -8,10 +8,29 @@ import Synchronization
 public struct DiskRates: Equatable, Sendable {
     public var write: UInt64
     public var read: UInt64
+    /// How packing and writing, and reading and unpacking, slow each other down; nil if that was not measured.
+    public var save: Contention?
+    public var resume: Contention?
 
     public init(write: UInt64, read: UInt64) {
         self.write = write
         self.read = read
+    }
+}
+
+/// Work that was repeated without a disk and with it.
+public struct Contention: Equatable, Sendable {
+    /// Nanoseconds that the CPUs take, all of them at work.
+    public var alone: UInt64
+    /// Nanoseconds of the same work with its reads or writes.
+    public var together: UInt64
+    /// Bytes that are read or written.
+    public var byteCount: UInt64
+
+    public init(alone: UInt64, together: UInt64, byteCount: UInt64) {
+        self.alone = alone
+        self.together = together
+        self.byteCount = byteCount
     }
 }
 
@@ -32,9 +51,11 @@ extension HibernationPartition {
     ///   - pieceByteCount: bytes of one write, whole blocks.
     ///   - count: the number of threads that write and read.
     ///   - milliseconds: the time for writing; reading takes half of it at most, and erasing about as long as writing.
+    ///   - work: for each thread, what it does between its writes and reads. Measuring that takes as long as `milliseconds`;
+    ///     it is omitted if the work is empty, or if the disk is so slow that nothing else counts.
     /// - Throws: if the partition holds an image or contents of one; nothing is written then.
     public func measureRates(
-        pieceByteCount: Int, threads count: Int, milliseconds: UInt64
+        pieceByteCount: Int, threads count: Int, milliseconds: UInt64, work: [TrialWork] = []
     ) throws(Failure) -> DiskRates {
         guard superblock.isUnused else {
             throw Failure(
@@ -51,8 +72,10 @@ extension HibernationPartition {
             let write = try trial.write(
                 firstRound: HibernationPartition.firstRound, nanoseconds: milliseconds * 1_000_000)
             let read = try trial.read(nanoseconds: milliseconds * 500_000)
+            var rates = DiskRates(write: write, read: read)
+            try trial.measure(work, nanoseconds: milliseconds * 250_000, &rates)
             try eraseTrial(upTo: trial.end)
-            return DiskRates(write: write, read: read)
+            return rates
         } catch {
             try? eraseTrial(upTo: end)
             throw error
@@ -76,6 +99,7 @@ private final class DiskTrial: @unchecked Sendable {
     /// The byte at which the next piece begins, and the bytes that were read.
     private let next = Atomic<UInt64>(0)
     private let readByteCount = Atomic<UInt64>(0)
+    private let passCount = Atomic<UInt64>(0)
     /// The byte at which the written data ends.
     private(set) var end: UInt64
 
@@ -84,8 +108,9 @@ private final class DiskTrial: @unchecked Sendable {
         self.area = area
         self.pieceByteCount = UInt64(max(blockSize, pieceByteCount / blockSize * blockSize))
         self.count = max(1, count)
-        random = try Mapping(anonymous: Int(self.pieceByteCount))
-        random.bytes.copyBytes(from: try randomBytes(Int(self.pieceByteCount)))
+        let size = max(Int(self.pieceByteCount), ChunkHeader.maximumByteCount)
+        random = try Mapping(anonymous: size)
+        random.bytes.copyBytes(from: try randomBytes(size))
         end = area.lowerBound
     }
 
@@ -124,6 +149,66 @@ private final class DiskTrial: @unchecked Sendable {
             self.readByteCount.add(UInt64(buffer.count), ordering: .relaxed)
         }
         return bytesPerSecond(readByteCount.load(ordering: .relaxed), monotonicNanoseconds() - start)
+    }
+
+    /// Measures how CPUs and disk slow each other down, with writes and reads in the area that was written.
+    /// - Parameter limit: the time of each of four measurements.
+    func measure(_ work: [TrialWork], nanoseconds limit: UInt64, _ rates: inout DiskRates) throws(Failure) {
+        let byteCount = work.reduce(0) { $0 + UInt64($1.byteCount) }
+        let largest = UInt64(work.reduce(0) { max($0, $1.largest) })
+        guard byteCount > 0, end - area.lowerBound >= 4 * largest,
+            Double(byteCount) < Double(min(rates.write, rates.read)) * Double(limit) / 1e9
+        else { return }
+        let packing = try repeating(work, limit) { (work, _) throws(Failure) in try work.pack { _ in } }
+        let saving = try repeating(work, limit, flushes: true) { (work, buffer) throws(Failure) in
+            try work.pack { (count) throws(Failure) in
+                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(count, buffer.count)])
+                let offset = self.nextOffset(part.count)
+                self.mark(part, offset)
+                try self.store.write(UnsafeRawBufferPointer(part), at: offset)
+            }
+        }
+        let unpacking = try repeating(work, limit) { (work, _) throws(Failure) in try work.unpack { _ in } }
+        let resuming = try repeating(work, limit) { (work, buffer) throws(Failure) in
+            try work.unpack { (count) throws(Failure) in
+                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(count, buffer.count)])
+                try self.store.read(into: part, at: self.nextOffset(part.count))
+            }
+        }
+        rates.save = Contention(alone: packing, together: saving, byteCount: byteCount)
+        rates.resume = Contention(alone: unpacking, together: resuming, byteCount: byteCount)
+    }
+
+    /// The offset of the next write or read, in the area that was written; it begins anew at the end.
+    private func nextOffset(_ count: Int) -> UInt64 {
+        let size = UInt64(roundedUpToBlock(count))
+        let position = next.add(size, ordering: .relaxed).oldValue % (end - area.lowerBound - size)
+        return area.lowerBound + position / UInt64(blockSize) * UInt64(blockSize)
+    }
+
+    /// Repeats the work of all threads until the time is up.
+    /// - Returns: nanoseconds in which every thread does its work once.
+    private func repeating(
+        _ work: [TrialWork], _ limit: UInt64, flushes: Bool = false,
+        _ body: @escaping (TrialWork, UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) -> UInt64 {
+        let queue = WorkQueue(work)
+        let workers = Workers(count: work.count)
+        next.store(0, ordering: .relaxed)
+        passCount.store(0, ordering: .relaxed)
+        let start = monotonicNanoseconds()
+        try workers.run { () throws(Failure) in
+            guard let own = queue.take() else { return }
+            let memory = try Mapping(anonymous: max(blockSize, roundedUpToBlock(own.largest)), isPopulated: true)
+            memory.bytes.copyBytes(from: self.random.bytes.prefix(memory.bytes.count))
+            repeat {
+                try body(own, memory.bytes)
+                self.passCount.add(1, ordering: .relaxed)
+            } while !workers.isStopping && monotonicNanoseconds() - start < limit
+        }
+        if flushes { try store.flush() }
+        let count = max(1, passCount.load(ordering: .relaxed))
+        return (monotonicNanoseconds() - start) * UInt64(work.count) / count
     }
 
     /// Makes each block different, so that no disk stores equal blocks once.

@@ -66,6 +66,19 @@ import Testing
         #expect(before <= 201)
     }
 
+    /// CPUs and disk may slow each other down, as the work of a disk in a virtual machine takes the CPUs of its host.
+    @Test(arguments: [(100, 100), (150, 150), (400, 400), (1000, 400), (10, 100), (0, 100)] as [(UInt64, UInt64)])
+    func takesTheMeasuredSlowdown(together: UInt64, percent: UInt64) {
+        var rates = DiskRates(write: 1 << 50, read: 1 << 50)
+        rates.save = Contention(alone: 100_000_000, together: together * 1_000_000, byteCount: 1 << 20)
+        let estimate = estimate(rates)
+        #expect((percent * 2 - 1...percent * 2 + 1).contains(estimate.saveMilliseconds), "\(estimate.saveMilliseconds)")
+        #expect(estimate.resumeMilliseconds == 50)
+        // Nothing was measured.
+        rates.save = Contention(alone: 0, together: 0, byteCount: 0)
+        #expect(self.estimate(rates).saveMilliseconds == 200)
+    }
+
     @Test func saysWhetherTheImageFits() {
         var sample = Self.sample
         sample.chunks.byteCount = 7 << 20

@@ -91,6 +91,38 @@ private final class ObservedStore: BlockStore, @unchecked Sendable {
         #expect(written.allSatisfy { (Superblock.dataOffset..<63 << 20).contains($0) })
     }
 
+    private func work(_ file: PartitionFile, threads: Int = 3, codec: Codec = .lz4) throws -> [TrialWork] {
+        let pages = try TrialPages()
+        let bytes = (0..<64 * 4096).map { UInt8(truncatingIfNeeded: $0 / 16) | 1 }
+        bytes.withUnsafeBytes { pages.add(firstFrame: 0x8000, $0) }
+        return try (0..<threads).map { _ in try TrialWork(DeviceStore(file.path), codec: codec, [pages]) }
+    }
+
+    /// Packing and writing together take no less time than packing alone, and stay within the area.
+    @Test(arguments: [Codec.lz4, .none]) func measuresHowCPUsAndDiskSlowEachOtherDown(codec: Codec) throws {
+        let (file, store) = try partition()
+        store.millisecondsPerMebibyte = 4
+        let end = Locked<UInt64>(0)
+        store.whenWritten = { buffer, offset in end.withLock { $0 = max($0, offset + UInt64(buffer.count)) } }
+        let rates = try HibernationPartition(store).measureRates(
+            pieceByteCount: 300_000, threads: 3, milliseconds: 400, work: work(file, codec: codec))
+        let save = try #require(rates.save), resume = try #require(rates.resume)
+        #expect(save.alone > 0 && save.together > 0 && resume.alone > 0 && resume.together > 0)
+        #expect(save.byteCount == resume.byteCount && save.byteCount > 0)
+        #expect(end.withLock { $0 } <= 63 << 20)
+        #expect(try file.bytes[Int(Superblock.dataOffset)...].allSatisfy { $0 == 0 })
+        #expect(try HibernationPartition(file.path).superblock.isUnused)
+    }
+
+    /// On a very slow disk only the disk counts, and the time is short.
+    @Test func leavesTheWorkOutOnASlowDisk() throws {
+        let (file, store) = try partition()
+        store.millisecondsPerMebibyte = 500
+        let rates = try HibernationPartition(store).measureRates(
+            pieceByteCount: 300_000, threads: 3, milliseconds: 200, work: work(file, codec: .none))
+        #expect(rates.save == nil && rates.resume == nil && rates.write > 0)
+    }
+
     /// A slow disk is measured with fewer bytes, not for longer.
     @Test func findsTheRateOfASlowDisk() throws {
         let (_, store) = try partition()

@@ -26,28 +26,42 @@ public struct Estimate: Equatable, Sendable {
     /// Whether the image fits on the partition.
     public var fits: Bool { imageBytes <= capacityBytes }
     /// From the first page read to the last byte flushed.
-    public var saveMilliseconds: UInt64 { together(packMilliseconds, rates?.write) }
+    public var saveMilliseconds: UInt64 { milliseconds(packMilliseconds, rates?.write, rates?.save) }
     /// From the first chunk read to the last page in place.
-    public var resumeMilliseconds: UInt64 { together(unpackMilliseconds, rates?.read) }
+    public var resumeMilliseconds: UInt64 { milliseconds(unpackMilliseconds, rates?.read, rates?.resume) }
+
+    private func milliseconds(_ processors: UInt64, _ rate: UInt64?, _ contention: Contention?) -> UInt64 {
+        guard let rate else { return processors }
+        func model(_ processors: Double, _ bytes: UInt64) -> Double {
+            Estimate.together(processors, Double(bytes) * 1000 / Double(max(1, rate)), workers: workers)
+        }
+        var slowdown = 1.0
+        if let contention {
+            let expected = model(Double(contention.alone) / 1e6, contention.byteCount)
+            slowdown = min(Estimate.largestSlowdown, max(1, Double(contention.together) / 1e6 / max(1e-6, expected)))
+        }
+        return whole(model(Double(processors), transferBytes) * slowdown)
+    }
+
+    /// A measured slowdown above this is a disturbance.
+    private static let largestSlowdown = 4.0
 
     /// The time in which CPUs and disk do their work, each chunk first at one and then at the other.
     ///
     /// They work at the same time, so mostly the slower one counts. But workers do not wait at the slower one only: with
     /// demands a > b and n workers, it is busy for (1 - r^n) / (1 - r^(n+1)) of the time, r = b / a (a closed network of two
     /// queues; Reiser and Lavenberg, "Mean-Value Analysis of Closed Multichain Queuing Networks", 1980).
-    private func together(_ processors: UInt64, _ rate: UInt64?) -> UInt64 {
-        guard let rate else { return processors }
-        let disk = Double(transferBytes) * 1000 / Double(max(1, rate))
-        let slower = max(Double(processors), disk), faster = min(Double(processors), disk)
+    static func together(_ one: Double, _ other: Double, workers: Int) -> Double {
+        let slower = max(one, other)
         guard slower > 0 else { return 0 }
-        let ratio = faster / slower
+        let ratio = min(one, other) / slower
         var (power, sum) = (1.0, 1.0)
         for _ in 1..<max(1, min(workers, 1024)) {
             power *= ratio
             sum += power
         }
         // (1 - r^(n+1)) / (1 - r^n), as geometric sums.
-        return whole(slower * (sum + power * ratio) / sum)
+        return slower * (sum + power * ratio) / sum
     }
 
     public init(

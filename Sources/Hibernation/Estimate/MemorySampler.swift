@@ -19,6 +19,10 @@ final class MemorySampler: @unchecked Sendable {
     private let codec: Codec
     /// Whether free pages can be told apart.
     let tellsFreePages: Bool
+    /// Pages of the sample, spread over all memory.
+    private let kept = Locked<[TrialPages]>([])
+    /// Chunks whose pages each thread keeps.
+    private static let keptPerThread = 4
 
     /// The memory as one thread reads it. All reads of one open /proc/kcore share a buffer without a lock (6.12,
     /// fs/proc/kcore.c, `open_kcore`), so each thread opens it for itself.
@@ -74,20 +78,36 @@ final class MemorySampler: @unchecked Sendable {
             let trial = try ChunkTrial(self.device, codec: self.codec)
             let buffer = try Mapping(anonymous: Int(SamplePart.byteCount), isPopulated: true)
             var sample = MemorySample()
+            var kept = [try TrialPages()]
             // At least one part each, however slow the codec is.
             repeat {
                 guard let part = self.parts.take() else { break }
-                try self.take(part, source, trial, buffer.bytes, &sample, until: end)
+                try self.take(part, source, trial, buffer.bytes, &sample, &kept, until: end)
             } while !workers.isStopping && monotonicMilliseconds() < end
             sample.chunks = try trial.finish()
             sum.withLock { $0.add(sample) }
+            self.kept.withLock { all in for pages in kept where !pages.isEmpty { all.append(pages) } }
         }
         return sum.withLock { $0 }
     }
 
+    /// The work of workers with pages of the sample, for `HibernationPartition.measureRates`.
+    /// - Parameter count: the number of workers.
+    func work(threads count: Int) throws(Failure) -> [TrialWork] {
+        let kept = kept.withLock { $0 }
+        guard !kept.isEmpty else { return [] }
+        var work: [TrialWork] = []
+        for thread in 0..<count {
+            var own: [TrialPages] = []
+            for number in stride(from: thread, to: kept.count, by: count) { own.append(kept[number]) }
+            work.append(try TrialWork(device, codec: codec, own.isEmpty ? [kept[thread % kept.count]] : own))
+        }
+        return work
+    }
+
     private func take(
         _ part: SamplePart, _ source: Source, _ trial: ChunkTrial, _ buffer: UnsafeMutableRawBufferPointer,
-        _ sample: inout MemorySample, until end: UInt64
+        _ sample: inout MemorySample, _ kept: inout [TrialPages], until end: UInt64
     ) throws(Failure) {
         var leftOut: [PhysicalRange] = []
         var free: [PhysicalRange] = []
@@ -107,6 +127,8 @@ final class MemorySampler: @unchecked Sendable {
         for range in [part.pages].subtracting(leftOut.normalized()) {
             let contents = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(range.byteCount)])
             try source.core.read(range, into: contents)
+            if kept[kept.count - 1].isFull, kept.count < MemorySampler.keptPerThread { kept.append(try TrialPages()) }
+            kept[kept.count - 1].add(firstFrame: range.frames.lowerBound, UnsafeRawBufferPointer(contents))
             var isOver = false
             try trial.addPages(firstFrame: range.frames.lowerBound, UnsafeRawBufferPointer(contents)) {
                 count, areZeros in

@@ -9,6 +9,8 @@ extension Hibernate {
     /// Time limits of the parts of an estimate, in milliseconds. Erasing what was written takes as long as writing at most.
     private static let memoryMilliseconds: UInt64 = 2000
     private static let diskMilliseconds: UInt64 = 800
+    /// Nanoseconds for a chunk above which a codec is so slow that the disk does not matter.
+    private static let slowChunk: UInt64 = 50_000_000
 
     /// What an estimate needs of a preparation, which holds kernel and initrd in memory.
     private struct Subject {
@@ -48,7 +50,7 @@ extension Hibernate {
         let sample = try sampler.run(
             threads: min(subject.processors, availableProcessorCount()), milliseconds: Hibernate.memoryMilliseconds)
         var rates: DiskRates?
-        do throws(Failure) { rates = try measureDisk(subject, sample) } catch {
+        do throws(Failure) { rates = try measureDisk(subject, sample, sampler) } catch {
             if isDiskRequired { throw error }
             findings.warn("the speed of the disk is unknown (\(error)), so the times do not count it")
         }
@@ -72,13 +74,19 @@ extension Hibernate {
     }
 
     /// Measures the disk with as many threads as a save has workers, and with writes as large as its chunks.
-    private func measureDisk(_ subject: Subject, _ sample: MemorySample) throws(Failure) -> DiskRates {
+    private func measureDisk(
+        _ subject: Subject, _ sample: MemorySample, _ sampler: MemorySampler
+    ) throws(Failure) -> DiskRates {
         let mean = Int(clamping: sample.chunks.byteCount / max(1, sample.chunks.chunks))
+        let threads = subject.processors * 2
+        // If a CPU takes long for a chunk, the disk does not matter, and the work would take too long.
+        let nanoseconds = sample.chunks.packNanoseconds / max(1, sample.chunks.chunks)
+        let work = nanoseconds < Hibernate.slowChunk ? try sampler.work(threads: threads) : []
         // Another process may have hibernated since the check.
         let lock = try HibernationLock()
         defer { withExtendedLifetime(lock) {} }
         return try HibernationPartition(subject.path, [.write, .exclusive]).measureRates(
-            pieceByteCount: max(blockSize, min(mean, 1 << 20)), threads: subject.processors * 2,
-            milliseconds: Hibernate.diskMilliseconds)
+            pieceByteCount: max(blockSize, min(mean, 1 << 20)), threads: threads,
+            milliseconds: Hibernate.diskMilliseconds, work: work)
     }
 }
