@@ -7,7 +7,7 @@ extension MachineTests {
     /// A Debian guest that has nothing of Torpor and no swap space: an administrator installs the packages, runs
     /// `torpor setup`, hibernates with systemctl, upgrades, hibernates again, and purges (Tests/VM/stock/package.sh).
     @Suite(.serialized, .enabled(if: isStock, "make stock runs these tests")) struct PackageTests {
-        @Test(arguments: [BootDisk.Loader.grubUEFI, .grubBIOS])
+        @Test(arguments: [BootDisk.Loader.grubBIOS, .grubUEFI])
         func oneCommandIsEnough(loader: BootDisk.Loader) throws {
             let lab = try Lab("packages-\(loader.rawValue)")
             let guest = try DebianGuest(loader, .packages, in: lab)
