@@ -172,6 +172,7 @@ recording: build-packages all test-kernel
 	$(SWIFT_BUILD) --product torpor-demo
 	termtosvg docs/demo.svg --screen-geometry 110x32 --max-frame-duration 2000 --loop-delay 5000 --template window_frame \
 		--command .build/debug/torpor-demo
+	@sed -i '1i <!-- SPDX-License-Identifier: Apache-2.0 -->' docs/demo.svg
 
 # Writes tables, numbers and charts to build/bench. Takes an hour and a quarter, or less than half an hour with
 # TORPOR_BENCH_QUICK=1.
