@@ -19,9 +19,10 @@ import Testing
         do throws(Failure) {
             let alarm = try ClockAlarm(20)
             #expect(try ClockAlarm(100_000).hasRung() == false)
-            let end = monotonicMilliseconds() + 10_000
-            while try !alarm.hasRung(), monotonicMilliseconds() < end { sleep(milliseconds: 5) }
             #expect(try alarm.hasRung())
+            // The machine may wake up to two seconds early.
+            #expect(try ClockAlarm(1200).hasRung())
+            #expect(try ClockAlarm(4000).hasRung() == false)
         } catch {
             #expect(error.description.hasPrefix("set an alarm that wakes the machine: "))
         }

@@ -21,8 +21,10 @@ final class MemorySampler: @unchecked Sendable {
     let tellsFreePages: Bool
     /// Pages of the sample, spread over all memory.
     private let kept = Locked<[TrialPages]>([])
-    /// Chunks whose pages each thread keeps.
-    private static let keptPerThread = 4
+    /// Chunks whose pages each thread keeps; many threads keep fewer, so that all together keep about as many.
+    private static let keptPerThread = 4, keptTogether = 128
+    /// The largest number of workers in `work(threads:)`, and the bytes of memory for each: its pages, chunks and buffers.
+    static let workLimit = 32, workByteCount: UInt64 = 12 << 20
 
     /// The memory as one thread reads it. All reads of one open /proc/kcore share a buffer without a lock (6.12,
     /// fs/proc/kcore.c, `open_kcore`), so each thread opens it for itself.
@@ -71,6 +73,7 @@ final class MemorySampler: @unchecked Sendable {
     ///   - milliseconds: when they stop, each after at most one more chunk.
     func run(threads count: Int, milliseconds: UInt64) throws(Failure) -> MemorySample {
         let end = monotonicMilliseconds() + milliseconds
+        let keptLimit = max(1, min(MemorySampler.keptPerThread, MemorySampler.keptTogether / max(1, count)))
         let sum = Locked(MemorySample())
         let workers = Workers(count: count)
         try workers.run { () throws(Failure) in
@@ -82,7 +85,7 @@ final class MemorySampler: @unchecked Sendable {
             // At least one part each, however slow the codec is.
             repeat {
                 guard let part = self.parts.take() else { break }
-                try self.take(part, source, trial, buffer.bytes, &sample, &kept, until: end)
+                try self.take(part, source, trial, buffer.bytes, &sample, &kept, limit: keptLimit, until: end)
             } while !workers.isStopping && monotonicMilliseconds() < end
             sample.chunks = try trial.finish()
             sum.withLock { $0.add(sample) }
@@ -95,7 +98,7 @@ final class MemorySampler: @unchecked Sendable {
     /// - Parameter count: the number of workers.
     func work(threads count: Int) throws(Failure) -> [TrialWork] {
         let kept = kept.withLock { $0 }
-        guard !kept.isEmpty else { return [] }
+        guard !kept.isEmpty, count > 0 else { return [] }
         var work: [TrialWork] = []
         for thread in 0..<count {
             var own: [TrialPages] = []
@@ -107,7 +110,8 @@ final class MemorySampler: @unchecked Sendable {
 
     private func take(
         _ part: SamplePart, _ source: Source, _ trial: ChunkTrial, _ buffer: UnsafeMutableRawBufferPointer,
-        _ sample: inout MemorySample, _ kept: inout [TrialPages], until end: UInt64
+        _ sample: inout MemorySample, _ kept: inout [TrialPages], limit: Int,
+        until end: UInt64
     ) throws(Failure) {
         var leftOut: [PhysicalRange] = []
         var free: [PhysicalRange] = []
@@ -127,7 +131,7 @@ final class MemorySampler: @unchecked Sendable {
         for range in [part.pages].subtracting(leftOut.normalized()) {
             let contents = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(range.byteCount)])
             try source.core.read(range, into: contents)
-            if kept[kept.count - 1].isFull, kept.count < MemorySampler.keptPerThread { kept.append(try TrialPages()) }
+            if kept[kept.count - 1].isFull, kept.count < limit { kept.append(try TrialPages()) }
             kept[kept.count - 1].add(firstFrame: range.frames.lowerBound, UnsafeRawBufferPointer(contents))
             var isOver = false
             try trial.addPages(firstFrame: range.frames.lowerBound, UnsafeRawBufferPointer(contents)) {

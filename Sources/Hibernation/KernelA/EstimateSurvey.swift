@@ -81,7 +81,11 @@ extension Hibernate {
         let threads = subject.processors * 2
         // If a CPU takes long for a chunk, the disk does not matter, and the work would take too long.
         let nanoseconds = sample.chunks.packNanoseconds / max(1, sample.chunks.chunks)
-        let work = nanoseconds < Hibernate.slowChunk ? try sampler.work(threads: threads) : []
+        let available = (try? memoryInformation("MemAvailable")) ?? 0
+        let affordable = Int(clamping: available / 8 / MemorySampler.workByteCount)
+        let work =
+            nanoseconds < Hibernate.slowChunk
+            ? try sampler.work(threads: min(threads, affordable, MemorySampler.workLimit)) : []
         // Another process may have hibernated since the check.
         let lock = try HibernationLock()
         defer { withExtendedLifetime(lock) {} }

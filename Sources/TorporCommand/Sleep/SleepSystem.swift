@@ -12,11 +12,7 @@ struct SleepSystem: RootedFiles {
     /// The environment variables of this process; drop-ins of systemd's services set them.
     var variables = ProcessInfo.processInfo.environment
     /// Milliseconds that also grow while the machine is asleep.
-    var bootMilliseconds: () -> UInt64 = {
-        var now = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &now)
-        return UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
-    }
+    var bootMilliseconds: () -> UInt64 = millisecondsSinceBoot
     /// Sets an alarm that wakes the machine after some milliseconds.
     var wakeAlarm: (UInt64) throws(Failure) -> any WakeAlarm = { (time) throws(Failure) in try ClockAlarm(time) }
     /// Writes to a file of sysfs, with one system call.
@@ -43,17 +39,31 @@ struct SleepSystem: RootedFiles {
     func isActive(_ unit: String) -> Bool { run("systemctl", "is-active", "--quiet", unit)?.isSuccess == true }
 }
 
+private func millisecondsSinceBoot() -> UInt64 {
+    var now = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &now)
+    return UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
+}
+
 /// An alarm that wakes the machine from suspend.
 protocol WakeAlarm {
-    /// Whether its time is over.
+    /// Whether its time is over, or so nearly that it is the alarm that woke the machine.
     func hasRung() throws(Failure) -> Bool
 }
 
 /// An alarm of the kernel, which sets the real-time clock while the machine is asleep (kernel/time/alarmtimer.c).
 final class ClockAlarm: WakeAlarm {
+    /// How early the alarm may wake the machine, in milliseconds. The real-time clock counts whole seconds: the kernel may set
+    /// it for a second too early, and measures the sleep with it (6.12, kernel/time/alarmtimer.c, `alarmtimer_suspend`;
+    /// arch/x86/kernel/rtc.c, `read_persistent_clock64`).
+    private static let earliness: UInt64 = 2000
+
     private let descriptor: CInt
+    /// In milliseconds of the clock that goes on during a suspend.
+    private let end: UInt64
 
     init(_ milliseconds: UInt64) throws(Failure) {
+        end = millisecondsSinceBoot() &+ milliseconds
         descriptor = torpor_wake_alarm(milliseconds)
         guard descriptor >= 0 else {
             throw Failure(
@@ -65,7 +75,9 @@ final class ClockAlarm: WakeAlarm {
     deinit { close(descriptor) }
 
     func hasRung() throws(Failure) -> Bool {
+        let now = millisecondsSinceBoot(), left = end > now ? end - now : 0
+        guard left <= ClockAlarm.earliness else { return false }
         var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return try retrying("look at", "the alarm") { poll(&polled, 1, 0) } > 0
+        return try retrying("look at", "the alarm") { poll(&polled, 1, CInt(left) + 500) } > 0
     }
 }

@@ -52,11 +52,10 @@ hibernate() {
     expect "systemctl $2" systemctl "$2"
     end=$((SECONDS + 600))
     until [ "$(wc -l <"$calls")" -ge ${#expected_calls[@]} ]; do
-        [ $SECONDS -lt $end ] || fail "the hooks for the way back do not run"
-        systemctl is-failed --quiet "systemd-$2.service" && {
-            journalctl -b -o cat --no-pager -u "systemd-$2.service" | tail -n 20 >/dev/ttyS0
-            fail "systemd-$2.service failed"
-        }
+        if [ $SECONDS -ge $end ] || systemctl is-failed --quiet "systemd-$2.service"; then
+            { cat "$calls"; journalctl -b -o cat --no-pager -u "systemd-$2.service" | tail -n 20; } >/dev/ttyS0
+            fail "systemd-$2.service failed, or the hooks for the way back did not run"
+        fi
         sleep 1
     done
     # The boot loader of this start wrote to the port, too.
