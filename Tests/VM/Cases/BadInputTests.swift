@@ -171,7 +171,7 @@ extension MachineTests {
         }
 
         /// Kernel B does not find the device, or the device is full: kernel A continues and prints the reason.
-        @Test func jumpsBackIfSavingFails() throws {
+        @Test(.completeRunOnly) func jumpsBackIfSavingFails() throws {
             let lab = try Lab("full")
             let a = try lab.kernelA(
                 "a", disks: [try lab.disk("hibernation", 48 << 20)],
@@ -217,7 +217,7 @@ extension MachineTests {
         }
 
         /// Kernel C refuses if it runs above N or on another machine than kernel A. The image can still be resumed.
-        @Test func refusesTheWrongMachine() throws {
+        @Test(.completeRunOnly) func refusesTheWrongMachine() throws {
             let lab = try Lab("wrong-machine")
             let a = try lab.savedMachine()
             var c = lab.kernelC("no-mem", like: a)

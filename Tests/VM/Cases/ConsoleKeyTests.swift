@@ -51,7 +51,7 @@ extension MachineTests {
             #expect(!saved.console.contains("\u{1b}["), "a bar is for screens")
         }
 
-        @Test func aStoppedResumeAsksAndCountsNothing() throws {
+        @Test(.completeRunOnly) func aStoppedResumeAsksAndCountsNothing() throws {
             let lab = try Lab("key-resume")
             let a = try lab.savedMachine()
             var c = lab.kernelC("power-off", like: a, refused: nil)

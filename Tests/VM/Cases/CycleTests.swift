@@ -93,7 +93,7 @@ extension MachineTests {
             try lab.run(lab.kernelC("c", like: a)).expectDone()
         }
 
-        @Test func resumesSixGibibytesAndFourProcessors() throws {
+        @Test(.completeRunOnly) func resumesSixGibibytesAndFourProcessors() throws {
             let description = try expectCycle("six-gibibytes") {
                 $0.memory = "6G"
                 $0.cpus = 4

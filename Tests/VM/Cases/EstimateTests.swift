@@ -57,7 +57,7 @@ extension MachineTests {
         }
 
         /// A slow disk does not make the estimate take longer than seconds.
-        @Test func isBounded() throws {
+        @Test(.completeRunOnly) func isBounded() throws {
             let lab = try Lab("estimate-slow")
             var a = try lab.kernelA(
                 "a", disks: [try lab.formattedDisk()],

@@ -77,7 +77,7 @@ extension MachineTests {
         }
 
         /// A read error costs only this boot: when the disk works again, kernel C resumes.
-        @Test func kernelCRefusesAfterAReadError() throws {
+        @Test(.completeRunOnly) func kernelCRefusesAfterAReadError() throws {
             let lab = try Lab("fault-read")
             let a = try lab.savedMachine()
             var c = lab.kernelC("error", like: a)

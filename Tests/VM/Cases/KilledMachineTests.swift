@@ -8,7 +8,7 @@ import Testing
 extension MachineTests {
     /// Machines that are killed at random moments: a complete image resumes once, an incomplete one is refused.
     @Suite(.serialized) struct KilledMachineTests {
-        @Test func resumesACompleteImageAfterAKillWhileSaving() throws {
+        @Test(.completeRunOnly) func resumesACompleteImageAfterAKillWhileSaving() throws {
             let lab = try Lab("killed-saving")
             let formatted = try lab.formattedDisk("formatted")
             var a = try lab.sessionMachine(disk: try lab.copy(formatted, "whole"), mebibytes: 64)

@@ -50,7 +50,7 @@ extension MachineTests {
         }
 
         /// The boot files do not fit into half of the memory that the first kernel has, so the machine starts as usual.
-        @Test func startsWithTooLittleMemoryForTheBootFiles() throws {
+        @Test(.completeRunOnly) func startsWithTooLittleMemoryForTheBootFiles() throws {
             let lab = try Lab("ordinary-too-little")
             let root = try lab.disk("root", 16 << 20)
             try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", root.path)

@@ -35,7 +35,7 @@ extension MachineTests {
         }
 
         /// What can keep an ordinary start from a resume, and what becomes of the machine and of the session.
-        @Test func startsWithoutASession() throws {
+        @Test(.completeRunOnly) func startsWithoutASession() throws {
             let lab = try Lab("ordinary-without")
             let a = try lab.savedMachine()
             let image = a.disks[0].image

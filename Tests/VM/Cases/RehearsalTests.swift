@@ -71,7 +71,7 @@ extension MachineTests {
         }
 
         /// What would go wrong in a hibernation goes wrong in the rehearsal, and costs nothing.
-        @Test func reportsWhatGoesWrong() throws {
+        @Test(.completeRunOnly) func reportsWhatGoesWrong() throws {
             let lab = try Lab("rehearsal-faults")
             let disk = try lab.formattedDisk()
             let before = try bytes(lab, disk)

@@ -22,7 +22,7 @@ extension MachineTests {
             ("finish", []), ("end", []), ("report", []),
         ]
 
-        @Test func kernelBJumpsBackFromEveryStep() throws {
+        @Test(.completeRunOnly) func kernelBJumpsBackFromEveryStep() throws {
             let lab = try Lab("save-steps")
             var script = """
                 dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null

@@ -130,7 +130,7 @@ extension MachineTests {
         }
 
         /// Swapped-out pages are part of the session, anywhere in the swap space.
-        @Test func refusesSwapSpaceThatWasUsed() throws {
+        @Test(.completeRunOnly) func refusesSwapSpaceThatWasUsed() throws {
             let lab = try Lab("used-swap")
             let swap = try lab.disk("swap", 512 << 20)
             try Tool.run("/sbin/mkswap", "-q", swap.path)
