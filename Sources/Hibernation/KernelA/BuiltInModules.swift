@@ -33,8 +33,7 @@ struct BuiltInModules: Equatable {
         for line in list.split(separator: "\n") {
             guard let file = line.split(separator: "/").last else { continue }
             let name = file.split(separator: ".").first ?? file
-            names.insert(
-                String(decoding: name.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }, as: UTF8.self))
+            names.insert(HardwareParameters.canonical(name.utf8))
         }
         self.names = names
     }
