@@ -73,6 +73,10 @@ dracut_module none || status=$?
 [ "$status" = 255 ] || fail "dracut gets the module although Torpor was not set up"
 expect "dracut gets files although Torpor was not set up"
 touch "$root/etc/torpor.conf"
+status=0
+TORPOR_REMOVAL=yes dracut_module none || status=$?
+[ "$status" = 255 ] || fail "dracut gets the module although the setup is being undone"
+expect "dracut gets files although the setup is being undone"
 dracut_module none
 expect "dracut's own init gets other files" initqueue 'inst_simple /usr/lib/torpor/torpor-resume /usr/bin/torpor-resume' \
     'inst_simple /usr/lib/torpor/resume-functions.sh' 'inst_hook cmdline 30 /dracut/74torpor/torpor-wait.sh' \

@@ -7,6 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . Tests/VM/boot/debian-tree.sh
+. scripts/setup-stand-in.sh
 version=$(cat VERSION)
 set -- build/deb/torpor_"$version"_amd64.deb build/deb/torpor-kernel_"$version"_amd64.deb
 for package; do [ -f "$package" ] || fail "$package is missing; run: make deb"; done
@@ -108,14 +109,7 @@ echo "$name: install, upgrade and purge on a system that was not set up: nothing
 # Set up. The scripts call `torpor setup`, for which a program stands that records its arguments.
 use_stand_in() {
     must dpkg-divert --local --rename --divert /usr/sbin/torpor.real --add /usr/sbin/torpor
-    cat >"$root/usr/sbin/torpor" <<'STUB'
-#!/bin/sh
-[ "$1" != setup ] || echo "$*" >>/tmp/calls
-[ ! -e /tmp/broken ] || exit 1
-[ "$1 $2" != "setup --remove" ] || rm -f /var/lib/torpor/setup.json
-STUB
-    chmod 755 "$root/usr/sbin/torpor"
-    : >"$root/tmp/calls"
+    write_stand_in usr/sbin/torpor
 }
 # What setup leaves on a machine, and what `torpor setup --remove` takes away if it works.
 set_up() {
@@ -134,15 +128,6 @@ set_up() {
     printf '#!/bin/sh\n# Written by torpor boot-entry\n' >"$root/etc/grub.d/42_torpor"
     for file in vmlinuz rootfs.gz; do echo x >"$root/boot/torpor/$file"; done
 }
-# Whether the calls since the last time are one or more of this one: WHAT [CALL].
-expect_calls() {
-    LC_ALL=C sort -u "$root/tmp/calls" >"$work/calls"
-    [ "$(cat "$work/calls")" = "${2-}" ] || {
-        cat "$work/calls" "$work/messages" >&2
-        fail "$1"
-    }
-    : >"$root/tmp/calls"
-}
 
 for result in works fails; do
     apt_install "/packages/torpor_${version}_amd64.deb" "/packages/torpor-kernel_${version}_amd64.deb"
@@ -153,6 +138,8 @@ for result in works fails; do
     initramfs_files >"$work/found"
     printf '%s\n' scripts/local-premount/torpor usr/bin/torpor-resume | diff -u - "$work/found" >&2 ||
         fail "the initramfs of a system that was set up has other files of Torpor"
+    must env TORPOR_REMOVAL=yes update-initramfs -u -k "$kernel"
+    [ -z "$(initramfs_files)" ] || fail "the initramfs has files of Torpor although the setup is being undone"
     apt_install "/packages/torpor_${newer}_amd64.deb" "/packages/torpor-kernel_${newer}_amd64.deb"
     expect_calls "an upgrade does not renew what was set up, or does more" "setup --refresh"
     grep -q "update-initramfs: Generating /boot/initrd.img-$kernel" "$work/messages" ||

@@ -8,6 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . Tests/VM/boot/debian-tree.sh
+. scripts/setup-stand-in.sh
 format=${1:?usage: check-other-packages.sh rpm|arch}
 version=$(cat VERSION)
 
@@ -57,24 +58,9 @@ nothing_left() {
         fail "$1 leaves or changes files"
     }
 }
-expect_calls() {
-    LC_ALL=C sort -u "$root/tmp/calls" >"$work/calls"
-    [ "$(cat "$work/calls")" = "${2-}" ] || {
-        cat "$work/calls" "$work/messages" >&2
-        fail "$1"
-    }
-    : >"$root/tmp/calls"
-}
 # The scripts find the stand-in first, as the installed program is replaced before they run.
 mkdir "$root/tmp/bin"
-cat >"$root/tmp/bin/torpor" <<'STUB'
-#!/bin/sh
-echo "$*" >>/tmp/calls
-[ ! -e /tmp/broken ] || exit 1
-[ "$1 $2" != "setup --remove" ] || rm -f /var/lib/torpor/setup.json
-STUB
-chmod 755 "$root/tmp/bin/torpor"
-: >"$root/tmp/calls"
+write_stand_in tmp/bin/torpor
 path=/tmp/bin:/usr/sbin:/usr/bin:/sbin:/bin
 list_files >"$work/before"
 must add "$@"

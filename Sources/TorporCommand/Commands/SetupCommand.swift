@@ -28,7 +28,7 @@ struct SetupCommand: TorporSubcommand {
     @Flag(help: "Undo what torpor setup has done on this system. The partition stays as it is.")
     var remove = false
 
-    @Flag(help: "With --remove: leave the settings and the initramfs. The package's scripts use it.")
+    @Flag(help: "With --remove: leave /etc/torpor.conf. The package's scripts use it.")
     var keepConfiguration = false
 
     @Flag(help: "Renew what depends on the versions of Torpor and of the kernel. The package's scripts use it.")

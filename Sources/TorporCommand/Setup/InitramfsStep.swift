@@ -18,13 +18,13 @@ struct InitramfsStep: SetupStep {
         try context.run(builder.program, builder.arguments)
     }
 
-    /// To be called after the settings were taken back: without them, the hook adds nothing.
+    /// Builds the initramfs without torpor-resume, also while the settings stay.
     func undo(_ context: SetupContext, _ record: inout SetupRecord) throws(Failure) {
         guard record.hasBuiltInitramfs else { return }
         try context.takeBack(InitramfsStep.mkinitcpioDropIn, &record)
         if let builder = try? builder(context) {
             context.say("building the initramfs without torpor-resume")
-            try context.run(builder.program, builder.arguments)
+            try context.run(builder.program, builder.arguments, environment: InitramfsStep.removal)
         }
         record.hasBuiltInitramfs = false
     }
@@ -41,6 +41,8 @@ struct InitramfsStep: SetupStep {
         }
     }
 
+    /// The hooks of initramfs-tools and dracut add nothing if they find it; that of mkinitcpio goes with the drop-in.
+    private static let removal = ["TORPOR_REMOVAL": "yes"]
     private static let mkinitcpioDropIn = "/etc/mkinitcpio.conf.d/torpor.conf"
 
     /// The builder of this system.

@@ -11,7 +11,7 @@ struct Setup {
             FormatStep(), SettingsStep(), RootfsStep(), InitramfsStep(), BootEntryStep(), UnitsStep(),
         ]
     }
-    /// In the order in which they are undone. Without the settings, the hook adds nothing to the initramfs.
+    /// In the order in which they are undone.
     private static var undoSteps: [any SetupStep] {
         [
             UnitsStep(), BootEntryStep(), SettingsStep(), InitramfsStep(), RootfsStep(), FormatStep(),
@@ -40,14 +40,14 @@ struct Setup {
     }
 
     /// Undoes all steps that the record has.
-    /// - Parameter keepsSettings: whether the settings stay, and the initramfs as it is.
+    /// - Parameter keepsSettings: whether /etc/torpor.conf stays as it is.
     /// - Throws: the first failure, after all steps.
     func undo(keepsSettings: Bool) throws(Failure) {
         guard var record = try SetupRecord.read(context.boot) else {
             context.environment.terminal.show("there is nothing to undo: torpor setup has not run here")
             return
         }
-        let steps = Setup.undoSteps.filter { !(keepsSettings && ($0 is SettingsStep || $0 is InitramfsStep)) }
+        let steps = Setup.undoSteps.filter { !(keepsSettings && $0 is SettingsStep) }
         try all(steps, &record) { (step, record) throws(Failure) in try step.undo(context, &record) }
     }
 

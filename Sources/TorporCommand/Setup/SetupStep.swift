@@ -45,9 +45,9 @@ struct SetupContext {
 
     /// Runs a program to its end.
     /// - Throws: if it fails, with the last line that it wrote.
-    func run(_ name: String, _ arguments: [String]) throws(Failure) {
+    func run(_ name: String, _ arguments: [String], environment variables: [String: String] = [:]) throws(Failure) {
         let command = ([name] + arguments).joined(separator: " ")
-        let result = try environment.programs.run(Program(name, arguments))
+        let result = try environment.programs.run(Program(name, arguments, environment: variables))
         guard !result.isSuccess else { return }
         let lines = (result.output + "\n" + result.errors).split(separator: "\n")
         // The last line is often a summary, and the reason is above it.

@@ -11,6 +11,8 @@ check() {
     [[ -x "${dracutsysrootdir-}/usr/lib/torpor/torpor-resume" ]] || return 1
     # 255: on a machine that was not set up for hibernation, only if somebody asks for the module.
     [[ -e "${dracutsysrootdir-}/etc/torpor.conf" ]] || return 255
+    # `torpor setup` sets it while it undoes what it did.
+    [[ ${TORPOR_REMOVAL-} ]] && return 255
     return 0
 }
 
