@@ -37,6 +37,9 @@ private func parseDigits(_ characters: ArraySlice<UInt8>, base: UInt64) -> UInt6
     return value
 }
 
+/// The whole part of a number, at most 10^18; 0 for negative numbers and for NaN.
+public func wholePart(_ value: Double) -> UInt64 { value >= 1 ? UInt64(min(value, 1e18)) : 0 }
+
 /// Parses a size such as `128M`, `4GiB` or `4096`, with binary units as in util-linux.
 /// - Returns: bytes; nil for anything else and for sizes above 64 bits.
 public func parseSize(_ text: String) -> UInt64? {

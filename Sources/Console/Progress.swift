@@ -87,10 +87,10 @@ public struct Progress {
         let elapsed = max(1, Double(now) - Double(samples[0].milliseconds))
         let unitsPerMillisecond = (done - samples[0].units) / elapsed
         return Estimate(
-            percent: left > 0 ? min(99, whole(done / (done + left) * 100)) : 100,
-            dataBytes: whole((data + dataLeft) * Double(pageSize)),
-            bytesPerSecond: whole((data - samples[0].dataPages) / elapsed * 1000 * Double(pageSize)),
-            millisecondsLeft: unitsPerMillisecond > 0 ? whole(left / unitsPerMillisecond) : nil)
+            percent: left > 0 ? min(99, wholePart(done / (done + left) * 100)) : 100,
+            dataBytes: wholePart((data + dataLeft) * Double(pageSize)),
+            bytesPerSecond: wholePart((data - samples[0].dataPages) / elapsed * 1000 * Double(pageSize)),
+            millisecondsLeft: unitsPerMillisecond > 0 ? wholePart(left / unitsPerMillisecond) : nil)
     }
 
     /// An estimate as a line: `saving: 37 % of 8.1 GiB, 312.0 MiB/s, 16 s left`.
@@ -108,9 +108,4 @@ extension Progress.Estimate {
         guard let millisecondsLeft, percent < 100 else { return nil }
         return "\(max(1, (millisecondsLeft + 999) / 1000)) s"
     }
-}
-
-/// The whole part of a number, at most 10^18; 0 for negative numbers and for NaN.
-private func whole(_ value: Double) -> UInt64 {
-    value >= 1 ? UInt64(min(value, 1e18)) : 0
 }

@@ -4,36 +4,6 @@ import BlockStore
 import Linux
 import Synchronization
 
-/// The rates of a disk, in bytes per second.
-public struct DiskRates: Equatable, Sendable {
-    public var write: UInt64
-    public var read: UInt64
-    /// How packing and writing, and reading and unpacking, slow each other down; nil if that was not measured.
-    public var save: Contention?
-    public var resume: Contention?
-
-    public init(write: UInt64, read: UInt64) {
-        self.write = write
-        self.read = read
-    }
-}
-
-/// Work that was repeated without a disk and with it.
-public struct Contention: Equatable, Sendable {
-    /// Nanoseconds that the CPUs take, all of them at work.
-    public var alone: UInt64
-    /// Nanoseconds of the same work with its reads or writes.
-    public var together: UInt64
-    /// Bytes that are read or written.
-    public var byteCount: UInt64
-
-    public init(alone: UInt64, together: UInt64, byteCount: UInt64) {
-        self.alone = alone
-        self.together = together
-        self.byteCount = byteCount
-    }
-}
-
 extension HibernationPartition {
     /// Bytes of the first round of a measurement. Each round writes twice as much as the one before.
     private static let firstRound: UInt64 = 256 << 10
@@ -73,7 +43,9 @@ extension HibernationPartition {
                 firstRound: HibernationPartition.firstRound, nanoseconds: milliseconds * 1_000_000)
             let read = try trial.read(nanoseconds: milliseconds * 500_000)
             var rates = DiskRates(write: write, read: read)
-            try trial.measure(work, nanoseconds: milliseconds * 250_000, &rates)
+            if let slowdown = try trial.contention(of: work, nanoseconds: milliseconds * 250_000, rates) {
+                (rates.save, rates.resume) = slowdown
+            }
             try eraseTrial(upTo: trial.end)
             return rates
         } catch {
@@ -152,13 +124,18 @@ private final class DiskTrial: @unchecked Sendable {
     }
 
     /// Measures how CPUs and disk slow each other down, with writes and reads in the area that was written.
-    /// - Parameter limit: the time of each of four measurements.
-    func measure(_ work: [TrialWork], nanoseconds limit: UInt64, _ rates: inout DiskRates) throws(Failure) {
+    /// - Parameters:
+    ///   - limit: the time of each of four measurements.
+    ///   - rates: of the disk alone.
+    /// - Returns: nil if the disk is so slow that nothing else counts.
+    func contention(
+        of work: [TrialWork], nanoseconds limit: UInt64, _ rates: DiskRates
+    ) throws(Failure) -> (save: Contention, resume: Contention)? {
         let byteCount = work.reduce(0) { $0 + UInt64($1.byteCount) }
         let largest = UInt64(work.reduce(0) { max($0, $1.largest) })
         guard byteCount > 0, end - area.lowerBound >= 4 * largest,
             Double(byteCount) < Double(min(rates.write, rates.read)) * Double(limit) / 1e9
-        else { return }
+        else { return nil }
         let packing = try repeating(work, limit) { (work, _) throws(Failure) in try work.pack { _ in } }
         let saving = try repeating(work, limit, flushes: true) { (work, buffer) throws(Failure) in
             try work.pack { (count) throws(Failure) in
@@ -175,8 +152,10 @@ private final class DiskTrial: @unchecked Sendable {
                 try self.store.read(into: part, at: self.nextOffset(part.count))
             }
         }
-        rates.save = Contention(alone: packing, together: saving, byteCount: byteCount)
-        rates.resume = Contention(alone: unpacking, together: resuming, byteCount: byteCount)
+        return (
+            Contention(alone: packing, together: saving, byteCount: byteCount),
+            Contention(alone: unpacking, together: resuming, byteCount: byteCount)
+        )
     }
 
     /// The offset of the next write or read, in the area that was written; it begins anew at the end.

@@ -71,6 +71,13 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            (0.99, 0), (1, 1), (1.99, 1), (1e18, 1_000_000_000_000_000_000), (1e19, 1_000_000_000_000_000_000),
+            (.infinity, 1_000_000_000_000_000_000), (-1, 0), (-.infinity, 0), (.nan, 0),
+        ] as [(Double, UInt64)])
+    func takesTheWholePartOfAnyNumber(value: Double, expected: UInt64) { #expect(wholePart(value) == expected) }
+
     /// Just below a unit the smaller one is used, and nothing is rounded up to 1024.
     @Test(
         arguments: [

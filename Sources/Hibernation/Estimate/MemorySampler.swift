@@ -23,6 +23,8 @@ final class MemorySampler: @unchecked Sendable {
     private let kept = Locked<[TrialPages]>([])
     /// Chunks whose pages each thread keeps; many threads keep fewer, so that all together keep about as many.
     private static let keptPerThread = 4, keptTogether = 128
+    /// Bytes of pages that a thread packs before it begins to measure.
+    private static let warmUpByteCount: UInt64 = 256 << 10
     /// The largest number of workers in `work(threads:)`, and the bytes of memory for each: its pages, chunks and buffers.
     static let workLimit = 32, workByteCount: UInt64 = 12 << 20
 
@@ -82,16 +84,33 @@ final class MemorySampler: @unchecked Sendable {
             let buffer = try Mapping(anonymous: Int(SamplePart.byteCount), isPopulated: true)
             var sample = MemorySample()
             var kept = [try TrialPages()]
+            var next = self.parts.take()
+            if let part = next { try self.warmUp(part, source, buffer.bytes) }
             // At least one part each, however slow the codec is.
-            repeat {
-                guard let part = self.parts.take() else { break }
+            while let part = next {
                 try self.take(part, source, trial, buffer.bytes, &sample, &kept, limit: keptLimit, until: end)
-            } while !workers.isStopping && monotonicMilliseconds() < end
+                next = workers.isStopping || monotonicMilliseconds() >= end ? nil : self.parts.take()
+            }
             sample.chunks = try trial.finish()
             sum.withLock { $0.add(sample) }
             self.kept.withLock { all in for pages in kept where !pages.isEmpty { all.append(pages) } }
         }
         return sum.withLock { $0 }
+    }
+
+    /// Packs and unpacks a few pages that do not count: caches are empty at the first use of the code, and a short sample would
+    /// take the time to fill them for that of all memory.
+    private func warmUp(
+        _ part: SamplePart, _ source: Source, _ buffer: UnsafeMutableRawBufferPointer
+    ) throws(Failure) {
+        let size = min(part.pages.byteCount, MemorySampler.warmUpByteCount)
+        let first = SamplePart(
+            window: part.window, pages: part.pages.lowerBound..<part.pages.lowerBound + size)
+        let trial = try ChunkTrial(device, codec: codec)
+        var sample = MemorySample()
+        var kept = [try TrialPages()]
+        try take(first, source, trial, buffer, &sample, &kept, limit: 1, until: .max)
+        _ = try trial.finish()
     }
 
     /// The work of workers with pages of the sample, for `HibernationPartition.measureRates`.
