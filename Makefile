@@ -174,7 +174,7 @@ recording: build-packages all test-kernel
 		--command .build/debug/torpor-demo
 	@sed -i '1i <!-- SPDX-License-Identifier: Apache-2.0 -->' docs/demo.svg
 
-# Writes tables, numbers and charts to build/bench. Takes more than an hour and a half, or less than half an hour with
+# Writes tables, numbers and charts to build/bench. Takes an hour and a half, or less than half an hour with
 # TORPOR_BENCH_QUICK=1.
 bench: build-packages all test-kernel
 	@scripts/install-packages.sh $(VM_PACKAGES)

@@ -7,9 +7,10 @@ import MemoryImage
 /// pipeline with other programs; measures the growth with the memory; profiles the CPUs; compares estimates with what happens.
 ///
 /// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile estimate machine stock`; without it, `stock` runs if
-/// `make stock` has made its guest. TORPOR_BENCH_PAIRS is the number of pairs of each comparison. TORPOR_BENCH_QUICK skips all
-/// machines except the two of the targets. TORPOR_BENCH_CODEC is Torpor's codec in the machines, if not the default.
-/// TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both sides, such as `erms=off`.
+/// `make stock` has made its guest. TORPOR_BENCH_PAIRS is the number of pairs of each comparison, and of estimates up to three.
+/// TORPOR_BENCH_QUICK skips all machines except the two of the targets, and estimates once. TORPOR_BENCH_CODEC is Torpor's codec
+/// in the machines, if not the default. TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both sides, such as
+/// `erms=off`.
 @main
 struct Benchmark {
     private enum Part: String, CaseIterable { case pipeline, growth, profile, estimate, machine, stock }
@@ -64,8 +65,9 @@ struct Benchmark {
                 report.profile = try ProfileBenchmark(lab: lab, contents: disk, codec: codec).run()
                 try report.write()
             case .estimate:
+                let times = isQuick ? 1 : min(pairs, 3)
                 for guest in EstimateBenchmark.guests {
-                    report.estimates.append(try EstimateBenchmark(lab: lab, contents: disk).run(guest, times: pairs))
+                    report.estimates.append(try EstimateBenchmark(lab: lab, contents: disk).run(guest, times: times))
                     log("bench: estimated \(guest.name)")
                     try report.write()
                 }
