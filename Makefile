@@ -148,7 +148,7 @@ build/vmlinuz-stock: Tests/VM/kernel/stock.sh
 build/stock/vmlinuz: FORCE
 	@env -u MAKEFLAGS -u MFLAGS Tests/VM/kernel/stock-jump.sh $@ build/stock/modules
 
-build/stock/root.ext4: build/stock/vmlinuz all FORCE
+build/stock/root.ext4: build/stock/vmlinuz all kernel FORCE
 	@Tests/VM/stock/make-guest.sh build/stock/vmlinuz build/stock/modules PARTUUID=00000000-0000-4000-9000-000100000002 build/stock
 
 # A guest that gets Torpor as packages: those of `make deb`, and newer ones for an upgrade.
