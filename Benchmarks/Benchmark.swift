@@ -8,9 +8,9 @@ import MemoryImage
 ///
 /// TORPOR_BENCH_PARTS names the parts to run, of `pipeline growth profile estimate machine stock`; without it, `stock` runs if
 /// `make stock` has made its guest. TORPOR_BENCH_PAIRS is the number of pairs of each comparison, and of estimates up to three.
-/// TORPOR_BENCH_QUICK skips all machines except the two of the targets, and estimates once. TORPOR_BENCH_CODEC is Torpor's codec
-/// in the machines, if not the default. TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both sides, such as
-/// `erms=off`.
+/// TORPOR_BENCH_QUICK skips all machines except the two of the targets, and estimates once. TORPOR_BENCH_CODEC is Torpor's
+/// codec in the machines, if not the default. TORPOR_BENCH_CPU adds features to QEMU's CPU model `max` for both sides, such
+/// as `erms=off`.
 @main
 struct Benchmark {
     private enum Part: String, CaseIterable { case pipeline, growth, profile, estimate, machine, stock }

@@ -151,7 +151,7 @@ import Testing
                 """
                 estimate: 3.0 GiB of memory in use, about 1.0 GiB on disk with lz4; the disk writes 100.0 MiB/s and \
                 reads 200.0 MiB/s
-                estimate: saving takes about 10.2 s, resuming about 6.0 s, each after the start of a second kernel: torpor \
+                estimate: saving takes about 10.3 s, resuming about 6.0 s, each after the start of a second kernel: torpor \
                 hibernate --rehearse measures that
                 this system can hibernate to /dev/sdb3
 
@@ -159,7 +159,7 @@ import Testing
         #expect(text.output.contains("[ok]      estimate: see below\n"))
         #expect(text.output.contains("note: from the estimate"))
         let json = try #require(try fixture.run("check", "--estimate", "--json").json["estimate"] as? [String: Any])
-        #expect(json["saveMilliseconds"] as? Int == 10240 && json["resumeMilliseconds"] as? Int == 6000)
+        #expect(json["saveMilliseconds"] as? Int == 10320 && json["resumeMilliseconds"] as? Int == 6080)
         #expect(json["fits"] as? Bool == true && json["overheadMilliseconds"] == nil)
         #expect(try fixture.run("check", "--json").json["estimate"] == nil)
     }
@@ -178,13 +178,13 @@ import Testing
         #expect(
             fixture.run("check", "--estimate").output.contains(
                 "resuming about 6.0 s, after 4.0 s to start the second kernel"))
-        // 14.24 s in all.
+        // 14.32 s in all.
         #expect(fixture.run("check", "--estimate", "--deadline", "15").status == 0)
         let late = fixture.run("check", "--estimate", "--deadline", "14")
         #expect(late.status == 1)
         #expect(
             late.errors
-                == "torpor: hibernate within 14 s: it is estimated to take 14.2 s; shut down instead, or use a faster disk or "
+                == "torpor: hibernate within 14 s: it is estimated to take 14.3 s; shut down instead, or use a faster disk or "
                 + "codec\n"
         )
     }

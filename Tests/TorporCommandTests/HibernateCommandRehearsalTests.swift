@@ -49,7 +49,7 @@ import Testing
         let result = fixture.run("hibernate", "--rehearse")
         let sentence =
             "rehearsed: kernel B started, found its disk, and would save 1.0 GiB of data in 600.0 MiB on disk; "
-            + "hibernating would take about 7.9 s (2.0 s of it until kernel B saves), resuming about 1.6 s and the "
+            + "hibernating would take about 8.0 s (2.0 s of it until kernel B saves), resuming about 1.6 s and the "
             + "start of kernel C"
         #expect(result.status == 0 && result.errors == "" && result.output == sentence + "\n", "\(result.output)")
         #expect(fixture.hibernation.plan?.isRehearsal == true)
