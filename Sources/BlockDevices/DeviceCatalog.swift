@@ -76,11 +76,12 @@ public final class DeviceCatalog {
     }
 
     /// A catalog with other functions to list and to probe devices, for tests.
+    /// - Parameter isInChild: whether devices are probed in a child process.
     init(
-        seconds: Int, willProbe: @escaping (String) -> Void, list: @escaping () throws(Failure) -> [Entry],
-        ask: @escaping (String) throws(Failure) -> DeviceAnswer
+        seconds: Int, isInChild: Bool = true, willProbe: @escaping (String) -> Void,
+        list: @escaping () throws(Failure) -> [Entry], ask: @escaping (String) throws(Failure) -> DeviceAnswer
     ) {
-        probe = IsolatedProbe(seconds: seconds, ask: ask)
+        probe = IsolatedProbe(seconds: seconds, isInChild: isInChild, ask: ask)
         self.list = list
         self.willProbe = willProbe
     }

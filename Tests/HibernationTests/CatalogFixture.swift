@@ -44,7 +44,7 @@ func superblock(
 
 func catalog(_ devices: [CatalogDevice], isRoot: Bool = true) -> DeviceCatalog {
     let catalog = DeviceCatalog(
-        seconds: 10, willProbe: { _ in },
+        seconds: 10, isInChild: false, willProbe: { _ in },
         list: {
             devices.enumerated().map {
                 DeviceCatalog.Entry(

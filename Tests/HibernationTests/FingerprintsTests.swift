@@ -35,7 +35,7 @@ import Testing
     /// All files of the folder as devices with this UUID.
     private func catalog(uuid: String = "u") -> DeviceCatalog {
         let folder = folder.path
-        return DeviceCatalog(seconds: 20, willProbe: { _ in }) { () throws(Failure) in
+        return DeviceCatalog(seconds: 20, isInChild: false, willProbe: { _ in }) { () throws(Failure) in
             var entries: [DeviceCatalog.Entry] = []
             for (number, name) in try listDirectory(folder).enumerated() {
                 let size = try DeviceGeometry(of: File("\(folder)/\(name)")).byteCount

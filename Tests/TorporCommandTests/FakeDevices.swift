@@ -122,14 +122,15 @@ final class FakeDevices: DeviceSystem {
         var answers: [String: DeviceAnswer] = [:]
         for (number, name) in names.enumerated() {
             let path = path(name)
-            // Read here: the catalog asks in a child, which must not do much.
             answers[path] = answer(name)
             entries.append(
                 DeviceCatalog.Entry(
                     path: path, device: DeviceNumber(major: 8, minor: UInt32(number)),
                     byteCount: fileByteCount(path) ?? 0))
         }
-        let catalog = DeviceCatalog(seconds: 30, willProbe: { _ in }, list: { [entries] in entries }) {
+        let catalog = DeviceCatalog(
+            seconds: 30, isInChild: false, willProbe: { _ in }, list: { [entries] in entries }
+        ) {
             [answers] (path) in answers[path] ?? DeviceAnswer()
         }
         catalog.isRoot = isRoot
