@@ -67,23 +67,26 @@ build-tools:
 build-packages:
 	@scripts/install-packages.sh $(BUILD_PACKAGES)
 
+# Emulators chain jumps within a page, and look up every other jump. A loop of liblz4 across two pages made a save in an
+# emulated machine half as long again. So the code of liblz4 begins at a page boundary, also in torpor, which estimates the time.
+ALIGNED = .build-init/aligned
+LINK_ALIGNED = -Xlinker '-L$(CURDIR)/$(ALIGNED)'
+$(ALIGNED)/liblz4.a: FORCE | build-tools
+	@mkdir -p $(@D)
+	@objcopy --set-section-alignment .text=4096 \
+		"$$(gcc $(if $(STATIC_LIBDIR),'-B$(STATIC_LIBDIR)/') -print-file-name=liblz4.a)" $@
+
 # /init, and a program for the guests of the tests: the modules as Embedded Swift, static. build/ gets stripped copies, which
 # are replaced only if they differ.
-#
-# Emulators chain jumps within a page, and look up every other jump. A loop of liblz4 across two pages made a save in an
-# emulated machine half as long again. So the code of liblz4 begins at a page boundary.
-ALIGNED = .build-init/aligned
-build/init build/pattern: build/%: FORCE | build-tools
-	@mkdir -p $(ALIGNED)
-	@objcopy --set-section-alignment .text=4096 \
-		"$$(gcc $(if $(STATIC_LIBDIR),'-B$(STATIC_LIBDIR)/') -print-file-name=liblz4.a)" $(ALIGNED)/liblz4.a
+build/init build/pattern: build/%: $(ALIGNED)/liblz4.a FORCE | build-tools
 	TORPOR_EMBEDDED_LIBRARIES='$(EMBEDDED)' $(SWIFT_BUILD) -c release --product $* --scratch-path .build-init \
-		-Xlinker '-L$(CURDIR)/$(ALIGNED)' $(LINK_FLAGS)
+		$(LINK_ALIGNED) $(LINK_FLAGS)
 	@scripts/install-program.sh --without-unwind-tables .build-init/release/$* $@
 
 # torpor: the same modules as ordinary Swift, also static, so that it runs on any system.
-build/torpor: FORCE | build-tools
-	$(SWIFT_BUILD) -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable $(LINK_FLAGS)
+build/torpor: $(ALIGNED)/liblz4.a FORCE | build-tools
+	$(SWIFT_BUILD) -c release --product torpor --scratch-path .build-torpor -Xswiftc -static-executable \
+		$(LINK_ALIGNED) $(LINK_FLAGS)
 	@scripts/install-program.sh .build-torpor/release/torpor $@
 
 # What shells complete: ArgumentParser makes the scripts from the commands.
