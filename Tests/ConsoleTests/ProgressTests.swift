@@ -149,6 +149,15 @@ import Testing
         #expect(progress.next(PageWork(dataPages: 1000, totalPages: 1000), at: 3005)?.contains("left") == false)
     }
 
+    /// Also if the pages that are left are too few to change the sum.
+    @Test func isNotDoneWhilePagesAreLeft() {
+        var progress = Progress(verb: "saving")
+        let work = PageWork(
+            dataPages: 1 << 60, zeroPages: 128, totalPages: 1 << 60 + 256, totalDataPages: 1 << 60)
+        _ = progress.estimate(work, at: 0)
+        #expect(progress.estimate(work, at: 1000)?.percent == 99)
+    }
+
     /// Numbers as a damaged image or a child gone wrong could have them.
     @Test func survivesAnyNumbers() {
         let numbers: [UInt64] = [0, 1, 4096, 1 << 40, .max - 1, .max]
