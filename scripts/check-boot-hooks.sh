@@ -193,19 +193,17 @@ expect "a failure of torpor gives a name"
 
 # initramfs-tools. The machine tests run the rest of the hook.
 place initramfs-tools/hook usr/share/initramfs-tools/hooks/torpor
-machine '' ''
-mkdir -p "$root/initrd/scripts/local-premount"
-touch "$root/initrd/scripts/local-premount/torpor" "$root/initrd/scripts/local-premount/resume"
 expect_no_files() {
+    mkdir -p "$root/initrd/scripts/local-premount"
+    touch "$root/initrd/scripts/local-premount/torpor" "$root/initrd/scripts/local-premount/resume"
     DESTDIR=$root/initrd sh "$root/usr/share/initramfs-tools/hooks/torpor" >"$log" 2>&1 || fail "the hook fails"
     expect "the hook says something although $1"
     [ "$(find "$root/initrd" -type f -printf '%P\n')" = scripts/local-premount/resume ] ||
         fail "the initramfs has files of Torpor although $1"
 }
+machine '' ''
 expect_no_files "it was not set up"
 machine '' PARTUUID=1
-mkdir -p "$root/initrd/scripts/local-premount"
-touch "$root/initrd/scripts/local-premount/torpor" "$root/initrd/scripts/local-premount/resume"
 (
     export TORPOR_REMOVAL=yes
     expect_no_files "the setup is being undone"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
-# A stand-in for torpor in the checks of packages: it records the calls of `torpor setup`. Read with `.` behind debian-tree.sh,
-# whose $root and $work it uses.
+# A stand-in for torpor in the checks of packages: it records its calls, except `torpor status`, with which the hooks of an
+# initramfs look for the partition. Read with `.` behind debian-tree.sh, whose $root and $work it uses.
 #
 # shellcheck disable=SC2154
 
@@ -9,7 +9,7 @@
 write_stand_in() {
     cat >"$root/$1" <<'STUB'
 #!/bin/sh
-[ "$1" != setup ] || echo "$*" >>/tmp/calls
+[ "$1" = status ] || echo "$*" >>/tmp/calls
 [ ! -e /tmp/broken ] || exit 1
 [ "$1 $2" != "setup --remove" ] || rm -f /var/lib/torpor/setup.json
 STUB

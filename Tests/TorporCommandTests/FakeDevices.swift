@@ -130,9 +130,7 @@ final class FakeDevices: DeviceSystem {
         }
         let catalog = DeviceCatalog(
             seconds: 30, isInChild: false, willProbe: { _ in }, list: { [entries] in entries }
-        ) {
-            [answers] (path) in answers[path] ?? DeviceAnswer()
-        }
+        ) { [answers] (path) in answers[path] ?? DeviceAnswer() }
         catalog.isRoot = isRoot
         try catalog.refresh()
         return catalog

@@ -46,6 +46,16 @@ import Testing
         #expect(result.status == 1 && result.errors.contains(reason), "\(result.errors)")
     }
 
+    /// Without the package, mkinitcpio would not find the hook that the drop-in names.
+    @Test func takesTheDropInOfMkinitcpioBackAlsoIfTheSettingsStay() throws {
+        try fixture.boot.write("/usr/bin/mkinitcpio", "")
+        try fixture.boot.write(Self.hooks["mkinitcpio"] ?? "", "")
+        #expect(fixture.run("setup", "/dev/sdb3").status == 0)
+        #expect(fixture.boot.text("/etc/mkinitcpio.conf.d/torpor.conf") != nil)
+        #expect(fixture.run("setup", "--remove", "--keep-configuration").status == 0)
+        #expect(fixture.boot.text("/etc/mkinitcpio.conf.d/torpor.conf") == nil)
+    }
+
     /// The settings of mkinitcpio are a Bash script, so Bash tells what the drop-in makes of them.
     @Test(arguments: [
         ("base udev autodetect block filesystems fsck", "base udev autodetect block torpor filesystems fsck"),

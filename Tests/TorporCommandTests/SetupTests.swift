@@ -39,6 +39,17 @@ import Testing
         #expect(fixture.run("setup", "--remove").output.contains("nothing to undo"))
     }
 
+    /// The hook adds torpor-resume as long as there are settings.
+    @Test func buildsTheInitramfsWithoutSettingsWhenItIsUndone() throws {
+        #expect(fixture.run("setup", "/dev/sdb3").status == 0)
+        let boot = fixture.boot
+        var hadSettings: [Bool] = []
+        fixture.programs.onRun = { command in
+            if command.contains("update-initramfs") { hadSettings.append(boot.text("/etc/torpor.conf") != nil) }
+        }
+        #expect(fixture.run("setup", "--remove").status == 0 && hadSettings == [false])
+    }
+
     /// A file that somebody changed is not Torpor's any more.
     @Test func keepsWhatSomebodyChanged() throws {
         #expect(fixture.run("setup", "/dev/sdb3").status == 0)
