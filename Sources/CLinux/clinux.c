@@ -254,9 +254,9 @@ int torpor_get_affinity(void *mask, size_t size)
 	return sched_getaffinity(0, size, mask);
 }
 
-int torpor_set_affinity(const void *mask, size_t size)
+int torpor_set_affinity(int thread, const void *mask, size_t size)
 {
-	return sched_setaffinity(0, size, mask);
+	return sched_setaffinity(thread, size, mask);
 }
 
 long torpor_dm_table(unsigned int major, unsigned int minor, char *text, size_t size)

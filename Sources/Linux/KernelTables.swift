@@ -12,6 +12,20 @@ public func number(_ name: String, in table: String) -> UInt64? {
     return nil
 }
 
+/// The value after a name and a colon in a table such as /proc/PID/status (`Cpus_allowed:  f`), without the spaces around it;
+/// nil if the table has no such line.
+func value(_ name: String, in table: String) -> String? {
+    for line in table.split(separator: "\n") {
+        guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")), line[..<colon].utf8.elementsEqual(name.utf8)
+        else {
+            continue
+        }
+        let value = line[colon...].dropFirst().drop { $0 == " " || $0 == "\t" }
+        return trimmed(String(value))
+    }
+    return nil
+}
+
 /// Counts the free pages on per-CPU lists (pcplists), of one CPU or of all. /proc/zoneinfo lists them for each zone: `cpu: 0`,
 /// then `count: 63` (6.12, mm/vmstat.c, `zoneinfo_show_print`).
 public struct PerCPUListCount {

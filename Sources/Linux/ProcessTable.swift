@@ -31,6 +31,15 @@ public struct ProcessTable: Sendable {
         public var switches: UInt64
     }
 
+    public struct KernelThread: Equatable, Sendable {
+        public var thread: Int32
+        public var name: String
+        /// Whether the kernel refuses to move the thread to other CPUs.
+        public var isBound: Bool
+        /// The CPUs that it may run on.
+        public var processors: ProcessorMask
+    }
+
     /// The process IDs.
     public var processes: [Int32] {
         ((try? listDirectory(proc)) ?? []).compactMap { parseNumber($0).flatMap { Int32(exactly: $0) } }
@@ -82,26 +91,36 @@ public struct ProcessTable: Sendable {
         }
     }
 
-    private func uninterruptibleThread(_ process: Int32, _ folder: String) -> UninterruptibleThread? {
-        guard let line = try? readText("\(folder)/stat"), let thread = parseNumber(lastComponent(folder)) else {
-            return nil
+    /// The kernel's threads.
+    public var kernelThreads: [KernelThread] {
+        processes.compactMap { process in
+            let folder = "\(proc)/\(process)"
+            guard let stat = ThreadStat(folder), stat.isKernelThread,
+                let status = try? readText("\(folder)/status"), let text = value("Cpus_allowed", in: status),
+                let processors = ProcessorMask(kernelText: text)
+            else { return nil }
+            return KernelThread(
+                thread: process, name: stat.name.printable, isBound: stat.isBound, processors: processors)
         }
-        // The name is in parentheses, and may contain parentheses.
-        let bytes = Array(line.utf8)
-        guard let open = bytes.firstIndex(of: UInt8(ascii: "(")), let close = bytes.lastIndex(of: UInt8(ascii: ")")),
-            open < close
-        else { return nil }
-        let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
-        // The state, then five numbers, then the flags. The flag is PF_KTHREAD of <linux/sched.h>.
-        guard fields.count > 6, fields[0].elementsEqual([UInt8(ascii: "D")]),
-            let flags = parseNumber(String(decoding: fields[6], as: UTF8.self)), flags & 0x0020_0000 == 0
+    }
+
+    /// Whether a thread runs, or waits for a disk or a lock. False if it has ended.
+    public func isBusy(_ thread: Int32) -> Bool {
+        guard let state = ThreadStat("\(proc)/\(thread)")?.state else { return false }
+        return state == UInt8(ascii: "R") || state == UInt8(ascii: "D")
+    }
+
+    private func uninterruptibleThread(_ process: Int32, _ folder: String) -> UninterruptibleThread? {
+        guard let stat = ThreadStat(folder), let thread = parseNumber(lastComponent(folder)),
+            stat.state == UInt8(ascii: "D"),
+            !stat.isKernelThread
         else { return nil }
         let status = (try? readText("\(folder)/status")) ?? ""
         let switches =
             (number("voluntary_ctxt_switches", in: status) ?? 0)
             &+ (number("nonvoluntary_ctxt_switches", in: status) ?? 0)
         return UninterruptibleThread(
-            process: process, thread: Int32(truncatingIfNeeded: thread), name: bytes[(open + 1)..<close].printable,
+            process: process, thread: Int32(truncatingIfNeeded: thread), name: stat.name.printable,
             switches: switches)
     }
 

@@ -26,7 +26,7 @@ public struct ProcessorAffinity: ~Copyable {
     public consuming func restore() {}
 
     private func set(_ mask: [UInt8]) {
-        if !before.isEmpty { _ = torpor_set_affinity(mask, mask.count) }
+        if !before.isEmpty { _ = torpor_set_affinity(0, mask, mask.count) }
     }
 
     deinit { set(before) }

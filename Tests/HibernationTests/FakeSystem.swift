@@ -54,6 +54,15 @@ final class FakeSystem: Sendable {
         try make("proc/\(number)/fd")
     }
 
+    /// A kernel thread.
+    /// - Parameter processors: the CPUs that it may run on, as the kernel writes them.
+    func addKernelThread(
+        _ number: Int, _ name: String, state: String = "S", isBound: Bool = false, processors: String
+    ) throws {
+        try addProcess(number, name, state: state, flags: isBound ? 0x0420_8040 : 0x20_8040)
+        try write("proc/\(number)/status", "Name:\t\(name)\nCpus_allowed:\t\(processors)\nCpus_allowed_list:\t0-1\n")
+    }
+
     /// A watchdog whose device node is a pipe, so that a test can read what it was told.
     func addWatchdog(
         _ number: Int, state: String? = "inactive", seconds: Int = 30, nowayout: Int = 0,

@@ -126,7 +126,7 @@ int torpor_block_device(const char *path, uint32_t *major, uint32_t *minor);
 int torpor_file_system(const char *path, uint32_t *major, uint32_t *minor);
 /* Gets and sets the CPUs on which this thread may run; `mask` has a bit for each. `size` is in bytes. Return 0, or -1. */
 int torpor_get_affinity(void *mask, size_t size);
-int torpor_set_affinity(const void *mask, size_t size);
+int torpor_set_affinity(int thread, const void *mask, size_t size);
 
 /*
  * Writes the table of a device-mapper device into `text`, a line for each target: "START LENGTH TYPE PARAMETERS", in

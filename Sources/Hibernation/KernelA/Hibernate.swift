@@ -62,6 +62,8 @@ public struct Hibernate: Sendable {
         // Before the load: drivers move the contents of their devices (video memory) into RAM, and loading needs RAM as well.
         let hooks = try SleepHooks(&findings)
         defer { withExtendedLifetime(hooks) {} }
+        let kernelThreads = KernelThreadPlacement()
+        defer { withExtendedLifetime(kernelThreads) {} }
         var (path, page, disks, parametersForC) = try loadKernelB(&findings)
         defer { unload(&findings) }
         defer { jumpHooks.whenBack() }
@@ -72,6 +74,7 @@ public struct Hibernate: Sendable {
             try jumpHooks.whenLoaded(parametersForC)
             isUnmounted = try disks.unmountEFIPartitions(&findings)
             syncFileSystems()
+            kernelThreads.waitForOldWorkers()
             // Loading takes memory, so the kernel may have begun to use swap space. An automounter may have mounted the EFI
             // system partitions again.
             let newUse = try disks.newUse(isUnmounted: isUnmounted)

@@ -68,6 +68,45 @@ extension MachineTests {
 
         @Test func resumesAfterPowerOff() throws { _ = try expectCycle("power-off") { _ in } }
 
+        /// Kernel threads write to the disk while the jump suspends it and takes CPUs offline: every 10 ms the kernel begins to
+        /// write back what a process has written. One of these jumps hangs if kernel threads stay on their CPUs.
+        @Test func jumpsWhileTheKernelWrites() throws {
+            let lab = try Lab("write-back")
+            let disk = try lab.disk("ext4", 64 << 20)
+            try Tool.run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", disk.path)
+            var a = try lab.kernelA(
+                "a", disks: [try lab.partitionedDisk("hibernation", 512 << 20), disk],
+                """
+                # The CPUs of kernel threads, one that writes among them.
+                processors() {
+                    for process in /proc/[0-9]*; do
+                        echo $process $(cat $process/comm) $(grep Cpus_allowed: $process/status)
+                    done 2>/dev/null | grep "jbd2\\|kswapd\\|kthreadd\\|oom_reaper"
+                    cat /sys/devices/virtual/workqueue/cpumask
+                }
+                expect format torpor format /dev/vda1
+                expect mount mount -t ext4 /dev/vdb /mnt
+                echo 1 >/proc/sys/vm/dirty_writeback_centisecs
+                echo 1 >/proc/sys/vm/dirty_expire_centisecs
+                processors >/tmp/before
+                expect "the journal has a thread" grep -q jbd2 /tmp/before
+                (while [ ! -e /tmp/stop ]; do dd if=/dev/zero of=/mnt/data bs=64k count=300; done) 2>/dev/null &
+                writer=$!
+                journal=$(grep jbd2 /tmp/before | cut -d " " -f 1)
+                (while [ ! -e /tmp/stop ]; do grep Cpus_allowed: $journal/status; usleep 50000; done) >/tmp/seen &
+                for number in 1 2 3 4; do expect "rehearsal $number" hibernate --rehearse; done
+                touch /tmp/stop
+                wait $writer
+                expect "the journal's thread was on CPU 0" grep -q "[^0-9a-f]1$" /tmp/seen
+                processors >/tmp/after
+                expect "kernel threads run on their CPUs again" diff /tmp/before /tmp/after
+                expect unmount umount /mnt
+                """)
+            a.memory = "512M"
+            try lab.run(a).expectDone()
+            try Tool.run("/sbin/e2fsck", "-fn", disk.path)
+        }
+
         @Test(.completeRunOnly) func resumesWithFourLevelPaging() throws {
             _ = try expectCycle("four-levels", .mbr) { $0.cpuFeatures = "la57=off" }
         }

@@ -138,10 +138,12 @@ public struct Machine {
         try Data().write(to: errors)
         qemu.standardError = try FileHandle(forWritingTo: errors)
         let monitor = Pipe(), answers = Pipe()
+        let answerLog = folder.appending(path: "\(name).monitor.log")
         if sampling != nil {
             qemu.standardOutput = answers
-        } else if !showsConsole {
-            qemu.standardOutput = FileHandle.nullDevice
+        } else if hasMonitor {
+            try Data().write(to: answerLog)
+            qemu.standardOutput = try FileHandle(forWritingTo: answerLog)
         }
         qemu.standardInput = hasMonitor ? monitor.fileHandleForReading : FileHandle.nullDevice
         var isDumped = dump == nil
@@ -193,10 +195,16 @@ public struct Machine {
         }
         let seconds = Date().timeIntervalSince(start)
         let isLate = !isCut && qemu.isRunning
-        if isLate { kill(qemu.processIdentifier, SIGKILL) }
+        if isLate {
+            if hasMonitor, sampling == nil { try askWhereItHangs(monitor.fileHandleForWriting, answerLog) }
+            kill(qemu.processIdentifier, SIGKILL)
+        }
         qemu.waitUntilExit()
         let text = try text(of: console)
-        if isLate { throw failure("it did not power off within \(Int(timeout)) s", console, text) }
+        if isLate {
+            throw failure(
+                "it did not power off within \(Int(timeout)) s (its registers: \(answerLog.path))", console, text)
+        }
         guard isCut || qemu.terminationStatus == 0 else {
             let reason = String(decoding: try Data(contentsOf: errors), as: UTF8.self)
             throw failure("QEMU ended with status \(qemu.terminationStatus): \(reason)", console, text)
@@ -217,25 +225,6 @@ public struct Machine {
         let text = try text(of: port)
         guard let end = text.lastIndex(of: "\n") else { return [] }
         return text[..<end].split(separator: "\n").map(String.init)
-    }
-
-    var hasMonitor: Bool { dump != nil || sampling != nil || !monitorCommands.isEmpty || !monitorAnswers.isEmpty }
-
-    /// Asks QEMU's monitor for the registers of all CPUs.
-    /// - Returns: an empty array if QEMU has ended or does not answer in time.
-    private static func programCounters(
-        _ monitor: FileHandle, _ answers: FileHandle, until end: Date
-    ) throws -> [UInt64?] {
-        try monitor.write(contentsOf: Data("info registers -a\n".utf8))
-        var text = ""
-        while !(text.contains("RIP=") && text.hasSuffix("(qemu) ")) {
-            var answer = pollfd(fd: answers.fileDescriptor, events: Int16(POLLIN), revents: 0)
-            if poll(&answer, 1, Int32(max(0, end.timeIntervalSinceNow * 1000))) == 0 { return [] }
-            let data = answers.availableData
-            if data.isEmpty { return [] }
-            text += String(decoding: data, as: UTF8.self)
-        }
-        return text.matches(of: /RIP=([0-9a-f]+)[^\n]*HLT=([01])/).map { $0.2 == "1" ? nil : UInt64($0.1, radix: 16) }
     }
 
     private func failure(_ reason: String, _ console: URL, _ text: String) -> Failed {
