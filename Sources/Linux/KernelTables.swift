@@ -17,9 +17,7 @@ public func number(_ name: String, in table: String) -> UInt64? {
 func value(_ name: String, in table: String) -> String? {
     for line in table.split(separator: "\n") {
         guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")), line[..<colon].utf8.elementsEqual(name.utf8)
-        else {
-            continue
-        }
+        else { continue }
         let value = line[colon...].dropFirst().drop { $0 == " " || $0 == "\t" }
         return trimmed(String(value))
     }

@@ -31,6 +31,7 @@ public struct ProcessTable: Sendable {
         public var switches: UInt64
     }
 
+    /// A thread of the kernel.
     public struct KernelThread: Equatable, Sendable {
         public var thread: Int32
         public var name: String
@@ -112,8 +113,7 @@ public struct ProcessTable: Sendable {
 
     private func uninterruptibleThread(_ process: Int32, _ folder: String) -> UninterruptibleThread? {
         guard let stat = ThreadStat(folder), let thread = parseNumber(lastComponent(folder)),
-            stat.state == UInt8(ascii: "D"),
-            !stat.isKernelThread
+            stat.state == UInt8(ascii: "D"), !stat.isKernelThread
         else { return nil }
         let status = (try? readText("\(folder)/status")) ?? ""
         let switches =

@@ -124,7 +124,10 @@ void torpor_close_all_but(int fd);
  */
 int torpor_block_device(const char *path, uint32_t *major, uint32_t *minor);
 int torpor_file_system(const char *path, uint32_t *major, uint32_t *minor);
-/* Gets and sets the CPUs on which this thread may run; `mask` has a bit for each. `size` is in bytes. Return 0, or -1. */
+/*
+ * Gets the CPUs on which this thread may run, and sets those of any thread (0: this one); `mask` has a bit for each. `size` is in
+ * bytes. Return 0, or -1.
+ */
 int torpor_get_affinity(void *mask, size_t size);
 int torpor_set_affinity(int thread, const void *mask, size_t size);
 
